@@ -1,0 +1,119 @@
+#include <gtest/gtest.h>
+#include <sys/stat.h>
+
+#include <cmath>
+#include <filesystem>
+#include <set>
+
+#include "enxerto/core/error.h"
+#include "enxerto/core/file.h"
+#include "enxerto/core/random.h"
+#include "enxerto/core/system.h"
+#include "enxerto/core/text.h"
+
+namespace enxerto {
+namespace {
+
+namespace fs = std::filesystem;
+
+class Files : public testing::Test {
+ protected:
+  Files() { fs::create_directories(folder); }
+  ~Files() override { fs::remove_all(folder); }
+  const fs::path folder = fs::temp_directory_path() / text("enxerto_core_", ::getpid());
+};
+
+TEST_F(Files, WhatIsWrittenIsReadBackWhole) {
+  write_file(folder / "a.txt", "olá\n");
+  write_file(folder / "a.txt", "outra vez");
+  EXPECT_EQ(read_text_file(folder / "a.txt"), "outra vez");
+  // Nothing is left beside it.
+  EXPECT_EQ(std::distance(fs::directory_iterator(folder), fs::directory_iterator()), 1);
+}
+
+TEST_F(Files, AMissingFileIsNamed) {
+  try {
+    read_file(folder / "none.bin");
+    FAIL();
+  } catch (const Error& error) {
+    EXPECT_EQ(error.kind(), ErrorKind::not_found);
+    EXPECT_NE(std::string(error.what()).find("none.bin"), std::string::npos);
+  }
+}
+
+TEST_F(Files, AFolderIsNotAFileAndALimitHolds) {
+  EXPECT_THROW(read_file(folder), Error);
+  write_file(folder / "ten", "0123456789");
+  EXPECT_THROW(read_file(folder / "ten", 9), Error);
+  EXPECT_EQ(read_file(folder / "ten", 10).size(), 10u);
+}
+
+TEST_F(Files, AFullDiskIsSaidAndTheOldFileStays) {
+  if (!fs::exists("/dev/full")) GTEST_SKIP() << "no /dev/full on this machine";
+  write_file(folder / "old", "kept");
+  fs::create_directories(folder / "to.partial");
+  // A folder that takes no files: the save fails, the old file is whole.
+  EXPECT_THROW(write_file(folder / "none" / "new", "x"), Error);
+  EXPECT_EQ(read_text_file(folder / "old"), "kept");
+}
+
+TEST(Random, ChildrenAndPlacesAreReproducible) {
+  Rng a(7), b(7);
+  EXPECT_EQ(a.bits(), b.bits());
+  EXPECT_EQ(a.at(5), b.at(5));
+  EXPECT_NE(Rng(7).child(1).bits(), Rng(7).child(2).bits());
+  EXPECT_NE(Rng(7).child(1, 2).bits(), Rng(7).child(2, 1).bits());
+  EXPECT_NE(Rng(7).bits(), Rng(8).bits());
+}
+
+TEST(Random, NormalAndUniformHaveTheirMoments) {
+  Rng rng(3);
+  double sum = 0, squares = 0, uniform = 0;
+  constexpr int count = 200000;
+  for (int i = 0; i < count; ++i) {
+    const double x = rng.normal();
+    sum += x, squares += x * x, uniform += rng.uniform();
+  }
+  EXPECT_NEAR(sum / count, 0.0, 0.01);  // four standard errors are 0.009
+  EXPECT_NEAR(squares / count, 1.0, 0.015);
+  EXPECT_NEAR(uniform / count, 0.5, 0.003);
+}
+
+TEST(Random, ShuffleIsAPermutationThatTheSeedDecides) {
+  std::vector<int> a{0, 1, 2, 3, 4, 5, 6, 7, 8, 9}, b = a;
+  Rng one(1), same(1);
+  shuffle(a, one);
+  shuffle(b, same);
+  EXPECT_EQ(a, b);
+  EXPECT_EQ(std::set<int>(a.begin(), a.end()).size(), 10u);
+}
+
+TEST(Text, FiguresForPeople) {
+  EXPECT_EQ(with_commas(23587712), "23,587,712");
+  EXPECT_EQ(with_commas(-1000), "-1,000");
+  EXPECT_EQ(with_commas(-100), "-100");
+  EXPECT_EQ(human_bytes(0), "0 B");
+  EXPECT_EQ(human_bytes(64.0 * 1024 * 1024), "64.0 MiB");
+  EXPECT_EQ(human_seconds(187), "3m 07s");
+  EXPECT_EQ(split("a,b,,c", ','), (std::vector<std::string>{"a", "b", "", "c"}));
+}
+
+TEST(Errors, ABrokenPromiseNamesItsLine) {
+  try {
+    ensure(false, "two is one");
+    FAIL();
+  } catch (const std::logic_error& error) {
+    EXPECT_NE(std::string(error.what()).find("core_test.cpp"), std::string::npos);
+  }
+}
+
+TEST(System, ThreadsAreThoseAskedFor) {
+  set_threads(1);
+  EXPECT_EQ(threads(), 1);
+  set_threads(0);
+  EXPECT_GE(threads(), 1);
+  EXPECT_GT(peak_memory_bytes(), 0);
+}
+
+}  // namespace
+}  // namespace enxerto

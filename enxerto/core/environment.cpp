@@ -1,0 +1,51 @@
+#include "enxerto/core/environment.h"
+
+#include <cstdlib>
+#include <string_view>
+
+#include "enxerto/core/error.h"
+#include "enxerto/core/text.h"
+
+namespace enxerto {
+namespace {
+
+std::string variable(const char* name) {
+  const char* value = std::getenv(name);
+  return value ? value : "";
+}
+
+bool flag(const char* name) {
+  const std::string value = variable(name);
+  if (value.empty() || value == "0") return false;
+  if (value == "1") return true;
+  throw Error(ErrorKind::usage, text(name, "=", value, ": must be 0 or 1"));
+}
+
+Environment read_environment() {
+  Environment made;
+  if (const std::string value = variable("ENXERTO_THREADS"); !value.empty()) {
+    char* end = nullptr;
+    const long threads = std::strtol(value.c_str(), &end, 10);
+    if (*end != '\0' || threads < 1 || threads > 1024)
+      throw Error(ErrorKind::usage, text("ENXERTO_THREADS=", value, ": must be a number from 1 to 1024"));
+    made.threads = static_cast<int>(threads);
+  }
+  if (const std::string value = variable("ENXERTO_KERNELS"); !value.empty() && value != "fast") {
+    if (value != "reference")
+      throw Error(ErrorKind::usage, text("ENXERTO_KERNELS=", value, ": must be fast or reference"));
+    made.reference_kernels = true;
+  }
+  made.check_finite = flag("ENXERTO_CHECK_FINITE");
+  made.profile = flag("ENXERTO_PROFILE");
+  made.dump = variable("ENXERTO_DUMP");
+  return made;
+}
+
+}  // namespace
+
+const Environment& environment() {
+  static const Environment once = read_environment();
+  return once;
+}
+
+}  // namespace enxerto

@@ -1,0 +1,19 @@
+/// Every environment variable that Enxerto reads, in one place (docs/environment.md lists them).
+#pragma once
+
+#include <string>
+
+namespace enxerto {
+
+struct Environment {
+  int threads = 0;                 ///< ENXERTO_THREADS: 0 means all cores
+  bool reference_kernels = false;  ///< ENXERTO_KERNELS=reference: the slow twins, for finding faults
+  bool check_finite = false;       ///< ENXERTO_CHECK_FINITE=1: name the first node with NaN
+  bool profile = false;            ///< ENXERTO_PROFILE=1: time per node
+  std::string dump;                ///< ENXERTO_DUMP=dir: write every activation there
+};
+
+/// Read once, at the first call. Throws Error{usage} where a value makes no sense.
+const Environment& environment();
+
+}  // namespace enxerto

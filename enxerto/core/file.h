@@ -1,0 +1,27 @@
+/// Files: read whole within a bound, written beside their target and renamed.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace enxerto {
+
+/// The whole file. Throws Error: not_found where it is missing or a folder, io where it cannot be
+/// read, unsupported where it is larger than `limit` bytes.
+std::vector<std::uint8_t> read_file(const std::filesystem::path& path,
+                                    std::uint64_t limit = std::uint64_t{8} << 30);
+std::string read_text_file(const std::filesystem::path& path, std::uint64_t limit = 256u << 20);
+
+/// Writes the parts one after the other into a temporary file beside `path`, flushes it to the disk
+/// and renames it: a failed save leaves the old file whole. Throws Error{io} naming the file.
+void write_file(const std::filesystem::path& path, std::span<const std::span<const std::uint8_t>> parts);
+void write_file(const std::filesystem::path& path, std::string_view content);
+
+/// Makes the folder and its parents. Throws Error{io} naming it where that fails.
+void make_folder(const std::filesystem::path& path);
+
+}  // namespace enxerto
