@@ -6,6 +6,7 @@
 
 #include <cerrno>
 #include <cstring>
+#include <utility>
 
 #include "enxerto/core/error.h"
 #include "enxerto/core/text.h"
@@ -99,7 +100,7 @@ void write_file(const fs::path& path, std::span<const std::span<const std::uint8
 void write_file(const fs::path& path, std::string_view content) {
   const std::span<const std::uint8_t> bytes(reinterpret_cast<const std::uint8_t*>(content.data()),
                                             content.size());
-  write_file(path, {{bytes}});
+  write_file(path, std::span(&bytes, 1));
 }
 
 void make_folder(const fs::path& path) {
