@@ -1,0 +1,78 @@
+/// Executor: runs a graph for one batch size.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "enxerto/graph/graph.h"
+
+namespace enxerto {
+
+/// A trainable parameter and its gradient, both in the order that the kernels chose (padding holds zeros,
+/// and stays zero under any rule that maps (0, 0) to 0). What is elementwise or a sum does not care.
+struct Update {
+  std::string_view name;
+  std::span<float> value;
+  std::span<const float> grad;
+  bool decays = true;
+};
+
+struct ExecutorConfig {
+  int batch = 1;
+  bool train = false;      ///< plans the backward pass for what is not frozen
+  bool reference = false;  ///< the slow twins in double, nothing fused (also ENXERTO_KERNELS=reference)
+  bool lower = true;       ///< fold and fuse; false runs the graph as it is written
+  std::uint64_t seed = 0;  ///< of dropout
+};
+
+/// One step of the plan, for profiles and tests.
+struct StepProfile {
+  std::string node, kind, implementation;
+  bool backward = false;
+  double seconds = 0;  ///< sum over all runs so far
+  std::int64_t runs = 0;
+  std::int64_t multiply_adds = 0;  ///< of one run
+};
+
+/// All memory and kernels are made here, none later. Takes a copy of the graph's parameters, packed as the
+/// kernels want them; store() brings them back, and the graph need not outlive it.
+class Executor {
+ public:
+  Executor(const Graph& graph, const ExecutorConfig& config);
+  ~Executor();
+  Executor(Executor&&) noexcept;
+  Executor& operator=(Executor&&) noexcept;
+
+  /// images {batch, c, h, w}; the answer {batch, ...} is valid until the next call. `step` numbers the
+  /// training steps: dropout is a function of (seed, step, node).
+  ConstView forward(ConstView images, std::int64_t step = 0);
+  /// The gradient of the loss by the last forward()'s output. Stops where everything below is frozen.
+  void backward(ConstView dout);
+  /// Trainable parameters, in graph order. The spans stay valid as long as the executor.
+  std::span<const Update> updates() const;
+
+  void load(const Graph& graph);   ///< takes over the values of a graph of the same structure
+  void store(Graph& graph) const;  ///< gives back trainable parameters and running statistics
+
+  /// A parameter-like block (a momentum, a gradient) of update i, between the kernels' order and that of
+  /// files.
+  Tensor unpack(std::size_t update, std::span<const float> packed) const;
+  void pack(std::size_t update, ConstView plain, std::span<float> packed) const;
+
+  int batch() const;
+  std::int64_t memory_bytes() const;         ///< activations, gradients and scratch: the planned arena
+  std::int64_t param_bytes() const;          ///< packed parameters and their gradients
+  std::vector<StepProfile> profile() const;  ///< times are there with ENXERTO_PROFILE=1
+  /// The first node whose output of the last forward(), or parameter, is not finite; empty: none. Runs
+  /// the last batch again.
+  std::string find_not_finite(ConstView images, std::int64_t step);
+
+ private:
+  struct Plan;
+  std::unique_ptr<Plan> plan_;
+};
+
+}  // namespace enxerto

@@ -1,0 +1,41 @@
+/// Layers of several inputs.
+#pragma once
+
+#include "enxerto/layers/layer.h"
+
+namespace enxerto {
+
+/// The sum of two tensors of one shape.
+struct Add {
+  static constexpr std::string_view kind = "add";
+  static constexpr auto fields = std::tuple<>{};
+
+  Shape out_shape(std::span<const Shape> in) const;
+  std::vector<ParamSpec> params(std::span<const Shape> in) const;
+  std::unique_ptr<Op> plan(const PlanArgs& args) const;
+  friend bool operator==(const Add&, const Add&) = default;
+};
+
+/// The product of a {c, h, w} and b, shaped alike or {c, 1, 1} and spread over pixels.
+struct Multiply {
+  static constexpr std::string_view kind = "multiply";
+  static constexpr auto fields = std::tuple<>{};
+
+  Shape out_shape(std::span<const Shape> in) const;
+  std::vector<ParamSpec> params(std::span<const Shape> in) const;
+  std::unique_ptr<Op> plan(const PlanArgs& args) const;
+  friend bool operator==(const Multiply&, const Multiply&) = default;
+};
+
+/// Channels one after the other; two inputs or more of one height and width.
+struct Concat {
+  static constexpr std::string_view kind = "concat";
+  static constexpr auto fields = std::tuple<>{};
+
+  Shape out_shape(std::span<const Shape> in) const;
+  std::vector<ParamSpec> params(std::span<const Shape> in) const;
+  std::unique_ptr<Op> plan(const PlanArgs& args) const;
+  friend bool operator==(const Concat&, const Concat&) = default;
+};
+
+}  // namespace enxerto
