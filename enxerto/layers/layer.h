@@ -29,7 +29,8 @@ struct ParamSpec {
   bool trainable() const { return role != Role::running_mean && role != Role::running_variance; }
 };
 
-/// A layer is a plain value: copied, compared, printed. Shapes are those of one image (n = 1).
+/// A layer is a plain value: copied, compared, printed. Shapes are those of one image (n = 1); a batch in n
+/// is handed through.
 template <class L>
 concept Layer = std::regular<L> && requires(const L l, std::span<const Shape> in, const PlanArgs& args) {
   { L::kind } -> std::convertible_to<std::string_view>;      // its name in files
@@ -39,7 +40,14 @@ concept Layer = std::regular<L> && requires(const L l, std::span<const Shape> in
   L::fields;  // drives save, load and print
 };
 
-/// Throws Error{usage} unless there are `count` inputs.
+/// Throws Error{usage} unless there are `count` inputs and none of them is empty.
 void check_inputs(std::string_view kind, std::span<const Shape> in, std::size_t count);
+
+/// The shape itself; throws Error{usage} where c*h*w (n*c*h*w of a parameter) is not between 1 and 2^31.
+Shape check_activation(std::string_view kind, const Shape& shape);
+Shape check_parameter(std::string_view kind, const Shape& shape);
+
+/// The shapes that an Op is planned for, batch in n.
+std::vector<Shape> shapes_of(const PlanArgs& args);
 
 }  // namespace enxerto

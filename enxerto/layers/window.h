@@ -1,6 +1,8 @@
 /// Sizes and padding of windows, as layers spell them.
 #pragma once
 
+#include <string_view>
+
 #include "enxerto/kernels/spec.h"
 
 namespace enxerto {
@@ -33,12 +35,14 @@ struct Padding {
 
 /// The window for an input of this size, SAME resolved. out = (in + pads - dilation*(kernel-1) - 1) /
 /// stride + 1, rounded down, or in ceil mode up with the last window starting inside the picture or its
-/// left padding (PyTorch's rule). Throws Error{usage} where the window is larger than the padded picture.
+/// left padding (PyTorch's rule, so there a window may hang over a picture that is too small for it).
+/// Throws Error{usage} that opens with `kind` where the window is larger than the padded picture or a
+/// number makes no sense.
 struct PlacedWindow {
   Window window;
   std::int64_t out_h = 0, out_w = 0;
 };
-PlacedWindow place_window(const Shape& in, Size2 kernel, Size2 stride, const Padding& pad, Size2 dilation,
-                          bool ceil_mode);
+PlacedWindow place_window(std::string_view kind, const Shape& in, Size2 kernel, Size2 stride,
+                          const Padding& pad, Size2 dilation, bool ceil_mode);
 
 }  // namespace enxerto
