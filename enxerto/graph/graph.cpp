@@ -203,26 +203,27 @@ void Graph::init(const Init& init, Rng rng) {
   }
 }
 
-void Graph::set_frozen(Node& node, bool frozen) {
+void Graph::set_frozen(NodeId id, bool frozen) {
+  Node& node = nodes_[static_cast<std::size_t>(id.index)];
   node.frozen = frozen;
   for (const int index : node.params) params_[static_cast<std::size_t>(index)].frozen = frozen;
 }
 
 void Graph::freeze(std::string_view prefix) {
   check_prefix(nodes_, prefix);
-  for (Node& node : nodes_)
-    if (node.name.starts_with(prefix)) set_frozen(node, true);
+  for (int i = 0; i <= last().index; ++i)
+    if (node({i}).name.starts_with(prefix)) set_frozen({i}, true);
 }
 
 void Graph::unfreeze(std::string_view prefix) {
   check_prefix(nodes_, prefix);
-  for (Node& node : nodes_)
-    if (node.name.starts_with(prefix)) set_frozen(node, false);
+  for (int i = 0; i <= last().index; ++i)
+    if (node({i}).name.starts_with(prefix)) set_frozen({i}, false);
 }
 
 void Graph::freeze_through(std::string_view name) {
-  const std::size_t through = index_of(nodes_, name);
-  for (std::size_t i = 0; i <= through; ++i) set_frozen(nodes_[i], true);
+  const auto through = static_cast<int>(index_of(nodes_, name));
+  for (int i = 0; i <= through; ++i) set_frozen({i}, true);
 }
 
 void Graph::cut_after(std::string_view name) {

@@ -73,6 +73,7 @@ class Graph {
   /// The same for every node before and at the one called `name`.
   void freeze_through(std::string_view name);
   void unfreeze(std::string_view prefix);
+  void set_frozen(NodeId id, bool frozen);  ///< one node
   /// Drops all nodes after it: a feature extractor remains. Error{not_found}.
   void cut_after(std::string_view name);
 
@@ -92,7 +93,6 @@ class Graph {
   void load_state(const NamedTensors& state, std::string_view where);
 
  private:
-  void set_frozen(Node& node, bool frozen);
   std::vector<Node> nodes_;
   std::vector<Param> params_;
 };
