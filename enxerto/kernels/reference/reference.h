@@ -12,6 +12,12 @@ namespace enxerto::reference {
 /// Doubles in the order n, c, h, w.
 using Block = std::vector<double>;
 
+/// Where the element n, c, h, w of a Block of this shape lies.
+inline std::size_t place(const Shape& shape, std::int64_t n, std::int64_t c, std::int64_t h, std::int64_t w) {
+  return static_cast<std::size_t>(((n * shape.c + c) * shape.h + h) * shape.w + w);
+}
+inline Block zeros(std::int64_t size) { return Block(static_cast<std::size_t>(size), 0.0); }
+
 /// One layer in double. Backward gets what forward got and made, and fills every element of din and
 /// dparams (all of them, wanted or not; those of running statistics stay empty).
 class Kernel {
