@@ -1,0 +1,293 @@
+// The loops of loops.h, compiled once per instruction set: the including file defines ENXERTO_ISA, the
+// name of the namespace. Vectors are the compiler's own, so one text serves every width.
+#include <cmath>
+#include <cstring>
+
+#include "enxerto/kernels/cpu/loops.h"
+
+namespace enxerto::cpu::ENXERTO_ISA {
+namespace {
+
+template <int W>
+struct Vectors {
+  typedef float Float __attribute__((vector_size(W * sizeof(float))));
+  typedef std::int32_t Int __attribute__((vector_size(W * sizeof(float))));
+};
+template <int W>
+using F = typename Vectors<W>::Float;
+template <int W>
+using I = typename Vectors<W>::Int;
+
+template <int W>
+inline F<W> load(const float* from) {
+  F<W> v;
+  std::memcpy(&v, from, sizeof v);
+  return v;
+}
+template <int W>
+inline void store(float* to, const F<W>& v) {
+  std::memcpy(to, &v, sizeof v);
+}
+template <int W>
+inline F<W> fill(float x) {
+  return F<W>{} + x;
+}
+template <int W>
+inline F<W> positive(const F<W>& x) {
+  return x > 0.0f ? x : F<W>{};
+}
+
+/// Calls run.template operator()<W>() for the width.
+template <class Run>
+inline void with_width(int width, Run run) {
+  if (width == 16)
+    run.template operator()<16>();
+  else if (width == 8)
+    run.template operator()<8>();
+  else
+    run.template operator()<1>();
+}
+
+void moments(const float* x, std::int64_t pixels, std::int64_t stride, int width, float* mean, float* m2) {
+  with_width(width, [&]<int W>() {
+    // Four sums at a time: one chain of additions would wait for itself.
+    F<W> a{}, b{}, c{}, d{};
+    std::int64_t p = 0;
+    for (; p + 4 <= pixels; p += 4) {
+      const float* at = x + p * stride;
+      a += load<W>(at), b += load<W>(at + stride), c += load<W>(at + 2 * stride),
+          d += load<W>(at + 3 * stride);
+    }
+    for (; p < pixels; ++p) a += load<W>(x + p * stride);
+    const F<W> m = ((a + b) + (c + d)) / static_cast<float>(pixels);
+    a = b = c = d = F<W>{};
+    for (p = 0; p + 4 <= pixels; p += 4) {
+      const float* at = x + p * stride;
+      const F<W> e = load<W>(at) - m, f = load<W>(at + stride) - m, g = load<W>(at + 2 * stride) - m,
+                 h = load<W>(at + 3 * stride) - m;
+      a += e * e, b += f * f, c += g * g, d += h * h;
+    }
+    for (; p < pixels; ++p) {
+      const F<W> e = load<W>(x + p * stride) - m;
+      a += e * e;
+    }
+    store<W>(mean, m);
+    store<W>(m2, (a + b) + (c + d));
+  });
+}
+
+template <int W>
+inline F<W> normalized(const F<W>& x, const F<W>& mean, const F<W>& factor, const F<W>& shift) {
+  return (x - mean) * factor + shift;
+}
+
+void normalize(const float* x, const float* residual, float* y, std::int64_t pixels, std::int64_t stride,
+               int width, ChannelStats stats, bool relu) {
+  with_width(width, [&]<int W>() {
+    const F<W> mean = load<W>(stats.mean), factor = load<W>(stats.factor), shift = load<W>(stats.shift);
+    const auto run = [&](auto with_residual, auto with_relu) {
+      for (std::int64_t p = 0; p < pixels; ++p) {
+        F<W> v = normalized<W>(load<W>(x + p * stride), mean, factor, shift);
+        if constexpr (with_residual) v += load<W>(residual + p * stride);
+        if constexpr (with_relu) v = positive<W>(v);
+        store<W>(y + p * stride, v);
+      }
+    };
+    constexpr std::true_type yes;
+    constexpr std::false_type no;
+    if (residual)
+      relu ? run(yes, yes) : run(yes, no);
+    else
+      relu ? run(no, yes) : run(no, no);
+  });
+}
+
+/// The gradient behind the activation: where relu let nothing through, nothing comes back.
+template <int W>
+inline F<W> gate(const F<W>& dy, const F<W>& x, const float* y, const F<W>& mean, const F<W>& factor,
+                 const F<W>& shift, bool relu) {
+  if (!relu) return dy;
+  const F<W> out = y ? load<W>(y) : normalized<W>(x, mean, factor, shift);
+  return out > 0.0f ? dy : F<W>{};
+}
+
+void gradient_sums(const float* x, const float* y, const float* dy, std::int64_t pixels, std::int64_t stride,
+                   int width, ChannelStats stats, bool relu, float* sum_g, float* sum_gx) {
+  with_width(width, [&]<int W>() {
+    const F<W> mean = load<W>(stats.mean), factor = load<W>(stats.factor), shift = load<W>(stats.shift);
+    F<W> s[2] = {}, t[2] = {};
+    for (std::int64_t p = 0; p < pixels; ++p) {
+      const std::int64_t at = p * stride;
+      const F<W> v = load<W>(x + at);
+      const F<W> g = gate<W>(load<W>(dy + at), v, y ? y + at : nullptr, mean, factor, shift, relu);
+      s[p & 1] += g;
+      t[p & 1] += g * (v - mean);
+    }
+    store<W>(sum_g, s[0] + s[1]);
+    store<W>(sum_gx, t[0] + t[1]);
+  });
+}
+
+void gradient(const float* x, const float* y, const float* dy, float* dx, float* dresidual,
+              std::int64_t pixels, std::int64_t stride, int width, ChannelStats stats, const float* slope,
+              const float* offset, bool relu) {
+  with_width(width, [&]<int W>() {
+    const F<W> mean = load<W>(stats.mean), factor = load<W>(stats.factor), shift = load<W>(stats.shift);
+    const F<W> a = load<W>(slope), b = load<W>(offset);
+    for (std::int64_t p = 0; p < pixels; ++p) {
+      const std::int64_t at = p * stride;
+      const F<W> v = load<W>(x + at);
+      const F<W> g = gate<W>(load<W>(dy + at), v, y ? y + at : nullptr, mean, factor, shift, relu);
+      if (dresidual) store<W>(dresidual + at, g);
+      if (dx) store<W>(dx + at, g * factor + (v - mean) * a + b);
+    }
+  });
+}
+
+/// Runs over all elements, sixteen at a time and the rest one by one.
+template <class Run>
+inline void flat(std::int64_t count, Run run) {
+  std::int64_t i = 0;
+  for (; i + 16 <= count; i += 16) run.template operator()<16>(i);
+  for (; i < count; ++i) run.template operator()<1>(i);
+}
+
+inline float sigmoid_of(float x) { return 1.0f / (1.0f + std::exp(-x)); }
+
+void activate(const ActivationSpec& spec, const float* x, float* y, std::int64_t count) {
+  const float alpha = spec.alpha;
+  const auto each = [&](auto f) {
+    for (std::int64_t i = 0; i < count; ++i) y[i] = f(x[i]);
+  };
+  switch (spec.kind) {
+    case Activation::none:
+      if (x != y) std::memcpy(y, x, static_cast<std::size_t>(count) * sizeof(float));
+      return;
+    case Activation::relu:
+      return each([](float v) { return v > 0 ? v : 0.0f; });
+    case Activation::relu6:
+      return each([](float v) { return v > 0 ? (v < 6 ? v : 6.0f) : 0.0f; });
+    case Activation::leaky_relu:
+      return each([=](float v) { return v > 0 ? v : alpha * v; });
+    case Activation::sigmoid:
+      return each(sigmoid_of);
+    case Activation::tanh:
+      return each([](float v) { return std::tanh(v); });
+    case Activation::hard_sigmoid:
+      return each([](float v) { return v > -3 ? (v < 3 ? v / 6.0f + 0.5f : 1.0f) : 0.0f; });
+    case Activation::hard_swish:
+      return each([](float v) { return v > -3 ? (v < 3 ? v * (v + 3.0f) / 6.0f : v) : 0.0f; });
+    case Activation::silu:
+      return each([](float v) { return v * sigmoid_of(v); });
+  }
+}
+
+void activate_gradient(const ActivationSpec& spec, const float* kept, const float* dy, float* dx,
+                       std::int64_t count) {
+  const float alpha = spec.alpha;
+  const auto each = [&](auto slope) {
+    for (std::int64_t i = 0; i < count; ++i) dx[i] = dy[i] * slope(kept[i]);
+  };
+  const auto pass = [&](auto open) {
+    for (std::int64_t i = 0; i < count; ++i) dx[i] = open(kept[i]) ? dy[i] : 0.0f;
+  };
+  switch (spec.kind) {
+    case Activation::none:
+      if (dx != dy) std::memcpy(dx, dy, static_cast<std::size_t>(count) * sizeof(float));
+      return;
+    case Activation::relu:
+      return pass([](float y) { return y > 0; });
+    case Activation::relu6:
+      return pass([](float y) { return (y > 0) & (y < 6); });
+    case Activation::leaky_relu:
+      return each([=](float v) { return v > 0 ? 1.0f : alpha; });
+    case Activation::sigmoid:
+      return each([](float y) { return y * (1.0f - y); });
+    case Activation::tanh:
+      return each([](float y) { return 1.0f - y * y; });
+    case Activation::hard_sigmoid:
+      return each([](float y) { return (y > 0) & (y < 1) ? 1.0f / 6.0f : 0.0f; });
+    case Activation::hard_swish:
+      return each([](float x) { return x > -3 ? (x < 3 ? x / 3.0f + 0.5f : 1.0f) : 0.0f; });
+    case Activation::silu:
+      return each([](float x) {
+        const float s = sigmoid_of(x);
+        return s * (1.0f + x * (1.0f - s));
+      });
+  }
+}
+
+void add(const float* a, const float* b, float* y, std::int64_t count) {
+  flat(count, [=]<int W>(std::int64_t i) { store<W>(y + i, load<W>(a + i) + load<W>(b + i)); });
+}
+
+void multiply(const float* a, const float* b, float* y, std::int64_t count) {
+  flat(count, [=]<int W>(std::int64_t i) { store<W>(y + i, load<W>(a + i) * load<W>(b + i)); });
+}
+
+void scale(const float* a, const float* factor, float* y, std::int64_t pixels, std::int64_t stride,
+           int width) {
+  with_width(width, [&]<int W>() {
+    const F<W> f = load<W>(factor);
+    for (std::int64_t p = 0; p < pixels; ++p) store<W>(y + p * stride, load<W>(a + p * stride) * f);
+  });
+}
+
+void dot(const float* a, const float* b, std::int64_t pixels, std::int64_t stride, int width, float* sum) {
+  with_width(width, [&]<int W>() {
+    F<W> s{};
+    for (std::int64_t p = 0; p < pixels; ++p) s += load<W>(a + p * stride) * load<W>(b + p * stride);
+    store<W>(sum, s);
+  });
+}
+
+void window_max(const float* x, int rows, int columns, std::int64_t row_stride, std::int64_t column_stride,
+                int width, int first_index, int index_step, float* y, std::int32_t* index) {
+  with_width(width, [&]<int W>() {
+    F<W> best = load<W>(x);
+    I<W> where = I<W>{} + first_index;
+    for (int r = 0; r < rows; ++r)
+      for (int c = 0; c < columns; ++c) {
+        const F<W> v = load<W>(x + r * row_stride + c * column_stride);
+        // NaN wins, as in PyTorch, so that it is not lost on the way.
+        const I<W> better = (v > best) | (v != v);
+        best = better ? v : best;
+        where = better ? I<W>{} + (first_index + r * index_step + c) : where;
+      }
+    store<W>(y, best);
+    std::memcpy(index, &where, sizeof where);
+  });
+}
+
+void window_sum(const float* x, int rows, int columns, std::int64_t row_stride, std::int64_t column_stride,
+                int width, float factor, float* y) {
+  with_width(width, [&]<int W>() {
+    F<W> s{};
+    for (int r = 0; r < rows; ++r)
+      for (int c = 0; c < columns; ++c) s += load<W>(x + r * row_stride + c * column_stride);
+    store<W>(y, s * factor);
+  });
+}
+
+void window_spread(const float* g, int rows, int columns, std::int64_t row_stride, std::int64_t column_stride,
+                   int width, float factor, float* dx) {
+  with_width(width, [&]<int W>() {
+    const F<W> share = load<W>(g) * factor;
+    for (int r = 0; r < rows; ++r)
+      for (int c = 0; c < columns; ++c) {
+        float* const at = dx + r * row_stride + c * column_stride;
+        store<W>(at, load<W>(at) + share);
+      }
+  });
+}
+
+}  // namespace
+
+const Loops& table() {
+  static constexpr Loops one{ENXERTO_ISA_NAME,  moments,      normalize, gradient_sums, gradient, activate,
+                             activate_gradient, add,          multiply,  scale,         dot,      window_max,
+                             window_sum,        window_spread};
+  return one;
+}
+
+}  // namespace enxerto::cpu::ENXERTO_ISA

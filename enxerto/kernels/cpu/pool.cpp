@@ -1,0 +1,152 @@
+#include <cstring>
+
+#include "enxerto/kernels/cpu/cpu.h"
+#include "enxerto/kernels/cpu/loops.h"
+#include "enxerto/kernels/cpu/tiles.h"
+
+namespace enxerto::cpu {
+namespace {
+
+/// What of one window lies inside the picture along one side.
+struct Reach {
+  std::int64_t first = 0;   ///< pixel
+  int skipped = 0;          ///< kernel rows before the first one inside
+  int count = 0;            ///< kernel rows inside
+  std::int64_t padded = 0;  ///< pixels of the window inside the padded picture
+};
+
+std::vector<Reach> reaches(std::int64_t out, std::int64_t in, std::int64_t kernel, std::int64_t stride,
+                           std::int64_t dilation, std::int64_t before, std::int64_t after) {
+  std::vector<Reach> all(static_cast<std::size_t>(out));
+  for (std::int64_t o = 0; o < out; ++o) {
+    Reach& reach = all[static_cast<std::size_t>(o)];
+    const std::int64_t start = o * stride - before;
+    for (std::int64_t k = 0; k < kernel; ++k) {
+      const std::int64_t at = start + k * dilation;
+      reach.padded += at < in + after;
+      if (at < 0 || at >= in) continue;
+      if (reach.count++ == 0) reach.first = at, reach.skipped = static_cast<int>(k);
+    }
+  }
+  return all;
+}
+
+/// Index is what tells where in the window the maximum stood.
+template <class Index>
+class PoolOp : public Op {
+ public:
+  PoolOp(const PoolSpec& spec, const PlanArgs& args)
+      : spec_(spec), in_(common_layout(spec.in, args.in)), out_(out_layout(spec, args)), groups_(in_) {
+    const Window& w = spec.window;
+    rows_ = reaches(spec.out.h, spec.in.h, w.kernel_h, w.stride_h, w.dilation_h, w.pad_top, w.pad_bottom);
+    columns_ = reaches(spec.out.w, spec.in.w, w.kernel_w, w.stride_w, w.dilation_w, w.pad_left, w.pad_right);
+    info_.in = {in_};
+    info_.out = make_layout(spec.out, out_.block);
+    info_.keeps_in = {false};
+    if (spec.maximum && args.backward())
+      info_.saved = (out_.size() * static_cast<std::int64_t>(sizeof(Index)) + 3) / 4;
+    info_.implementation = loops().name;
+  }
+
+  void forward(const Forward& run) override {
+    auto* const indices = info_.saved ? reinterpret_cast<Index*>(run.saved) : nullptr;
+    for_each_row([&](std::int64_t n, const Group& group, std::int64_t y) {
+      for (std::int64_t x = 0; x < spec_.out.w; ++x) {
+        const Place place = at(n, group, y, x);
+        if (!spec_.maximum) {
+          loops().window_sum(run.in[0] + place.in, place.rows, place.columns, row_step(), column_step(),
+                             group.width, place.factor, run.out + place.out);
+          continue;
+        }
+        std::int32_t where[16];
+        loops().window_max(run.in[0] + place.in, place.rows, place.columns, row_step(), column_step(),
+                           group.width, place.first_index, static_cast<int>(spec_.window.kernel_w),
+                           run.out + place.out, where);
+        if (indices)
+          for (int j = 0; j < group.width; ++j) indices[place.out + j] = static_cast<Index>(where[j]);
+      }
+    });
+  }
+
+  void backward(const Backward& run) override {
+    float* const dx = run.din[0];
+    const auto* const indices = reinterpret_cast<const Index*>(run.saved);
+    const std::int64_t per_picture = groups_.per_picture(), items = in_.shape.n * per_picture;
+    // Windows overlap, so one thread has all of a picture's group.
+#pragma omp parallel for schedule(static)
+    for (std::int64_t item = 0; item < items; ++item) {
+      const Group group = groups_[item % per_picture];
+      const std::int64_t n = item / per_picture, start = n * groups_.picture_size() + group.offset;
+      for (std::int64_t p = 0; p < in_.pixels(); ++p)
+        std::fill_n(dx + start + p * in_.block, group.width, 0.0f);
+      for (std::int64_t y = 0; y < spec_.out.h; ++y)
+        for (std::int64_t x = 0; x < spec_.out.w; ++x) {
+          const Place place = at(n, group, y, x);
+          const float* const g = run.dout + place.out;
+          if (!spec_.maximum) {
+            loops().window_spread(g, place.rows, place.columns, row_step(), column_step(), group.width,
+                                  place.factor, dx + place.in);
+            continue;
+          }
+          for (int j = 0; j < group.width; ++j) {
+            const std::int64_t index = indices[place.out + j];
+            const std::int64_t iy = y * spec_.window.stride_h - spec_.window.pad_top +
+                                    index / spec_.window.kernel_w * spec_.window.dilation_h;
+            const std::int64_t ix = x * spec_.window.stride_w - spec_.window.pad_left +
+                                    index % spec_.window.kernel_w * spec_.window.dilation_w;
+            dx[start + (iy * in_.shape.w + ix) * in_.block + j] += g[j];
+          }
+        }
+    }
+  }
+
+ private:
+  struct Place {
+    std::int64_t in, out;  ///< floats from the start
+    int rows, columns, first_index;
+    float factor;
+  };
+  static Layout out_layout(const PoolSpec& spec, const PlanArgs& args) {
+    // Spelled with the input's block even where one pixel makes that the same as plain: same memory.
+    return {spec.out, common_layout(spec.in, args.in).block};
+  }
+  std::int64_t row_step() const { return spec_.window.dilation_h * in_.shape.w * in_.block; }
+  std::int64_t column_step() const { return spec_.window.dilation_w * in_.block; }
+  Place at(std::int64_t n, const Group& group, std::int64_t y, std::int64_t x) const {
+    const Reach &row = rows_[static_cast<std::size_t>(y)], &column = columns_[static_cast<std::size_t>(x)];
+    const std::int64_t block = group.channel / in_.block, within = group.channel % in_.block;
+    const std::int64_t counted = spec_.count_include_pad
+                                     ? row.padded * column.padded
+                                     : static_cast<std::int64_t>(row.count) * column.count;
+    return {n * groups_.picture_size() + group.offset + (row.first * in_.shape.w + column.first) * in_.block,
+            ((n * out_.blocks() + block) * out_.pixels() + y * spec_.out.w + x) * out_.block + within,
+            row.count,
+            column.count,
+            row.skipped * static_cast<int>(spec_.window.kernel_w) + column.skipped,
+            1.0f / static_cast<float>(std::max<std::int64_t>(counted, 1))};
+  }
+  template <class Run>
+  void for_each_row(Run run) const {
+    const std::int64_t per_picture = groups_.per_picture(), items = in_.shape.n * per_picture * spec_.out.h;
+#pragma omp parallel for schedule(static)
+    for (std::int64_t item = 0; item < items; ++item) {
+      const std::int64_t y = item % spec_.out.h, rest = item / spec_.out.h;
+      run(rest / per_picture, groups_[rest % per_picture], y);
+    }
+  }
+
+  PoolSpec spec_;
+  Layout in_, out_;
+  Groups groups_;
+  std::vector<Reach> rows_, columns_;
+};
+
+}  // namespace
+
+std::unique_ptr<Op> pool(const PoolSpec& spec, const PlanArgs& args) {
+  if (!spec.maximum || spec.window.kernel_h * spec.window.kernel_w <= 256)
+    return std::make_unique<PoolOp<std::uint8_t>>(spec, args);
+  return std::make_unique<PoolOp<std::int32_t>>(spec, args);
+}
+
+}  // namespace enxerto::cpu

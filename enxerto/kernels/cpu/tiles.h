@@ -1,0 +1,77 @@
+/// Walking a Layout in parallel: pictures times groups of channels that lie side by side.
+#pragma once
+
+#include <algorithm>
+#include <cstdint>
+
+#include "enxerto/kernels/layout.h"
+
+namespace enxerto::cpu {
+
+/// A group of `width` channels (16, 8 or 1) from channel `channel` on, in the order of a Layout.
+struct Group {
+  std::int64_t channel = 0;  ///< counted with padding: block * index of block + place in it
+  std::int64_t offset = 0;   ///< of the group's first float within one picture
+  int width = 1;
+};
+
+/// The channel groups of a layout. Those of one block share its pixels' stride, layout.block.
+class Groups {
+ public:
+  explicit Groups(const Layout& layout) : layout_(layout) {
+    for (std::int64_t at = 0; at < layout.block;) {
+      const std::int64_t left = layout.block - at;
+      const int width = left >= 16 ? 16 : left >= 8 ? 8 : 1;
+      widths_.push_back({at, width});
+      at += width;
+    }
+  }
+  std::int64_t per_picture() const { return layout_.blocks() * static_cast<std::int64_t>(widths_.size()); }
+  std::int64_t picture_size() const { return layout_.blocks() * layout_.pixels() * layout_.block; }
+  Group operator[](std::int64_t i) const {
+    const auto per_block = static_cast<std::int64_t>(widths_.size());
+    const auto [within, width] = widths_[static_cast<std::size_t>(i % per_block)];
+    return {i / per_block * layout_.block + within, i / per_block * layout_.pixels() * layout_.block + within,
+            width};
+  }
+
+ private:
+  struct Part {
+    std::int64_t at;
+    int width;
+  };
+  Layout layout_;
+  std::vector<Part> widths_;
+};
+
+/// Channels with padding.
+inline std::int64_t padded_channels(const Layout& layout) { return layout.blocks() * layout.block; }
+
+/// Calls run(begin, end) on pieces of [0, count), in parallel; pieces do not depend on the threads.
+template <class Run>
+void parallel_pieces(std::int64_t count, Run run) {
+  constexpr std::int64_t piece = 1 << 14;
+  const std::int64_t pieces = (count + piece - 1) / piece;
+#pragma omp parallel for schedule(static) if (pieces > 1)
+  for (std::int64_t i = 0; i < pieces; ++i) run(i * piece, std::min(count, (i + 1) * piece));
+}
+
+/// The layout that an Op without a wish of its own takes: the first that is not plain, else plain.
+inline Layout common_layout(const Shape& shape, const std::vector<Layout>& offered) {
+  for (const Layout& layout : offered)
+    if (layout.shape == shape && layout.block != 1) return layout;
+  return plain(shape);
+}
+
+/// Writes zero into the channels that only fill up the last block.
+inline void zero_padding(const Layout& layout, float* data) {
+  if (!layout.padded()) return;
+  const std::int64_t last = layout.blocks() - 1, used = layout.shape.c - last * layout.block;
+  for (std::int64_t n = 0; n < layout.shape.n; ++n)
+    for (std::int64_t p = 0; p < layout.pixels(); ++p) {
+      float* const at = data + ((n * layout.blocks() + last) * layout.pixels() + p) * layout.block;
+      std::fill(at + used, at + layout.block, 0.0f);
+    }
+}
+
+}  // namespace enxerto::cpu

@@ -1,0 +1,116 @@
+/// The one place that knows oneDNN's two C++ interfaces, 2.x and 3.x, and its memory descriptors.
+#pragma once
+
+#include <dnnl.hpp>
+#include <optional>
+#include <string>
+#include <utility>
+
+#include "enxerto/kernels/layout.h"
+#include "enxerto/kernels/spec.h"
+
+namespace enxerto::onednn {
+
+using Desc = dnnl::memory::desc;
+using Dims = dnnl::memory::dims;
+
+const dnnl::engine& engine();
+dnnl::stream& stream();
+
+inline Desc any(const Dims& dims) {
+  return {dims, dnnl::memory::data_type::f32, dnnl::memory::format_tag::any};
+}
+inline Desc tagged(const Dims& dims, dnnl::memory::format_tag tag) {
+  return {dims, dnnl::memory::data_type::f32, tag};
+}
+
+/// A primitive descriptor, made as this version wants it.
+template <class Primitive, class... Args>
+typename Primitive::primitive_desc make_pd(const dnnl::primitive_attr& attr, Args&&... args) {
+#if DNNL_VERSION_MAJOR >= 3
+  return typename Primitive::primitive_desc(engine(), std::forward<Args>(args)..., attr);
+#else
+  return typename Primitive::primitive_desc(typename Primitive::desc(std::forward<Args>(args)...), attr,
+                                            engine());
+#endif
+}
+
+/// The same for a backward pass; `hint` is the forward one's.
+template <class Primitive, class Hint, class... Args>
+typename Primitive::primitive_desc make_backward_pd(const dnnl::primitive_attr& attr, const Hint& hint,
+                                                    Args&&... args) {
+#if DNNL_VERSION_MAJOR >= 3
+  return typename Primitive::primitive_desc(engine(), std::forward<Args>(args)..., hint, attr);
+#else
+  return typename Primitive::primitive_desc(typename Primitive::desc(std::forward<Args>(args)...), attr,
+                                            engine(), hint);
+#endif
+}
+
+/// Appends what can follow a convolution or inner product at no cost. False where oneDNN has no such
+/// post-operation; nothing is appended then.
+bool append_activation(dnnl::post_ops& ops, const ActivationSpec& spec);
+
+/// Caller's scratch memory, nothing allocated inside.
+dnnl::primitive_attr user_scratchpad();
+
+/// Our Layout as a descriptor, and back; nothing where it is an order that we have no word for.
+Desc desc_of(const Layout& layout);
+std::optional<Layout> layout_of(const Desc& desc, const Shape& shape);
+
+/// Floats that a block of this description takes, rounded up to a cache line.
+std::int64_t floats(const Desc& desc);
+
+/// A memory object whose pointer is set before each run.
+class Memory {
+ public:
+  Memory() = default;
+  explicit Memory(const Desc& desc) : memory_(desc, engine(), nullptr), desc_(desc) {}
+  dnnl::memory at(const float* data) {
+    memory_.set_data_handle(const_cast<float*>(data));
+    return memory_;
+  }
+  const Desc& desc() const { return desc_; }
+
+ private:
+  dnnl::memory memory_;
+  Desc desc_;
+};
+
+/// An operand that lies in one order and is wanted in another: reordered through scratch where the two
+/// differ, passed on as it is where they do not.
+class Bridge {
+ public:
+  Bridge() = default;
+  Bridge(const Desc& outside, const Desc& inside);
+  /// Floats of scratch that it needs; 0 where the orders agree.
+  std::int64_t scratch() const { return differs_ ? floats(inside_.desc()) : 0; }
+  /// The operand as the primitive wants it.
+  dnnl::memory in(const float* outside, float* scratch);
+  /// Where the primitive shall write; out() then brings it outside.
+  dnnl::memory target(float* outside, float* scratch);
+  void out(float* outside, float* scratch);
+
+ private:
+  bool differs_ = false;
+  Memory outside_, inside_;
+  dnnl::reorder to_inside_, to_outside_;
+};
+
+/// Packs and unpacks a parameter between the order of files and the kernel's.
+class Packing {
+ public:
+  Packing() = default;
+  Packing(const Desc& plain, const Desc& packed);
+  std::int64_t size() const { return floats(packed_.desc()); }
+  void pack(const float* plain, float* packed) const;
+  void unpack(const float* packed, float* plain) const;
+
+ private:
+  Memory plain_, packed_;
+};
+
+/// Runs and waits.
+void execute(const dnnl::primitive& primitive, const std::unordered_map<int, dnnl::memory>& args);
+
+}  // namespace enxerto::onednn

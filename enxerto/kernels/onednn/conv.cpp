@@ -1,0 +1,141 @@
+#include <algorithm>
+
+#include "enxerto/core/text.h"
+#include "enxerto/kernels/onednn/onednn.h"
+#include "enxerto/kernels/onednn/weighted_op.h"
+
+namespace enxerto::onednn {
+namespace {
+
+using dnnl::algorithm;
+using dnnl::convolution_backward_data;
+using dnnl::convolution_backward_weights;
+using dnnl::convolution_forward;
+using Tag = dnnl::memory::format_tag;
+using ConvOp = WeightedOp<convolution_forward, convolution_backward_data, convolution_backward_weights>;
+
+bool is_slow(const std::string& implementation) {
+  return implementation.find("ref") != std::string::npos || implementation.find("gemm") != std::string::npos;
+}
+
+/// The descriptors of one convolution; layouts are left to oneDNN unless given.
+class Planner {
+ public:
+  Planner(const ConvSpec& spec)
+      : spec_(spec),
+        x_{spec.in.n, spec.in.c, spec.in.h, spec.in.w},
+        y_{spec.out.n, spec.out.c, spec.out.h, spec.out.w},
+        strides_{spec.window.stride_h, spec.window.stride_w},
+        // oneDNN counts dilation from 0, we count from 1.
+        dilations_{spec.window.dilation_h - 1, spec.window.dilation_w - 1},
+        before_{spec.window.pad_top, spec.window.pad_left},
+        after_{spec.window.pad_bottom, spec.window.pad_right} {
+    // oneDNN derives the output's size from the padding: pixels that no window reaches are cut off.
+    const auto reached = [](std::int64_t out, std::int64_t kernel, std::int64_t stride, std::int64_t dilation,
+                            std::int64_t in, std::int64_t before) {
+      return (out - 1) * stride + dilation * (kernel - 1) + 1 - in - before;
+    };
+    const Window& w = spec.window;
+    after_[0] =
+        std::min(after_[0], reached(spec.out.h, w.kernel_h, w.stride_h, w.dilation_h, spec.in.h, w.pad_top));
+    after_[1] =
+        std::min(after_[1], reached(spec.out.w, w.kernel_w, w.stride_w, w.dilation_w, spec.in.w, w.pad_left));
+    const std::int64_t g = spec.groups, kh = w.kernel_h, kw = w.kernel_w;
+    if (g == 1) {
+      w_ = {spec.out.c, spec.in.c, kh, kw};
+      plain_weights = tagged(w_, Tag::oihw);
+    } else {
+      w_ = {g, spec.out.c / g, spec.in.c / g, kh, kw};
+      plain_weights = tagged(w_, Tag::goihw);
+    }
+  }
+
+  convolution_forward::primitive_desc forward(const Desc& x, const Desc& y, bool train) const {
+    dnnl::primitive_attr attr = user_scratchpad();
+    dnnl::post_ops ops;
+    if (spec_.residual) ops.append_sum(1.0f);
+    append_activation(ops, spec_.activation);
+    attr.set_post_ops(ops);
+    return make_pd<convolution_forward>(
+        attr, train ? dnnl::prop_kind::forward_training : dnnl::prop_kind::forward_inference,
+        algorithm::convolution_direct, x, any(w_), bias(), y, strides_, dilations_, before_, after_);
+  }
+  convolution_backward_data::primitive_desc data(const convolution_forward::primitive_desc& hint,
+                                                 const Desc& dx, const Desc& dy) const {
+    return make_backward_pd<convolution_backward_data>(user_scratchpad(), hint, algorithm::convolution_direct,
+                                                       dx, any(w_), dy, strides_, dilations_, before_,
+                                                       after_);
+  }
+  convolution_backward_weights::primitive_desc weights(const convolution_forward::primitive_desc& hint,
+                                                       const Desc& x, const Desc& dy) const {
+    return make_backward_pd<convolution_backward_weights>(user_scratchpad(), hint,
+                                                          algorithm::convolution_direct, x, any(w_), bias(),
+                                                          dy, strides_, dilations_, before_, after_);
+  }
+  Desc any_x() const { return any(x_); }
+  Desc any_y() const { return any(y_); }
+
+  Desc plain_weights;
+
+ private:
+  Desc bias() const { return spec_.bias ? tagged({spec_.out.c}, Tag::x) : Desc(); }
+  const ConvSpec& spec_;
+  Dims x_, y_, w_, strides_, dilations_, before_, after_;
+};
+
+/// The descriptor made with the layouts that are there already, unless only slow loops take those.
+template <class Make, class Desired>
+auto settle(Make make, const Desired& wanted, const Desired& anything) {
+  try {
+    auto made = make(wanted.first, wanted.second);
+    if (!is_slow(made.impl_info_str())) return made;
+  } catch (const dnnl::error&) {
+    // No implementation takes these layouts; the next call asks for any.
+  }
+  return make(anything.first, anything.second);
+}
+
+}  // namespace
+
+std::unique_ptr<Op> conv(const ConvSpec& spec, const PlanArgs& args) {
+  const Planner planner(spec);
+  const std::pair anything{planner.any_x(), planner.any_y()};
+  // First oneDNN's own wish. Where that is an order that we have no word for, a plain blocked one.
+  auto forward = planner.forward(anything.first, anything.second, args.backward());
+  std::optional<Layout> in = layout_of(forward.src_desc(), spec.in);
+  std::optional<Layout> out = layout_of(forward.dst_desc(), spec.out);
+  if (!in || !out || (spec.residual && !out)) {
+    in = make_layout(spec.in, spec.in.c < preferred_block() ? 1 : preferred_block());
+    out = make_layout(spec.out, preferred_block());
+    forward = planner.forward(desc_of(*in), desc_of(*out), args.backward());
+  }
+  ConvOp::Parts parts{.in = spec.in,
+                      .out = spec.out,
+                      .forward = forward,
+                      .data = std::nullopt,
+                      .weights = std::nullopt,
+                      .plain_weights = planner.plain_weights,
+                      .in_layout = *in,
+                      .out_layout = *out,
+                      .in_desc = forward.src_desc(),
+                      .out_desc = forward.dst_desc(),
+                      .bias = spec.bias,
+                      .residual = spec.residual,
+                      .multiply_adds = spec.out.size() * (spec.in.c / spec.groups) * spec.window.kernel_h *
+                                       spec.window.kernel_w};
+  const std::pair wanted{parts.in_desc, parts.out_desc};
+  if (!args.wants_din.empty() && args.wants_din[0])
+    parts.data =
+        settle([&](const Desc& x, const Desc& y) { return planner.data(forward, x, y); }, wanted, anything);
+  if (args.wants_dparams)
+    parts.weights = settle([&](const Desc& x, const Desc& y) { return planner.weights(forward, x, y); },
+                           wanted, anything);
+  return std::make_unique<ConvOp>(parts);
+}
+
+bool can_fuse(Activation kind) {
+  dnnl::post_ops ops;
+  return append_activation(ops, {.kind = kind});
+}
+
+}  // namespace enxerto::onednn
