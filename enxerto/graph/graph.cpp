@@ -13,21 +13,6 @@
 namespace enxerto {
 namespace {
 
-/// More floats than this in one tensor is a mistake or an attack, and no kernel counts so far.
-constexpr double largest_tensor = 2147483648.0;
-
-/// Throws unless every size is at least one and the tensor can be held. Before anything is allocated.
-void check_shape(const std::string& what, const Shape& shape) {
-  const std::array<std::int64_t, 4> sizes = {shape.n, shape.c, shape.h, shape.w};
-  double product = 1;
-  for (const std::int64_t size : sizes) {
-    if (size < 1) throw Error(ErrorKind::usage, text(what, " has no elements: ", format_shape(shape)));
-    product *= static_cast<double>(size);
-  }
-  if (product > largest_tensor)
-    throw Error(ErrorKind::usage, text(what, " is too large: ", format_shape(shape)));
-}
-
 std::vector<std::int64_t> dims_of(const ParamSpec& spec) {
   const std::array<std::int64_t, 4> sizes = {spec.shape.n, spec.shape.c, spec.shape.h, spec.shape.w};
   return {sizes.begin(), sizes.begin() + spec.rank};
@@ -36,7 +21,7 @@ std::vector<std::int64_t> dims_of(const ParamSpec& spec) {
 std::string format_dims(const std::vector<std::int64_t>& dims) {
   std::vector<std::string> parts;
   for (const std::int64_t size : dims) parts.push_back(text(size));
-  return "{" + join(parts, ",") + "}";
+  return text("{", join(parts, ","), "}");
 }
 
 /// The value of a parameter that no initialisation chooses.
@@ -154,7 +139,7 @@ Graph Graph::clone() const {
 }
 
 NodeId Graph::input(const Shape& image) {
-  check_shape("the input", {1, image.c, image.h, image.w});
+  check_activation(Input::kind, {1, image.c, image.h, image.w});  // before they become ints
   return add("input", Input{static_cast<int>(image.c), static_cast<int>(image.h), static_cast<int>(image.w)},
              {});
 }
@@ -180,8 +165,6 @@ NodeId Graph::add(std::string name, AnyLayer layer, std::vector<NodeId> inputs) 
   } catch (const Error& error) {
     throw Error(error.kind(), text(what, ": ", error.what()));
   }
-  check_shape(text(what, ": its output"), made.out);
-  for (const ParamSpec& spec : specs) check_shape(text(what, ": its ", spec.name), spec.shape);
   for (ParamSpec& spec : specs) {
     Tensor value(spec.shape);
     if (const float resting = resting_value(spec.role); resting != 0.0f)
