@@ -1,0 +1,558 @@
+#include "enxerto/graph/executor.h"
+
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+
+#include "enxerto/core/environment.h"
+#include "enxerto/core/error.h"
+#include "enxerto/core/system.h"
+#include "enxerto/core/text.h"
+#include "enxerto/graph/lower.h"
+#include "enxerto/graph/memory_plan.h"
+
+namespace enxerto {
+namespace {
+
+/// Something in memory: a node's output in one layout, a gradient, scratch. Several may share a buffer.
+struct Cell {
+  Layout layout;
+  int buffer = -1;  ///< -1: the caller's memory
+};
+
+constexpr int none = -1;
+
+/// One node made ready.
+struct Run {
+  int node = none;
+  std::unique_ptr<Op> op;
+  std::vector<int> in;  ///< cells, in the layouts that the op takes
+  int out = none;       ///< cell
+  int saved = none, forward_scratch = none, backward_scratch = none;  ///< buffers
+  std::vector<float*> params, dparams;
+  std::vector<bool> wants_din;
+  bool wants_dparams = false;
+};
+
+/// A copy from one cell into another of a different layout.
+struct Reorder {
+  int from = none, to = none;
+};
+
+/// What becomes of one input's gradient after the op has written it.
+struct Gradient {
+  int written = none;    ///< cell that the op writes, in its own layout
+  int reordered = none;  ///< cell in the value's layout, where that differs
+  int sum = none;        ///< cell of the value's gradient, where there was one already: += of the above
+};
+
+/// One step forward or backward.
+struct Step {
+  int run = none;
+  Reorder reorder{};                  ///< instead of a run
+  std::vector<Gradient> gradients{};  ///< backward, by input
+  int dout = none;                    ///< backward: cell
+  bool backward = false;
+  double seconds = 0;
+  std::int64_t runs = 0;
+};
+
+bool all_finite(std::span<const float> data) {
+  return std::ranges::all_of(data, [](float x) { return std::isfinite(x); });
+}
+
+}  // namespace
+
+struct Executor::Plan {
+  Plan(const Graph& graph, const ExecutorConfig& asked) : config(asked) {
+    if (environment().reference_kernels) config.reference = true;
+    program = config.lower && !config.reference ? lower(graph, config.train) : graph.clone();
+    ensure(config.batch > 0, "a batch has pictures");
+    plan_forward();
+    if (config.train) plan_backward();
+    place_buffers();
+    plan_params();
+  }
+
+  // ---- planning ----------------------------------------------------------------------------------------
+
+  void plan_forward() {
+    trained = trained_at_or_below(program);
+    const auto nodes = program.nodes();
+    value_cell.assign(nodes.size(), none);
+    run_of.assign(nodes.size(), none);
+    for (std::size_t i = 0; i < nodes.size(); ++i) {
+      const Node& node = nodes[i];
+      if (std::holds_alternative<Input>(node.layer)) {
+        value_cell[i] = add_cell(plain(batched(node.out)));
+        continue;
+      }
+      Run run;
+      run.node = static_cast<int>(i);
+      PlanArgs args;
+      args.reference = config.reference;
+      args.train = config.train && !node.frozen;
+      for (const NodeId input : node.inputs) {
+        args.in.push_back(cells[at(value_cell[at(input.index)])].layout);
+        run.wants_din.push_back(config.train && trained[at(input.index)]);
+      }
+      run.wants_dparams = config.train && has_trainable(node);
+      if (config.train && trained[i]) {
+        args.wants_din = run.wants_din;
+        args.wants_dparams = run.wants_dparams;
+      }
+      run.op = plan_op(node.layer, args);
+      const OpInfo& info = run.op->info();
+      for (std::size_t k = 0; k < node.inputs.size(); ++k)
+        run.in.push_back(in_layout(value_cell[at(node.inputs[k].index)], info.in[k]));
+      run.out = add_cell(info.out);
+      value_cell[i] = run.out;
+      run_of[i] = static_cast<int>(runs.size());
+      steps.push_back({.run = run_of[i]});
+      runs.push_back(std::move(run));
+    }
+    output_cell = in_layout(value_cell.back(), plain(batched(program.output_shape())));
+    forward_steps = static_cast<int>(steps.size());
+    // Uses, so that it is known what may be overwritten.
+    for (int s = 0; s < forward_steps; ++s) {
+      const Step& step = steps[at(s)];
+      if (step.run == none) {
+        define(step.reorder.to, s), use(step.reorder.from, s);
+        continue;
+      }
+      const Run& run = runs[at(step.run)];
+      define(run.out, s);
+      for (const int cell : run.in) use(cell, s);
+    }
+    use(output_cell, forward_steps);  // the caller reads it
+    if (config.train) use_kept();
+    for (int s = 0; s < forward_steps; ++s) {
+      const Step& step = steps[at(s)];
+      if (step.run == none) {
+        own_buffer(step.reorder.to);
+        continue;
+      }
+      Run& run = runs[at(step.run)];
+      const OpInfo& info = run.op->info();
+      if (info.in_place >= 0 && may_overwrite(run.in[at(info.in_place)], run, s))
+        share_buffer(run.out, run.in[at(info.in_place)]);
+      else
+        own_buffer(run.out);
+      const bool kept = config.train && trained[at(run.node)];
+      run.saved = add_buffer(info.saved, s, kept ? backward_time(run.node) : s);
+      run.forward_scratch = add_buffer(info.forward_scratch, s, s);
+    }
+  }
+
+  /// What the backward pass will read of the forward one. A node's backward runs at backward_time().
+  void use_kept() {
+    for (const Run& run : runs) {
+      if (!trained[at(run.node)]) continue;
+      const OpInfo& info = run.op->info();
+      for (std::size_t k = 0; k < run.in.size(); ++k)
+        if (info.keeps_in[k]) use(run.in[k], backward_time(run.node));
+      if (info.keeps_out) use(run.out, backward_time(run.node));
+    }
+  }
+
+  void plan_backward() {
+    std::vector<int> grad(program.nodes().size(), none);  // cell of each node's gradient
+    const int output = program.last().index;
+    if (!trained[at(output)]) return;
+    const Layout& out_layout = cells[at(value_cell[at(output)])].layout;
+    dout_cell = add_cell(plain(out_layout.shape));
+    grad[at(output)] = dout_cell;
+    if (out_layout != cells[at(dout_cell)].layout) {
+      const int time = backward_time(output);
+      grad[at(output)] = add_cell(out_layout);
+      define(grad[at(output)], time), use(grad[at(output)], time);
+      own_buffer(grad[at(output)]);
+      steps.push_back({.reorder = {dout_cell, grad[at(output)]}, .backward = true});
+    }
+    for (int i = output; i > 0; --i) {
+      if (!trained[at(i)] || grad[at(i)] == none) continue;  // nothing below, or nothing above
+      Run& run = runs[at(run_of[at(i)])];
+      const OpInfo& info = run.op->info();
+      const int time = backward_time(i);
+      Step step{.run = run_of[at(i)], .dout = grad[at(i)], .backward = true};
+      use(step.dout, time);
+      const auto& inputs = program.node({i}).inputs;
+      for (std::size_t k = 0; k < inputs.size(); ++k) {
+        Gradient to;
+        if (run.wants_din[k]) {
+          int& sum = grad[at(inputs[k].index)];
+          const Layout& value = cells[at(value_cell[at(inputs[k].index)])].layout;
+          const bool first = sum == none, same = value == info.in[k];
+          to.written = add_cell(info.in[k]);
+          define(to.written, time), use(to.written, time);
+          int result = to.written;
+          if (!same) {
+            result = to.reordered = add_cell(value);
+            define(result, time), use(result, time);
+            own_buffer(result);
+          }
+          const bool over_dout = info.din_in_place == static_cast<int>(k) && info.in[k] == info.out &&
+                                 cells[at(step.dout)].buffer >= 0;
+          if (over_dout)
+            share_buffer(to.written, step.dout);
+          else
+            own_buffer(to.written);
+          if (first)
+            sum = result;
+          else
+            to.sum = sum, use(sum, time);
+          // Whoever reads the gradient later keeps it alive: its producer does.
+          if (first && run_of[at(inputs[k].index)] != none) use(sum, backward_time(inputs[k].index));
+        }
+        step.gradients.push_back(to);
+      }
+      run.backward_scratch = add_buffer(info.backward_scratch, time, time);
+      steps.push_back(std::move(step));
+    }
+  }
+
+  void plan_params() {
+    std::int64_t values = 0, grads = 0;
+    const auto rounded = [](std::int64_t size) { return (size + 15) / 16 * 16; };
+    for (const Run& run : runs) {
+      const auto& params = program.nodes()[at(run.node)].params;
+      ensure(params.size() == run.op->info().params.size(), "an op has its layer's parameters");
+      for (std::size_t p = 0; p < params.size(); ++p) {
+        const std::int64_t size = rounded(run.op->info().params[p]);
+        values += size;
+        if (run.wants_dparams && param(params[p]).trainable()) grads += size;
+      }
+    }
+    value_arena = Tensor({.n = values});
+    grad_arena = Tensor({.n = grads});
+    float* value = value_arena.data().data();
+    float* grad = grad_arena.data().data();
+    for (std::size_t r = 0; r < runs.size(); ++r) {
+      Run& run = runs[r];
+      const auto& params = program.nodes()[at(run.node)].params;
+      for (std::size_t p = 0; p < params.size(); ++p) {
+        const std::int64_t size = run.op->info().params[p];
+        run.params.push_back(value);
+        const bool trainable = run.wants_dparams && param(params[p]).trainable();
+        run.dparams.push_back(trainable ? grad : nullptr);
+        if (trainable) {
+          updates.push_back({param(params[p]).name,
+                             {value, static_cast<std::size_t>(size)},
+                             {grad, static_cast<std::size_t>(size)},
+                             param(params[p]).decays()});
+          update_places.push_back({static_cast<int>(r), static_cast<int>(p)});
+          grad += rounded(size);
+        }
+        value += rounded(size);
+      }
+    }
+    pack_all();
+  }
+
+  /// Into the kernels' order; the plain values of the program are not needed any more.
+  void pack_all() {
+    for (Run& run : runs) {
+      const auto& params = program.nodes()[at(run.node)].params;
+      for (std::size_t p = 0; p < params.size(); ++p) {
+        Tensor& value = program.params()[at(params[p])].value;
+        run.op->pack(static_cast<int>(p), value.data(), packed(run, p));
+        value = Tensor();
+      }
+    }
+  }
+
+  void place_buffers() {
+    const std::int64_t total = place(buffers);
+    arena = Tensor({.n = total});
+  }
+
+  static std::size_t at(int index) { return static_cast<std::size_t>(index); }
+  Shape batched(Shape one) const { return {config.batch, one.c, one.h, one.w}; }
+  Param& param(int index) { return program.params()[at(index)]; }
+  bool has_trainable(const Node& node) {
+    return std::ranges::any_of(node.params, [&](int p) { return param(p).trainable(); });
+  }
+  /// Node i's backward runs at this time; the last node's first.
+  int backward_time(int node) const { return forward_steps_bound() + program.last().index - node; }
+  /// More than there are forward steps: each input of each node may need a reorder.
+  int forward_steps_bound() const {
+    int bound = 2;
+    for (const Node& node : program.nodes()) bound += 1 + static_cast<int>(node.inputs.size());
+    return bound;
+  }
+
+  int add_cell(const Layout& layout) {
+    cells.push_back({layout});
+    lives.push_back({-1, -1});
+    return static_cast<int>(cells.size()) - 1;
+  }
+  /// The cell itself, or a copy in the layout wanted; one copy serves all who want the same.
+  int in_layout(int cell, const Layout& wanted) {
+    if (cells[at(cell)].layout == wanted) return cell;
+    for (const Step& step : steps)
+      if (step.run == none && step.reorder.from == cell && cells[at(step.reorder.to)].layout == wanted)
+        return step.reorder.to;
+    const int copy = add_cell(wanted);
+    steps.push_back({.reorder = {cell, copy}});
+    return copy;
+  }
+  int add_buffer(std::int64_t size, int first, int last) {
+    if (size == 0) return none;
+    buffers.push_back({size, first, last});
+    return static_cast<int>(buffers.size()) - 1;
+  }
+  void define(int cell, int time) { lives[at(cell)].first = time; }
+  void use(int cell, int time) {
+    lives[at(cell)].last = std::max(lives[at(cell)].last, time);
+    if (const int buffer = cells[at(cell)].buffer; buffer >= 0)
+      buffers[at(buffer)].last = std::max(buffers[at(buffer)].last, time);
+  }
+  void own_buffer(int cell) {
+    const auto [first, last] = lives[at(cell)];
+    cells[at(cell)].buffer = add_buffer(cells[at(cell)].layout.size(), first, std::max(first, last));
+  }
+  void share_buffer(int cell, int other) {
+    const int buffer = cells[at(other)].buffer;
+    cells[at(cell)].buffer = buffer;
+    buffers[at(buffer)].last = std::max(buffers[at(buffer)].last, lives[at(cell)].last);
+    buffers[at(buffer)].size = std::max(buffers[at(buffer)].size, cells[at(cell)].layout.size());
+  }
+  /// Nobody reads the buffer after this step, and this op reads it once.
+  bool may_overwrite(int cell, const Run& run, int time) const {
+    const int buffer = cells[at(cell)].buffer;
+    return buffer >= 0 && buffers[at(buffer)].last <= time && std::ranges::count(run.in, cell) == 1;
+  }
+
+  // ---- running -----------------------------------------------------------------------------------------
+
+  std::span<float> packed(const Run& run, std::size_t p) const {
+    return {run.params[p], static_cast<std::size_t>(run.op->info().params[p])};
+  }
+  float* memory(int buffer) {
+    return buffer < 0 ? nullptr : arena.data().data() + buffers[at(buffer)].offset;
+  }
+  float* data(int cell) { return memory(cells[at(cell)].buffer); }
+  const float* read(int cell) {
+    return cell == value_cell[0] ? images : cell == dout_cell ? dout : data(cell);
+  }
+  Rng rng_of(const Run& run) const {
+    return Rng(config.seed).child(static_cast<std::uint64_t>(training_step), at(run.node));
+  }
+
+  void forward_step(const Step& step) {
+    if (step.run == none) {
+      enxerto::reorder(cells[at(step.reorder.from)].layout, read(step.reorder.from),
+                       cells[at(step.reorder.to)].layout, data(step.reorder.to));
+      return;
+    }
+    Run& run = runs[at(step.run)];
+    const OpInfo& info = run.op->info();
+    pointers.clear();
+    for (const int cell : run.in) pointers.push_back(read(cell));
+    float* const out = data(run.out);
+    if (info.in_place_required && out != pointers[at(info.in_place)])
+      std::memcpy(out, pointers[at(info.in_place)],
+                  static_cast<std::size_t>(info.out.size()) * sizeof(float));
+    run.op->forward({.in = pointers,
+                     .params = run.params,
+                     .out = out,
+                     .saved = memory(run.saved),
+                     .scratch = memory(run.forward_scratch),
+                     .rng = rng_of(run)});
+  }
+
+  void backward_step(const Step& step) {
+    if (step.run == none) return forward_step(step);
+    Run& run = runs[at(step.run)];
+    const OpInfo& info = run.op->info();
+    pointers.clear();
+    for (std::size_t k = 0; k < run.in.size(); ++k)
+      pointers.push_back(info.keeps_in[k] ? read(run.in[k]) : nullptr);
+    gradients.clear();
+    for (const Gradient& to : step.gradients)
+      gradients.push_back(to.written == none ? nullptr : data(to.written));
+    run.op->backward({.in = pointers,
+                      .params = run.params,
+                      .out = info.keeps_out ? data(run.out) : nullptr,
+                      .dout = read(step.dout),
+                      .din = gradients,
+                      .dparams = run.dparams,
+                      .saved = memory(run.saved),
+                      .scratch = memory(run.backward_scratch),
+                      .rng = rng_of(run)});
+    for (const Gradient& to : step.gradients) {
+      if (to.written == none) continue;
+      if (to.reordered != none)
+        enxerto::reorder(cells[at(to.written)].layout, data(to.written), cells[at(to.reordered)].layout,
+                         data(to.reordered));
+      if (to.sum != none) accumulate(to.reordered == none ? to.written : to.reordered, to.sum);
+    }
+  }
+
+  void accumulate(int from, int into) {
+    const float* const a = data(from);
+    float* const b = data(into);
+    const std::int64_t size = cells[at(into)].layout.size();
+#pragma omp parallel for simd schedule(static)
+    for (std::int64_t i = 0; i < size; ++i) b[i] += a[i];
+  }
+
+  template <class Do>
+  void timed(Step& step, Do run) {
+    const double start = now_seconds();
+    run(step);
+    step.seconds += now_seconds() - start;
+    ++step.runs;
+  }
+
+  ExecutorConfig config;
+  Graph program;
+  std::vector<bool> trained;
+  std::vector<Run> runs;
+  std::vector<Step> steps;  ///< forward ones first
+  int forward_steps = 0;
+  std::vector<Cell> cells;
+  struct Life {
+    int first, last;
+  };
+  std::vector<Life> lives;  ///< of cells
+  std::vector<Buffer> buffers;
+  std::vector<int> value_cell, run_of;  ///< by node
+  int output_cell = none, dout_cell = none;
+  Tensor arena, value_arena, grad_arena;
+  std::vector<Update> updates;
+  struct UpdatePlace {
+    int run, param;
+  };
+  std::vector<UpdatePlace> update_places;
+
+  const float* images = nullptr;
+  const float* dout = nullptr;
+  std::int64_t training_step = 0;
+  std::vector<const float*> pointers;
+  std::vector<float*> gradients;
+};
+
+Executor::Executor(const Graph& graph, const ExecutorConfig& config)
+    : plan_(std::make_unique<Plan>(graph, config)) {}
+Executor::~Executor() = default;
+Executor::Executor(Executor&&) noexcept = default;
+Executor& Executor::operator=(Executor&&) noexcept = default;
+
+ConstView Executor::forward(ConstView images, std::int64_t step) {
+  Plan& plan = *plan_;
+  const Shape in = plan.batched(plan.program.input_shape()), out = plan.batched(plan.program.output_shape());
+  ensure(images.shape == in, "the batch has the size that was planned for");
+  plan.images = images.data.data();
+  plan.training_step = step;
+  for (int s = 0; s < plan.forward_steps; ++s)
+    plan.timed(plan.steps[Plan::at(s)], [&](const Step& each) { plan.forward_step(each); });
+  return {out, {plan.read(plan.output_cell), static_cast<std::size_t>(out.size())}};
+}
+
+void Executor::backward(ConstView dout) {
+  Plan& plan = *plan_;
+  ensure(plan.config.train, "only an executor made for training goes backward");
+  ensure(dout.shape == plan.batched(plan.program.output_shape()), "dout is shaped like the output");
+  plan.dout = dout.data.data();
+  for (std::size_t s = Plan::at(plan.forward_steps); s < plan.steps.size(); ++s)
+    plan.timed(plan.steps[s], [&](const Step& each) { plan.backward_step(each); });
+}
+
+std::span<const Update> Executor::updates() const { return plan_->updates; }
+
+void Executor::load(const Graph& graph) {
+  Plan& plan = *plan_;
+  Graph lowered =
+      plan.config.lower && !plan.config.reference ? lower(graph, plan.config.train) : graph.clone();
+  ensure(lowered.params().size() == plan.program.params().size(), "a graph of the same structure");
+  for (std::size_t i = 0; i < lowered.params().size(); ++i) {
+    ensure(lowered.params()[i].name == plan.program.params()[i].name, "a graph of the same structure");
+    plan.program.params()[i].value = std::move(lowered.params()[i].value);
+  }
+  plan.pack_all();
+}
+
+void Executor::store(Graph& graph) const {
+  for (const Run& run : plan_->runs) {
+    const Node& node = plan_->program.nodes()[Plan::at(run.node)];
+    if (!plan_->config.train || node.frozen || !run.wants_dparams) continue;
+    for (std::size_t p = 0; p < node.params.size(); ++p) {
+      const std::string& name = plan_->param(node.params[p]).name;
+      const auto found = std::ranges::find(graph.params(), name, &Param::name);
+      ensure(found != graph.params().end(), "a graph of the same structure");
+      run.op->unpack(static_cast<int>(p), plan_->packed(run, p), found->value.data());
+    }
+  }
+}
+
+Tensor Executor::unpack(std::size_t update, std::span<const float> packed) const {
+  const auto [run, p] = plan_->update_places.at(update);
+  const Run& of = plan_->runs[Plan::at(run)];
+  const Node& node = plan_->program.nodes()[Plan::at(of.node)];
+  Tensor plain(plan_->param(node.params[Plan::at(p)]).spec.shape);
+  of.op->unpack(p, packed, plain.data());
+  return plain;
+}
+
+void Executor::pack(std::size_t update, ConstView plain, std::span<float> packed) const {
+  const auto [run, p] = plan_->update_places.at(update);
+  plan_->runs[Plan::at(run)].op->pack(p, plain.data, packed);
+}
+
+int Executor::batch() const { return plan_->config.batch; }
+std::int64_t Executor::memory_bytes() const {
+  return static_cast<std::int64_t>(plan_->arena.data().size_bytes());
+}
+std::int64_t Executor::param_bytes() const {
+  return static_cast<std::int64_t>(plan_->value_arena.data().size_bytes() +
+                                   plan_->grad_arena.data().size_bytes());
+}
+
+std::vector<StepProfile> Executor::profile() const {
+  std::vector<StepProfile> rows;
+  for (const Step& step : plan_->steps) {
+    StepProfile row;
+    row.backward = step.backward;
+    row.seconds = step.seconds;
+    row.runs = step.runs;
+    if (step.run == none) {
+      row.kind = "reorder";
+      row.implementation = format_layout(plan_->cells[Plan::at(step.reorder.from)].layout) + " to " +
+                           format_layout(plan_->cells[Plan::at(step.reorder.to)].layout);
+    } else {
+      const Run& run = plan_->runs[Plan::at(step.run)];
+      const Node& node = plan_->program.nodes()[Plan::at(run.node)];
+      row.node = node.name;
+      row.kind = kind_of(node.layer);
+      row.implementation = run.op->info().implementation;
+      row.multiply_adds = run.op->info().multiply_adds;
+      if (step.backward) {
+        const bool din =
+            std::ranges::any_of(step.gradients, [](const Gradient& to) { return to.written != none; });
+        row.multiply_adds *= (din ? 1 : 0) + (run.wants_dparams ? 1 : 0);
+      }
+    }
+    rows.push_back(std::move(row));
+  }
+  return rows;
+}
+
+std::string Executor::find_not_finite(ConstView images, std::int64_t step) {
+  Plan& plan = *plan_;
+  if (!all_finite(images.data)) return "input";
+  plan.images = images.data.data();
+  plan.training_step = step;
+  for (int s = 0; s < plan.forward_steps; ++s) {
+    const Step& each = plan.steps[Plan::at(s)];
+    plan.forward_step(each);
+    if (each.run == none) continue;
+    const Run& run = plan.runs[Plan::at(each.run)];
+    const Cell& out = plan.cells[Plan::at(run.out)];
+    if (!all_finite({plan.data(run.out), static_cast<std::size_t>(out.layout.size())}))
+      return plan.program.nodes()[Plan::at(run.node)].name;
+  }
+  return "";
+}
+
+}  // namespace enxerto
