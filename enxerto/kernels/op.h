@@ -53,7 +53,7 @@ class Op {
     float* out = nullptr;
     float* saved = nullptr;
     float* scratch = nullptr;
-    Rng rng;  ///< new for each node and step; the same in forward and backward
+    Rng rng{};  ///< new for each node and step; the same in forward and backward
   };
   struct Backward {
     std::span<const float* const> in;  ///< null where info().keeps_in is false
@@ -64,7 +64,7 @@ class Op {
     std::span<float* const> dparams;  ///< null: not wanted; packed as the parameters are
     float* saved = nullptr;
     float* scratch = nullptr;
-    Rng rng;
+    Rng rng{};
   };
 
   virtual ~Op() = default;

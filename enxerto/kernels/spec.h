@@ -30,17 +30,17 @@ struct Window {
 /// added before the activation. Only what is not trained may have a residual or an activation.
 struct ConvSpec {
   Shape in, out;
-  Window window;
+  Window window{};
   std::int64_t groups = 1;
   bool bias = true, residual = false;
-  ActivationSpec activation;
+  ActivationSpec activation{};
 };
 
 /// y = x W^T + b. x {n, c, h, w} is taken as n rows of c*h*w in that order; W {out, c*h*w}; y {n, out}.
 struct LinearSpec {
   Shape in, out;
   bool bias = true;
-  ActivationSpec activation;
+  ActivationSpec activation{};
 };
 
 /// y = act(gamma * (x - mean) / sqrt(var + eps) + beta [+ residual]) (Ioffe & Szegedy 2015).
@@ -52,7 +52,7 @@ struct BatchNormSpec {
   Shape shape;
   float eps = 1e-5f, momentum = 0.1f;
   bool batch_statistics = false, residual = false;
-  ActivationSpec activation;
+  ActivationSpec activation{};
 };
 
 /// Maximum or mean over windows; what lies outside the picture is never a maximum. A mean divides by the
@@ -60,7 +60,7 @@ struct BatchNormSpec {
 /// (PyTorch's rule, in ceil mode too: the pixels that only ceil mode added never count).
 struct PoolSpec {
   Shape in, out;
-  Window window;
+  Window window{};
   bool maximum = true, count_include_pad = true;
 };
 
