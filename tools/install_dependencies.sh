@@ -1,0 +1,52 @@
+#!/usr/bin/env bash
+# Installs what Enxerto is built with from the distribution's packages: Debian 12 and 13, Ubuntu 22.04 and
+# 24.04. Says what it is about to install; uses sudo where you are not root; does nothing where all is there.
+#
+# usage: tools/install_dependencies.sh [--tests]
+#   --tests   also what the tests need: GoogleTest, Python 3, clang-format 14 where the distribution has it
+set -euo pipefail
+
+build=(g++ cmake ninja-build ccache libdnnl-dev libjpeg-dev libpng-dev zlib1g-dev nlohmann-json3-dev libcli11-dev)
+tests=(libgtest-dev python3)
+optional=()  # wanted, and left out where the distribution has no such package
+case "${1:-}" in
+  "") wanted=("${build[@]}") ;;
+  --tests) wanted=("${build[@]}" "${tests[@]}") optional=(clang-format-14) ;;
+  *) echo "usage: tools/install_dependencies.sh [--tests]" >&2; exit 2 ;;
+esac
+
+if ! command -v apt-get >/dev/null; then
+  echo "This system has no apt-get. Enxerto needs a C++20 compiler (GCC 11 or newer), CMake 3.22, Ninja, oneDNN 2.5" >&2
+  echo "or newer, libjpeg-turbo, libpng, zlib, nlohmann-json 3.10, CLI11, and GoogleTest for the tests. Install" >&2
+  echo "them, then: cmake --preset release && cmake --build --preset release" >&2
+  exit 1
+fi
+
+is_there() { [[ $(dpkg-query -W -f '${Status}' "$1" 2>/dev/null) == "install ok installed" ]]; }
+missing=()
+for package in "${wanted[@]}" "${optional[@]}"; do
+  is_there "$package" || missing+=("$package")
+done
+[[ ${#missing[@]} -gt 0 ]] || exit 0
+
+root=()
+if [[ $(id -u) -ne 0 ]]; then
+  if ! command -v sudo >/dev/null; then
+    echo "Missing packages: ${missing[*]}. Install them as root: apt-get install ${missing[*]}" >&2
+    exit 1
+  fi
+  root=(sudo)
+fi
+apt() { "${root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get -q -o Dpkg::Use-Pty=0 "$@"; }
+
+apt update
+chosen=()
+for package in "${missing[@]}"; do
+  if [[ " ${optional[*]} " == *" $package "* ]] && ! apt-cache show "$package" >/dev/null 2>&1; then
+    continue
+  fi
+  chosen+=("$package")
+done
+[[ ${#chosen[@]} -gt 0 ]] || exit 0
+echo "Installing from the distribution's packages: ${chosen[*]}"
+apt install -y --no-install-recommends "${chosen[@]}"
