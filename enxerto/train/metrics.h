@@ -1,0 +1,81 @@
+/// Metrics: how well a network does on a dataset.
+#pragma once
+
+#include <array>
+#include <atomic>
+#include <cstdint>
+#include <functional>
+#include <nlohmann/json_fwd.hpp>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "enxerto/data/loader.h"
+#include "enxerto/graph/executor.h"
+#include "enxerto/train/loss.h"
+
+namespace enxerto {
+
+/// A proportion's 95 % confidence interval (Wilson 1927), which stays in [0, 1] and holds for small n and
+/// for proportions near 0 and 1. Of nothing: [0, 1].
+struct Interval {
+  double low = 0, high = 1;
+};
+Interval wilson_interval(std::int64_t right, std::int64_t n);
+
+/// How one class fares. A proportion of nothing is empty: recall where the class has no pictures,
+/// precision where it was never predicted.
+struct ClassScore {
+  std::string name;
+  std::int64_t n = 0, predicted = 0, right = 0;
+  std::optional<double> precision() const;
+  std::optional<double> recall() const;
+  std::optional<double> f1() const;  ///< 2 right / (n + predicted)
+};
+
+struct Evaluation {
+  std::vector<std::string> classes;
+  std::int64_t n = 0, right = 0, right5 = 0;  ///< right5: the label is among the five likeliest
+  double loss = 0;                            ///< mean over pictures
+  std::vector<std::int64_t> confusion;        ///< row by row: the true class down, the predicted across
+
+  double top1() const { return n ? static_cast<double>(right) / static_cast<double>(n) : 0; }
+  double top5() const { return n ? static_cast<double>(right5) / static_cast<double>(n) : 0; }
+  Interval top1_interval() const { return wilson_interval(right, n); }
+  std::vector<ClassScore> per_class() const;
+  /// {"n", "top1", "top1_interval": [low, high], "top5" (more than 5 classes), "loss",
+  /// "macro_precision", "macro_recall", "macro_f1", "per_class": [{"class", "n", "predicted", "right",
+  /// "precision", "recall", "f1"}], "classes", "confusion": [[...]]}. A proportion of nothing is null; the
+  /// macro averages are over classes that have one.
+  nlohmann::json to_json() const;
+  static Evaluation from_json(const nlohmann::json& json);  ///< Error{corrupt}
+};
+
+/// Probabilities of each class from a row of outputs: their softmax, or the outputs themselves where
+/// `are_probabilities` (the network ends in one).
+std::vector<float> probabilities_of(std::span<const float> outputs, bool are_probabilities = false);
+
+/// How many outputs are ahead of the label's; of equal ones the earlier is ahead.
+int rank_of(std::span<const float> outputs, std::int32_t label);
+
+/// A picture's outputs, in the order of the dataset. Called on the thread that evaluates.
+using OnOutputs = std::function<void(std::int64_t index, std::int32_t label, std::span<const float> outputs)>;
+
+struct EvaluateOptions {
+  LossConfig loss = CrossEntropy{};
+  OnOutputs on_outputs;                     ///< optional
+  const std::atomic<bool>* stop = nullptr;  ///< optional: Error{interrupted} where it turns true
+};
+
+/// Runs all pictures of the loader's epoch 0 (which should not shuffle) through an executor of the same
+/// batch; rows of padding do not count. Pictures without a label are given to on_outputs and count
+/// nowhere else. Error{diverged} where outputs are not finite, with the name of the layer; Error{usage}
+/// where the outputs are not as many as the classes.
+Evaluation evaluate(Executor& executor, Loader& loader, std::span<const std::string> classes,
+                    const EvaluateOptions& options = {});
+/// The same with executor and loader made for it.
+Evaluation evaluate(const Graph& graph, const Dataset& data, const Preprocess& preprocess, int batch = 32,
+                    int workers = 0, const EvaluateOptions& options = {});
+
+}  // namespace enxerto

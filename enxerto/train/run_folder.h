@@ -1,0 +1,90 @@
+/// The run folder: all that training and reporting know of each other (docs/formats/run-folder.md).
+#pragma once
+
+#include <filesystem>
+#include <fstream>
+#include <nlohmann/json_fwd.hpp>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "enxerto/train/trainer.h"
+
+namespace enxerto {
+
+/// What identifies a dataset: how many pictures, which classes, and a digest of the order of names and
+/// labels (last two parts of each name, so that a folder may move).
+struct DataRecord {
+  std::int64_t pictures = 0;
+  std::string digest;  ///< 16 hexadecimal digits
+  friend bool operator==(const DataRecord&, const DataRecord&) = default;
+};
+DataRecord record_of(const Dataset& data);
+
+/// config.json: what it takes to start the same run again.
+struct RunConfig {
+  std::string net;                             ///< name in the zoo
+  std::vector<int> image;                      ///< {c, h, w} of the network's input
+  std::string data;                            ///< the path, absolute
+  double val_fraction = 0, test_fraction = 0;  ///< held back from train where the data has no such split
+  std::uint64_t split_seed = 0;                ///< of that
+  std::string weights;                         ///< file that the network started from; empty: from `init`
+  std::string init;                            ///< as parse_init() takes it
+  std::vector<std::string> freeze;             ///< prefixes
+  int threads = 0;                             ///< that it ran with
+  std::vector<std::string> classes;
+  DataRecord train;
+  std::optional<DataRecord> val, test;
+  TrainConfig training;
+  std::string chip, version;  ///< for people: set by RunFolder::create()
+  nlohmann::json to_json() const;
+  static RunConfig from_json(const nlohmann::json& json);  ///< strict: Error{corrupt}
+};
+
+/// Writes a run: config.json at once, a line of log.jsonl for each epoch and now and then a step,
+/// model.safetensors at each best epoch, checkpoint.safetensors after each epoch and on interrupt.
+/// Whenever the process is killed each file is whole and a resume goes on from the last checkpoint.
+class RunFolder final : public Observer {
+ public:
+  /// A new one. Error{usage} where the folder holds a run already; Error{io} where it cannot be written.
+  static RunFolder create(const std::filesystem::path& folder, RunConfig config);
+  /// One that goes on. Error: not_found, corrupt. The log is cut back to what the checkpoint knows.
+  static RunFolder resume(const std::filesystem::path& folder);
+
+  const std::filesystem::path& folder() const { return folder_; }
+  const RunConfig& config() const { return config_; }
+
+  /// Throws Error{usage} that says in what the data of now differ from those that the run began with.
+  void check_same_data(const Dataset& train, const Dataset* val, const Dataset* test) const;
+  /// After resume(): the network and the place to go on from, moved out. Where the run was stopped before
+  /// its first checkpoint there is none: the run starts again from config().
+  struct Checkpoint {
+    Graph graph;
+    TrainState state;
+  };
+  std::optional<Checkpoint> take_checkpoint() { return std::exchange(checkpoint_, std::nullopt); }
+
+  void on_step(const StepReport& report) override;
+  bool on_epoch(const EpochReport& report, const Graph& graph, const TrainState& state) override;
+  void on_interrupt(const Graph& graph, const TrainState& state) override;
+
+  /// A line of kind "evaluation": split is "val" or "test".
+  void log_evaluation(std::string_view split, const Evaluation& evaluation);
+  /// Writes result.json, the last thing of a run, and gives it back: the keys of `enxerto train --json`.
+  nlohmann::json finish(const TrainResult& result, const std::optional<Evaluation>& test);
+
+ private:
+  RunFolder(std::filesystem::path folder, RunConfig config);
+  void log(const nlohmann::json& line);
+  void save_checkpoint(const Graph& graph, const TrainState& state);
+
+  std::filesystem::path folder_;
+  RunConfig config_;
+  std::ofstream log_;
+  double last_step_line_ = 0;
+  std::optional<Checkpoint> checkpoint_;
+};
+
+}  // namespace enxerto

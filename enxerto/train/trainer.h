@@ -1,0 +1,153 @@
+/// train(): a function whose loop can be read in one go. Everything else listens.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <nlohmann/json_fwd.hpp>
+#include <optional>
+#include <span>
+
+#include "enxerto/train/metrics.h"
+#include "enxerto/train/optimizer.h"
+#include "enxerto/train/schedule.h"
+
+namespace enxerto {
+
+/// What a run is judged by: the best weights are those of the epoch that is best by it.
+enum class Metric { val_loss, val_top1, train_loss };
+Metric parse_metric(std::string_view name);  ///< Error{usage} lists them
+std::string_view name_of(Metric metric);
+
+/// All that decides a run's bits, beside the network's start, the data and the number of threads.
+struct TrainConfig {
+  int epochs = 10;
+  int batch = 32;          ///< of no more pictures than there are
+  std::uint64_t seed = 0;  ///< of order, augmentation and dropout
+  Preprocess preprocess;
+  Augment augment;
+  LossConfig loss;
+  OptimizerConfig optimizer = Momentum{};
+  Schedule schedule;
+  Penalty penalty;
+  float clip_norm = 0;  ///< the most that the norm of all gradients may be; 0: no bound
+  Metric metric = Metric::val_loss;
+  double min_delta = 0;  ///< an epoch is the best only if it is better by more than this
+  int patience = 0;      ///< stop after so many epochs without a better one; 0: never
+  int workers = 0;       ///< threads that decode; changes no bits
+  friend bool operator==(const TrainConfig&, const TrainConfig&) = default;
+
+  nlohmann::json to_json() const;
+  /// Strict: Error{corrupt} where a key is unknown or missing, or a value absurd.
+  static TrainConfig from_json(const nlohmann::json& json);
+};
+
+/// Optimizer steps in an epoch: whole batches only, for the padding of a short one would enter the
+/// statistics of batch norm. Fewer pictures than a batch make one batch of them all.
+std::int64_t steps_per_epoch(std::int64_t pictures, int batch);
+
+/// Sums over the steps of one epoch.
+struct EpochSums {
+  std::int64_t pictures = 0, right = 0;
+  double loss = 0;       ///< times pictures, penalties included
+  double grad_norm = 0;  ///< times steps
+  double seconds = 0;
+};
+
+/// Where a run is. Going on from it gives the same bits as never having stopped, in the middle of an
+/// epoch too (the pictures before it are then read again).
+struct TrainState {
+  int epoch = 0;                             ///< whole epochs behind us
+  std::int64_t step = 0, step_in_epoch = 0;  ///< steps behind us, and of them in the epoch under way
+  EpochSums sums;                            ///< of the epoch under way
+  double seconds = 0;                        ///< trained so far, all sessions together
+  int best_epoch = 0;                        ///< from 1; 0: none yet
+  double best_value = 0;                     ///< of the metric, at that epoch
+  NamedTensors best;                         ///< the weights after it
+  NamedTensors optimizer;                    ///< see optimizer_state()
+};
+
+struct RunStart {
+  std::int64_t steps_per_epoch = 0, pictures = 0, val_pictures = 0;
+  int batch = 0, epochs = 0, first_epoch = 1;  ///< epochs count from 1 in all reports
+  std::int64_t first_step = 0;                 ///< steps behind us: not 0 in a run that goes on
+  std::int64_t executor_bytes = 0;             ///< planned: activations, gradients, parameters
+};
+struct StepReport {
+  int epoch = 0, epochs = 0;
+  std::int64_t step = 0, step_in_epoch = 0, steps_per_epoch = 0;  ///< with this one: from 1
+  double loss = 0;                                                ///< of this batch, penalties included
+  double top1 = 0;                                                ///< of this batch
+  double lr = 0, grad_norm = 0;
+  double seconds = 0;            ///< trained so far
+  double images_per_second = 0;  ///< in this epoch, without validation
+  std::int64_t peak_memory_bytes = 0;
+};
+struct EpochReport {
+  int epoch = 0, epochs = 0;
+  std::int64_t step = 0;
+  double lr = 0;                          ///< of the last step
+  double train_loss = 0, train_top1 = 0;  ///< over the epoch, while the weights changed
+  double grad_norm = 0;                   ///< mean
+  std::optional<Evaluation> val;
+  double seconds = 0;            ///< of this epoch, validation included
+  double total_seconds = 0;      ///< trained so far
+  double images_per_second = 0;  ///< training only
+  std::int64_t peak_memory_bytes = 0;
+  bool best = false;  ///< the best so far
+  int best_epoch = 0;
+  nlohmann::json to_json() const;  ///< a line of log.jsonl (docs/formats/run-folder.md)
+};
+
+/// Hears about a run. Console, run log, checkpoints and early stop are all observers. What one throws
+/// ends the run.
+class Observer {
+ public:
+  virtual ~Observer() = default;
+  virtual void on_start(const RunStart&) {}
+  virtual void on_step(const StepReport&) {}
+  /// After validation; the graph has the weights, the state is where a run would go on. Returns false to
+  /// end the run.
+  virtual bool on_epoch(const EpochReport&, const Graph&, const TrainState&) { return true; }
+  /// Interrupted: the graph and the state of now.
+  virtual void on_interrupt(const Graph&, const TrainState&) {}
+};
+
+struct TrainResult {
+  int epochs = 0;      ///< whole epochs, those before a resume included
+  int best_epoch = 0;  ///< whose weights the graph has
+  double best_value = 0;
+  std::int64_t steps = 0;
+  double seconds = 0, images_per_second = 0;  ///< images_per_second: in training, of the last session
+  std::int64_t peak_memory_bytes = 0;
+  bool stopped_early = false;
+  double train_loss = 0;          ///< of the last epoch
+  std::optional<Evaluation> val;  ///< of the best weights
+};
+
+/// Trains in place and leaves the best epoch's weights in the graph. Same arguments and thread count, same
+/// weights to the last bit. The last layer gives logits, as many as the data has classes.
+/// Throws Error: usage where the arguments do not fit together (no validation data for a metric of theirs,
+/// a picture without label); diverged, naming the layer, where loss or gradient are not finite;
+/// interrupted once `stop` turns true, after the observers' on_interrupt(); what data and observers throw.
+TrainResult train(Graph& graph, const Dataset& data, const Dataset* val, const TrainConfig& config,
+                  std::span<Observer* const> observers = {}, TrainState from = {},
+                  const std::atomic<bool>* stop = nullptr);
+
+/// Several starts with different seeds, the best kept.
+struct Restart {
+  std::uint64_t seed = 0;
+  double value = 0;   ///< of the metric; not finite where the run diverged
+  std::string error;  ///< why, where it did
+};
+struct Restarts {
+  std::vector<Restart> all;
+  std::size_t best = 0;
+  TrainResult result;  ///< of the best
+};
+/// For each seed from `seed` on: a copy of the graph, started by `init`, is given to `run` (which calls
+/// train(), for all epochs or for a few, with what observers it likes). The graph gets the best one's
+/// weights, by its best_value. Runs that diverge lose; if all do, the last Error is thrown.
+Restarts train_with_restarts(Graph& graph, const Init& init, int runs, std::uint64_t seed, Metric metric,
+                             const std::function<TrainResult(Graph&, std::uint64_t seed)>& run);
+
+}  // namespace enxerto
