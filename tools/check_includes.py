@@ -73,7 +73,7 @@ def without_comments_and_texts(code):
 def sources(root):
     for top in CHECKED:
         for path in sorted((root / top).rglob("*")):
-            if path.suffix in (".h", ".cpp") and path.is_file():
+            if path.suffix in (".h", ".inl", ".cpp") and path.is_file():
                 yield path
 
 
