@@ -5,4 +5,5 @@ find_package(OpenMP REQUIRED COMPONENTS CXX)
 find_package(dnnl REQUIRED)  # 2.5 or newer; libdnnl-dev
 find_package(JPEG REQUIRED)
 find_package(PNG REQUIRED)
+find_package(ZLIB REQUIRED)
 find_package(nlohmann_json 3.10 REQUIRED)

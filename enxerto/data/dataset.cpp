@@ -1,0 +1,66 @@
+#include "enxerto/data/dataset.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "enxerto/core/error.h"
+#include "enxerto/core/text.h"
+#include "enxerto/image/decode.h"
+
+namespace enxerto {
+
+std::vector<std::int32_t> labels_of(const Dataset& data) {
+  std::vector<std::int32_t> labels(static_cast<std::size_t>(data.size()));
+  for (std::size_t i = 0; i < labels.size(); ++i) labels[i] = data.label(static_cast<std::int64_t>(i));
+  return labels;
+}
+
+namespace {
+
+void ensure_labels(const std::vector<std::int32_t>& labels, const std::vector<std::string>& classes) {
+  for (const std::int32_t label : labels)
+    ensure(label >= unlabelled && label < static_cast<std::int32_t>(classes.size()), "a label is a class");
+}
+
+}  // namespace
+
+FileDataset::FileDataset(std::vector<std::string> paths, std::vector<std::int32_t> labels,
+                         std::vector<std::string> classes)
+    : paths_(std::move(paths)), labels_(std::move(labels)), classes_(std::move(classes)) {
+  ensure(paths_.size() == labels_.size(), "a file dataset has a label for each path");
+  ensure_labels(labels_, classes_);
+}
+
+Sample FileDataset::get(std::int64_t index) const { return {load_image(name(index)), label(index)}; }
+
+MemoryDataset::MemoryDataset(PictureBlock block, std::vector<std::int32_t> labels,
+                             std::vector<std::string> classes)
+    : block_(std::move(block)), labels_(std::move(labels)), classes_(std::move(classes)) {
+  ensure(block_.pixels.size() == labels_.size() * block_.picture_bytes(),
+         "a memory dataset has a label for each picture");
+  ensure(!block_.sources.empty() && block_.sources.front().first == 0, "pictures in memory have a source");
+  ensure_labels(labels_, classes_);
+}
+
+Sample MemoryDataset::get(std::int64_t index) const {
+  Sample sample{Image(block_.height, block_.width, block_.channels), label(index)};
+  const std::size_t bytes = block_.picture_bytes();
+  std::copy_n(block_.pixels.data() + static_cast<std::size_t>(index) * bytes, bytes,
+              sample.image.pixels.data());
+  return sample;
+}
+
+std::string MemoryDataset::name(std::int64_t index) const {
+  const auto after = std::upper_bound(block_.sources.begin(), block_.sources.end(), index,
+                                      [](std::int64_t i, const auto& source) { return i < source.first; });
+  const PictureBlock::Source& source = *std::prev(after);
+  return text(source.name, "#", index - source.first);
+}
+
+Subset::Subset(std::shared_ptr<const Dataset> all, std::vector<std::int64_t> indices)
+    : all_(std::move(all)), indices_(std::move(indices)) {
+  for (const std::int64_t index : indices_)
+    ensure(index >= 0 && index < all_->size(), "a subset's pictures are in the whole");
+}
+
+}  // namespace enxerto

@@ -1,0 +1,104 @@
+/// Datasets: indexed pictures with labels.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "enxerto/image/image.h"
+
+namespace enxerto {
+
+/// Labels count from 0 in the order of classes(). A picture without one has this.
+inline constexpr std::int32_t unlabelled = -1;
+
+struct Sample {
+  Image image;  ///< grey where the file is grey, else RGB
+  std::int32_t label = unlabelled;
+};
+
+/// Pictures with labels; a number stays the same picture for the dataset's life. All calls may come from
+/// many threads at once.
+class Dataset {
+ public:
+  virtual ~Dataset() = default;
+  virtual std::int64_t size() const = 0;
+  /// Decodes; index in [0, size()). Throws Error that names the file where it is bad.
+  virtual Sample get(std::int64_t index) const = 0;
+  virtual std::int32_t label(std::int64_t index) const = 0;  ///< without decoding
+  /// For people: the path of the file, or "file#17" for picture 17 of a file that holds many.
+  virtual std::string name(std::int64_t index) const = 0;
+  virtual std::span<const std::string> classes() const = 0;  ///< no name twice
+};
+
+/// The labels of all pictures.
+std::vector<std::int32_t> labels_of(const Dataset& data);
+
+/// Picture files, decoded at each get().
+class FileDataset final : public Dataset {
+ public:
+  /// A label for each path, in [0, classes.size()) or `unlabelled`.
+  FileDataset(std::vector<std::string> paths, std::vector<std::int32_t> labels,
+              std::vector<std::string> classes);
+  std::int64_t size() const override { return static_cast<std::int64_t>(paths_.size()); }
+  Sample get(std::int64_t index) const override;
+  std::int32_t label(std::int64_t index) const override { return labels_[static_cast<std::size_t>(index)]; }
+  std::string name(std::int64_t index) const override { return paths_[static_cast<std::size_t>(index)]; }
+  std::span<const std::string> classes() const override { return classes_; }
+
+ private:
+  std::vector<std::string> paths_;
+  std::vector<std::int32_t> labels_;
+  std::vector<std::string> classes_;
+};
+
+/// Pictures of one size in memory, one after the other, each as Image has them.
+struct PictureBlock {
+  /// Where the pictures from number `first` on came from.
+  struct Source {
+    std::int64_t first = 0;
+    std::string name;
+  };
+  int height = 0, width = 0, channels = 0;
+  std::vector<std::uint8_t> pixels;
+  std::vector<Source> sources;  ///< by `first`, which is 0 in the first
+  std::size_t picture_bytes() const {
+    return static_cast<std::size_t>(height) * static_cast<std::size_t>(width) *
+           static_cast<std::size_t>(channels);
+  }
+};
+
+class MemoryDataset final : public Dataset {
+ public:
+  MemoryDataset(PictureBlock block, std::vector<std::int32_t> labels, std::vector<std::string> classes);
+  std::int64_t size() const override { return static_cast<std::int64_t>(labels_.size()); }
+  Sample get(std::int64_t index) const override;
+  std::int32_t label(std::int64_t index) const override { return labels_[static_cast<std::size_t>(index)]; }
+  std::string name(std::int64_t index) const override;
+  std::span<const std::string> classes() const override { return classes_; }
+
+ private:
+  PictureBlock block_;
+  std::vector<std::int32_t> labels_;
+  std::vector<std::string> classes_;
+};
+
+/// Some pictures of another dataset, in the order given.
+class Subset final : public Dataset {
+ public:
+  Subset(std::shared_ptr<const Dataset> all, std::vector<std::int64_t> indices);
+  std::int64_t size() const override { return static_cast<std::int64_t>(indices_.size()); }
+  Sample get(std::int64_t index) const override { return all_->get(at(index)); }
+  std::int32_t label(std::int64_t index) const override { return all_->label(at(index)); }
+  std::string name(std::int64_t index) const override { return all_->name(at(index)); }
+  std::span<const std::string> classes() const override { return all_->classes(); }
+
+ private:
+  std::int64_t at(std::int64_t index) const { return indices_[static_cast<std::size_t>(index)]; }
+  std::shared_ptr<const Dataset> all_;
+  std::vector<std::int64_t> indices_;
+};
+
+}  // namespace enxerto

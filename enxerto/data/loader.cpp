@@ -1,0 +1,246 @@
+#include "enxerto/data/loader.h"
+
+#include <algorithm>
+#include <condition_variable>
+#include <exception>
+#include <mutex>
+#include <numeric>
+#include <thread>
+#include <utility>
+
+#include "enxerto/core/error.h"
+#include "enxerto/core/text.h"
+
+namespace enxerto {
+namespace {
+
+LoaderConfig checked(LoaderConfig config) {
+  config.preprocess.check();
+  config.augment.check();
+  if (config.batch < 1)
+    throw Error(ErrorKind::usage, text("a batch has at least one picture, not ", config.batch));
+  if (config.workers < 0 || config.workers > 1024)
+    throw Error(ErrorKind::usage, text("workers have to be 0..1024, not ", config.workers));
+  if (config.prefetch < 1 || config.prefetch > 1024)
+    throw Error(ErrorKind::usage, text("prefetch has to be 1..1024, not ", config.prefetch));
+  return config;
+}
+
+}  // namespace
+
+/// Workers take runs of pictures in the order of the epoch and write them into the ring's batches. What
+/// is shared changes under `mutex_`, except the pictures themselves: each has one writer, and who reads it
+/// has seen the batch's count of missing pictures fall to zero under the mutex. A batch belongs to the
+/// workers from clear_slot() until then, and to next() afterwards.
+class Loader::Pipeline {
+ public:
+  Pipeline(const Dataset& data, LoaderConfig config) : data_(data), config_(checked(std::move(config))) {
+    const std::int64_t total = data.size();
+    count_ = config_.drop_last ? total / config_.batch * config_.batch : total;
+    batches_ = (count_ + config_.batch - 1) / config_.batch;
+    untaken_ = count_;  // no work before start()
+    order_.resize(static_cast<std::size_t>(total));
+    shape_ = config_.preprocess.shape();
+    picture_size_ = static_cast<std::size_t>(shape_.size());
+    shape_.n = config_.batch;
+    ring_.resize(config_.workers > 0 ? static_cast<std::size_t>(config_.prefetch) : 1);
+    if (config_.augment.min_area == 1 && total > 0 &&
+        static_cast<std::int64_t>(picture_size_) <= config_.cache_bytes / total) {
+      // Not zeroed, so that memory is taken only as pictures come.
+      cache_.reset(new std::uint8_t[picture_size_ * order_.size()]);
+      cached_.resize(order_.size());
+    }
+    try {
+      for (int i = 0; i < config_.workers; ++i) threads_.emplace_back([this] { work(); });
+    } catch (...) {
+      stop();
+      throw;
+    }
+  }
+  Pipeline(const Pipeline&) = delete;
+  Pipeline& operator=(const Pipeline&) = delete;
+  ~Pipeline() { stop(); }
+
+  std::int64_t batches() const { return batches_; }
+  std::int64_t size() const { return count_; }
+  const LoaderConfig& config() const { return config_; }
+
+  void start(int epoch) {
+    std::unique_lock lock(mutex_);
+    untaken_ = count_;  // takes the work away; who is at it finishes his run
+    has_result_.wait(lock, [&] { return busy_ == 0; });
+    epoch_ = static_cast<std::uint64_t>(epoch);
+    std::iota(order_.begin(), order_.end(), std::int64_t{0});
+    if (config_.shuffle) {
+      // No picture has this number, so no augmentation draws from the same child.
+      Rng rng = Rng(config_.seed).child(epoch_, ~std::uint64_t{0});
+      shuffle(order_, rng);
+    }
+    for (std::int64_t number = 0; number < std::min<std::int64_t>(batches_, std::ssize(ring_)); ++number)
+      clear_slot(number);
+    started_ = true;
+    handed_out_ = 0;
+    untaken_ = 0;
+    has_work_.notify_all();
+  }
+
+  bool next(Batch& out) {
+    ensure(started_, "an epoch is started before its batches are taken");
+    const std::int64_t number = handed_out_;
+    if (number == batches_) return false;
+    Slot& slot = slot_of(number);
+    if (threads_.empty()) {
+      slot.failure = make(first_of(number), first_of(number + 1), slot.batch);
+    } else {
+      std::unique_lock lock(mutex_);
+      has_result_.wait(lock, [&] { return slot.missing == 0; });
+    }
+    const std::exception_ptr error = slot.failure.error;
+    if (!error) {
+      std::swap(out, slot.batch);
+      const auto values = out.images.data();
+      std::fill(values.begin() + static_cast<std::ptrdiff_t>(out.labels.size() * picture_size_), values.end(),
+                0.0f);
+    }
+    if (const std::int64_t later = number + std::ssize(ring_); later < batches_) clear_slot(later);
+    {
+      const std::lock_guard lock(mutex_);
+      ++handed_out_;
+    }
+    has_work_.notify_all();
+    if (error) std::rethrow_exception(error);
+    return true;
+  }
+
+ private:
+  /// The first bad picture of a run or batch, by its place in the epoch.
+  struct Failure {
+    std::exception_ptr error;
+    std::int64_t at = 0;
+  };
+  struct Slot {
+    Batch batch;
+    std::int64_t missing = 0;  ///< pictures that are not in it yet
+    Failure failure;
+  };
+
+  Slot& slot_of(std::int64_t number) { return ring_[static_cast<std::size_t>(number) % ring_.size()]; }
+  /// The place in the epoch where a batch begins.
+  std::int64_t first_of(std::int64_t number) const { return std::min(number * config_.batch, count_); }
+
+  void clear_slot(std::int64_t number) {
+    Slot& slot = slot_of(number);
+    slot.missing = first_of(number + 1) - first_of(number);
+    slot.failure = {};
+    slot.batch.labels.resize(static_cast<std::size_t>(slot.missing));
+    slot.batch.indices.resize(static_cast<std::size_t>(slot.missing));
+    // What came back from the caller may have any shape.
+    if (slot.batch.images.shape() != shape_) slot.batch.images = Tensor(shape_);
+  }
+
+  /// Prepares the pictures at these places of the epoch, all of one batch.
+  Failure make(std::int64_t first, std::int64_t last, Batch& batch) {
+    for (std::int64_t at = first; at < last; ++at) {
+      const std::int64_t index = order_[static_cast<std::size_t>(at)];
+      const auto row = static_cast<std::size_t>(at % config_.batch);
+      batch.indices[row] = index;
+      batch.labels[row] = data_.label(index);
+      try {
+        const Image image = prepare(index);
+        config_.preprocess.normalize(image, batch.images.data().subspan(row * picture_size_, picture_size_));
+      } catch (...) {
+        return {std::current_exception(), at};
+      }
+    }
+    return {};
+  }
+
+  Image prepare(std::int64_t index) {
+    Rng rng = Rng(config_.seed).child(epoch_, static_cast<std::uint64_t>(index));
+    const Preprocess& preprocess = config_.preprocess;
+    if (!cache_) return preprocess.fitted(data_.get(index).image, config_.augment, rng);
+    const auto i = static_cast<std::size_t>(index);
+    std::uint8_t* kept = cache_.get() + i * picture_size_;
+    Image image;
+    if (cached_[i]) {
+      image = Image(preprocess.height, preprocess.width, preprocess.channels);
+      std::copy_n(kept, picture_size_, image.pixels.data());
+    } else {
+      image = preprocess.fitted(data_.get(index).image);
+      std::copy_n(image.pixels.data(), picture_size_, kept);
+      cached_[i] = 1;
+    }
+    return augment_fitted(std::move(image), config_.augment, preprocess.pad_value, rng);
+  }
+
+  void work() {
+    // Short, so that the workers end a batch together; long enough that the lock is rarely taken.
+    const std::int64_t run = std::max(1, config_.batch / (4 * config_.workers));
+    std::unique_lock lock(mutex_);
+    while (true) {
+      has_work_.wait(lock, [&] {
+        return stop_ || (untaken_ < count_ && untaken_ / config_.batch < handed_out_ + std::ssize(ring_));
+      });
+      if (stop_) return;
+      const std::int64_t first = untaken_, number = first / config_.batch;
+      const std::int64_t last = std::min(first + run, first_of(number + 1));
+      untaken_ = last;
+      ++busy_;
+      Slot& slot = slot_of(number);
+      lock.unlock();
+      const Failure failure = make(first, last, slot.batch);
+      lock.lock();
+      --busy_;
+      slot.missing -= last - first;
+      if (failure.error && (!slot.failure.error || failure.at < slot.failure.at)) slot.failure = failure;
+      has_result_.notify_all();
+    }
+  }
+
+  void stop() {
+    {
+      const std::lock_guard lock(mutex_);
+      stop_ = true;
+    }
+    has_work_.notify_all();
+    for (std::thread& thread : threads_) thread.join();
+  }
+
+  const Dataset& data_;
+  const LoaderConfig config_;
+  Shape shape_;  ///< of a batch
+  std::size_t picture_size_ = 0;
+  std::int64_t count_ = 0, batches_ = 0;
+  std::unique_ptr<std::uint8_t[]> cache_;  ///< fitted pictures, by index
+  std::vector<std::uint8_t> cached_;       ///< which of them are there; bytes, so that each is its own
+
+  std::mutex mutex_;
+  std::condition_variable has_work_, has_result_;
+  std::vector<std::int64_t> order_;  ///< changes only while nobody is busy
+  std::uint64_t epoch_ = 0;
+  std::vector<Slot> ring_;
+  std::int64_t handed_out_ = 0;  ///< batches; changes only in the caller's thread
+  std::int64_t untaken_ = 0;     ///< the first place in the epoch that nobody has taken
+  int busy_ = 0;
+  bool started_ = false, stop_ = false;
+  std::vector<std::thread> threads_;
+};
+
+Loader::Loader(const Dataset& data, LoaderConfig config)
+    : pipeline_(std::make_unique<Pipeline>(data, std::move(config))) {}
+Loader::~Loader() = default;
+Loader::Loader(Loader&&) noexcept = default;
+Loader& Loader::operator=(Loader&&) noexcept = default;
+
+std::int64_t Loader::batches() const { return pipeline_->batches(); }
+std::int64_t Loader::size() const { return pipeline_->size(); }
+const LoaderConfig& Loader::config() const { return pipeline_->config(); }
+void Loader::start(int epoch) { pipeline_->start(epoch); }
+bool Loader::next(Batch& batch) { return pipeline_->next(batch); }
+std::optional<Batch> Loader::next() {
+  Batch batch;
+  if (!pipeline_->next(batch)) return {};
+  return batch;
+}
+
+}  // namespace enxerto

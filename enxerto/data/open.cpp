@@ -1,0 +1,185 @@
+#include "enxerto/data/open.h"
+
+#include <algorithm>
+#include <map>
+#include <set>
+#include <system_error>
+#include <utility>
+
+#include "enxerto/core/error.h"
+#include "enxerto/core/text.h"
+#include "enxerto/data/readers.h"
+
+namespace enxerto {
+namespace {
+
+namespace fs = std::filesystem;
+
+std::string lower(std::string text) {
+  for (char& c : text)
+    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
+  return text;
+}
+
+/// The names of the classes that have a picture.
+std::vector<std::string> present_classes(const Part& part) {
+  std::vector<bool> present(part.classes.size());
+  for (const std::int32_t label : part.labels) present[static_cast<std::size_t>(label)] = true;
+  std::vector<std::string> names;
+  for (std::size_t i = 0; i < present.size(); ++i)
+    if (present[i]) names.push_back(part.classes[i]);
+  return names;
+}
+
+std::vector<std::string> those_not_in(const std::vector<std::string>& names,
+                                      const std::vector<std::string>& all) {
+  std::vector<std::string> missing;
+  for (const std::string& name : names)
+    if (std::find(all.begin(), all.end(), name) == all.end()) missing.push_back(name);
+  return missing;
+}
+
+const char* class_word(const std::vector<std::string>& names) {
+  return names.size() == 1 ? "the class " : "the classes ";
+}
+
+/// What training needs: two classes, and the same ones in every split.
+std::vector<std::string> check_for_training(const fs::path& path, const Parts& parts) {
+  const auto& train = parts.splits[train_split];
+  if (!train)
+    throw Error(ErrorKind::not_found, text(path.string(), ": has no train/ split; training needs one"));
+  const std::vector<std::string> classes = present_classes(*train);
+  if (classes.empty()) throw Error(ErrorKind::not_found, text(train->place, ": has no pictures"));
+  if (classes.size() == 1)
+    throw Error(ErrorKind::unsupported, text(train->place, ": has one class only, \"", classes.front(),
+                                             "\"; a classifier needs two or more"));
+  for (const SplitName name : {val_split, test_split}) {
+    const auto& other = parts.splits[static_cast<std::size_t>(name)];
+    if (!other) continue;
+    const auto its_classes = present_classes(*other);
+    if (const auto extra = those_not_in(its_classes, classes); !extra.empty())
+      throw Error(ErrorKind::not_found,
+                  text(other->place, ": has ", class_word(extra), quoted_list(extra), ", which ",
+                       train->place, " has not; the names must be the same"));
+    if (const auto missing = those_not_in(classes, its_classes); !missing.empty())
+      throw Error(ErrorKind::not_found,
+                  text(other->place, ": ", class_word(missing), quoted_list(missing), " of ", train->place,
+                       missing.size() == 1 ? " is" : " are", " missing; add pictures or rename the folder"));
+  }
+  return classes;
+}
+
+std::shared_ptr<const Dataset> make_dataset(const Part& part, const std::vector<std::string>& classes) {
+  if (const auto unknown = those_not_in(present_classes(part), classes); !unknown.empty())
+    throw Error(ErrorKind::not_found,
+                text(part.place, ": has ", class_word(unknown), quoted_list(unknown),
+                     ", which the model does not know; it knows ", quoted_list(classes)));
+  std::vector<std::int32_t> number;
+  for (const std::string& name : part.classes)
+    number.push_back(
+        static_cast<std::int32_t>(std::find(classes.begin(), classes.end(), name) - classes.begin()));
+  std::vector<std::int32_t> labels = part.labels;
+  for (std::int32_t& label : labels) label = number[static_cast<std::size_t>(label)];
+  return part.make(std::move(labels), classes);
+}
+
+Parts read_parts(const fs::path& path) {
+  std::error_code code;
+  const fs::file_status status = fs::status(path, code);
+  if (status.type() == fs::file_type::not_found)
+    throw Error(ErrorKind::not_found, text(path.string(), ": no such folder"));
+  if (code) throw Error(ErrorKind::io, text(path.string(), ": cannot be read: ", code.message()));
+  if (!fs::is_directory(status)) {
+    const std::string ending = lower(path.extension().string());
+    if (ending == ".csv" || ending == ".jsonl") return read_manifest(path);
+    throw Error(
+        ErrorKind::unsupported,
+        text(path.string(), ": is a file; a folder of pictures or a .csv or .jsonl manifest was expected"));
+  }
+  const auto entries = list_folder(path);
+  if (entries.empty())
+    throw Error(ErrorKind::not_found,
+                text(path.string(), ": is empty; put a folder of pictures for each class there"));
+  if (is_idx_folder(entries)) return read_idx_folder(path, entries);
+  if (is_cifar_folder(entries)) return read_cifar_folder(path, entries);
+  return read_class_folders(path);
+}
+
+}  // namespace
+
+std::string quoted_list(const std::vector<std::string>& names) {
+  constexpr std::size_t shown = 10;
+  std::string out;
+  for (std::size_t i = 0; i < std::min(names.size(), shown); ++i) {
+    if (i) out += i + 1 == names.size() ? " and " : ", ";
+    out += "\"" + names[i] + "\"";
+  }
+  if (names.size() > shown) out += text(" and ", names.size() - shown, " more");
+  return out;
+}
+
+std::optional<SplitName> find_split_name(std::string_view name) {
+  const std::string small = lower(std::string(name));
+  if (small == "train") return train_split;
+  if (small == "val" || small == "valid" || small == "validation") return val_split;
+  if (small == "test") return test_split;
+  return {};
+}
+
+std::vector<fs::path> list_folder(const fs::path& folder) {
+  std::vector<fs::path> entries;
+  std::error_code code;
+  for (fs::directory_iterator at(folder, code), end; !code && at != end; at.increment(code))
+    if (at->path().filename().native().front() != '.') entries.push_back(at->path());
+  if (code) throw Error(ErrorKind::io, text(folder.string(), ": cannot be listed: ", code.message()));
+  // By bytes: the same order under every locale.
+  std::sort(entries.begin(), entries.end(),
+            [](const fs::path& a, const fs::path& b) { return a.native() < b.native(); });
+  return entries;
+}
+
+Part make_file_part(std::string place, std::vector<LabelledFile> files) {
+  std::map<std::string, std::int32_t> numbers;
+  for (const LabelledFile& file : files) numbers[file.label] = 0;
+  Part part;
+  part.place = std::move(place);
+  for (auto& [name, number] : numbers) {
+    number = static_cast<std::int32_t>(part.classes.size());
+    part.classes.push_back(name);
+  }
+  std::vector<std::string> paths;
+  for (LabelledFile& file : files) {
+    part.labels.push_back(numbers[file.label]);
+    paths.push_back(std::move(file.path));
+  }
+  part.make = [paths = std::move(paths)](std::vector<std::int32_t> labels, std::vector<std::string> classes) {
+    return std::make_shared<const FileDataset>(paths, std::move(labels), std::move(classes));
+  };
+  return part;
+}
+
+Part make_memory_part(std::string place, PictureBlock block, std::vector<std::int32_t> labels,
+                      std::vector<std::string> classes) {
+  Part part{std::move(place), std::move(classes), std::move(labels), {}};
+  // Shared, because std::function wants to copy; taken out again by the one call that there is.
+  part.make = [shared = std::make_shared<PictureBlock>(std::move(block))](
+                  std::vector<std::int32_t> its_labels, std::vector<std::string> its_classes) {
+    return std::make_shared<const MemoryDataset>(std::move(*shared), std::move(its_labels),
+                                                 std::move(its_classes));
+  };
+  return part;
+}
+
+Splits open_data(const fs::path& path, const OpenOptions& options) {
+  Parts parts = read_parts(path);
+  const std::vector<std::string> classes =
+      options.classes.empty() ? check_for_training(path, parts) : options.classes;
+  Splits splits;
+  splits.notes = std::move(parts.notes);
+  const std::array targets{&splits.train, &splits.val, &splits.test};
+  for (std::size_t i = 0; i < targets.size(); ++i)
+    if (parts.splits[i]) *targets[i] = make_dataset(*parts.splits[i], classes);
+  return splits;
+}
+
+}  // namespace enxerto

@@ -1,0 +1,45 @@
+/// Opening data: a folder, a manifest, or one of the well-known binary sets -> Splits.
+#pragma once
+
+#include <filesystem>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "enxerto/data/dataset.h"
+
+namespace enxerto {
+
+/// `val` and `test` are null where the data has none of its own (see with_splits() in split.h). All
+/// three number their labels alike.
+struct Splits {
+  std::shared_ptr<const Dataset> train, val, test;
+  std::vector<std::string> notes;  ///< for people: what was passed over, what was split how
+};
+
+struct OpenOptions {
+  /// Empty: the data is for training, so it has a train split with two classes or more, and the others
+  /// have each of its classes and no other. Else a model's classes, which number the labels; any split
+  /// may be missing, and any class, but there must be none that is not among these.
+  std::vector<std::string> classes;
+};
+
+/// Recognises by content, in this order:
+/// - a file ending in .csv with a header `path,label` and optionally `split` (train, val, validation,
+///   test), or in .jsonl with an object of these keys a line; paths count from the manifest's folder;
+/// - a folder with MNIST's IDX files `*images-idx3-ubyte` and `*labels-idx1-ubyte`, .gz or not, where
+///   names that start with t10k or test are the test split;
+/// - a folder with CIFAR-10's data_batch_*.bin and test_batch.bin;
+/// - a folder with train/ (and val/ or validation/, test/) that have a folder for each class;
+/// - a folder with a folder for each class, which is all train.
+/// Class names are sorted by name (binary sets keep their own numbers) and matched by name between
+/// splits. Pictures are sorted by path; folders in a class folder count to it; hidden ones do not.
+/// Pictures are not decoded here: a bad one throws at get(). Throws Error: not_found, corrupt,
+/// unsupported; the text names the folder, class or line.
+Splits open_data(const std::filesystem::path& path, const OpenOptions& options = {});
+
+/// A picture file, or all files under a folder that are called like JPEG or PNG pictures, sorted by
+/// path. Error{not_found} where there is nothing.
+std::vector<std::string> list_pictures(const std::filesystem::path& path);
+
+}  // namespace enxerto

@@ -1,0 +1,82 @@
+/// Preprocess: from a picture to the floats that a network is given. Training, prediction and export run
+/// this very program, and a model file keeps it.
+#pragma once
+
+#include <nlohmann/json_fwd.hpp>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "enxerto/core/random.h"
+#include "enxerto/image/image.h"
+#include "enxerto/tensor/shape.h"
+
+namespace enxerto {
+
+/// How a picture of another shape is made to fit.
+enum class Fit {
+  crop,    ///< covers the input, keeping its proportions; the middle is cut out
+  pad,     ///< lies within the input, keeping its proportions, in the middle of `pad_value`
+  squash,  ///< is resized to the input's sides, whatever that does to its proportions
+};
+enum class ChannelOrder { rgb, bgr };
+
+/// Changes to the pictures that a network is trained on. The default is none.
+struct Augment {
+  double flip = 0;      ///< how often left and right are exchanged, in [0, 1]
+  int shift_px = 0;     ///< moved by up to so many pixels in x and y; what is uncovered is `pad_value`
+  double min_area = 1;  ///< below 1: a part of the picture of at least this area, proportions 3:4 to 4:3
+  friend bool operator==(const Augment&, const Augment&) = default;
+
+  bool any() const { return flip > 0 || shift_px > 0 || min_area < 1; }
+  nlohmann::json to_json() const;
+  /// Error{corrupt} where a key is unknown or a value absurd; absent keys keep their defaults.
+  static Augment from_json(const nlohmann::json& json);
+  void check() const;  ///< throws Error{usage} where a value makes no sense
+};
+
+/// Steps: grey or colour as `channels` says; fitted to width x height; value = (pixel * scale - mean) / std
+/// for each channel, in `order`.
+struct Preprocess {
+  int height = 224, width = 224;
+  int channels = 3;  ///< 1 or 3
+  Fit fit = Fit::crop;
+  /// For Fit::crop: the part of each side that is cut out; 0.875 with 224 resizes the short side to 256.
+  double crop_fraction = 1;
+  int pad_value = 0;  ///< 0..255, of every channel
+  ChannelOrder order = ChannelOrder::rgb;
+  double scale = 1.0 / 255;
+  std::vector<double> mean{0, 0, 0}, std{1, 1, 1};  ///< one for each channel, in `order`
+  friend bool operator==(const Preprocess&, const Preprocess&) = default;
+
+  /// Grey or RGB pixels scaled to -1..1.
+  static Preprocess plain(int height, int width, int channels);
+  /// RGB with the mean and standard deviation of ImageNet, as torchvision's networks want it.
+  static Preprocess imagenet(int height, int width);
+
+  Shape shape() const { return {.n = 1, .c = channels, .h = height, .w = width}; }
+  /// The first steps: `channels`, width and height are right afterwards. A picture that has them passes
+  /// as it is, unless crop_fraction says otherwise.
+  Image fitted(const Image& image) const;
+  /// The same with random changes; draws only what is switched on.
+  Image fitted(const Image& image, const Augment& augment, Rng& rng) const;
+  /// The last step: a fitted picture into {c,h,w} floats.
+  void normalize(const Image& fitted, std::span<float> chw) const;
+  /// All steps. `chw` has channels * height * width floats.
+  void apply(const Image& image, std::span<float> chw) const { normalize(fitted(image), chw); }
+
+  nlohmann::json to_json() const;
+  /// Error{corrupt} where a key is missing or unknown, or a value absurd.
+  static Preprocess from_json(const nlohmann::json& json);
+  void check() const;  ///< throws Error{usage} where a value makes no sense
+};
+
+/// The changes that work on a fitted picture: flip and shift. The others need all of the picture.
+Image augment_fitted(Image image, const Augment& augment, int pad_value, Rng& rng);
+
+/// For people: "224x224 RGB, middle 87.5 %, x/255, mean 0.485 0.456 0.406, std 0.229 0.224 0.225".
+std::string format_preprocess(const Preprocess& preprocess);
+/// "flip 0.5, shift 4 px, area from 0.3"; "none".
+std::string format_augment(const Augment& augment);
+
+}  // namespace enxerto

@@ -1,0 +1,29 @@
+/// Resizing and cutting pictures.
+#pragma once
+
+#include "enxerto/image/image.h"
+
+namespace enxerto {
+
+/// A part of a picture in pixels, edges between pixels: the whole is {0, 0, width, height}.
+struct Box {
+  double left = 0, top = 0, right = 0, bottom = 0;
+};
+
+/// Bilinear and antialiased: a separable triangle filter whose support grows with the reduction, rows
+/// first, rounded to 8 bits between the passes. Equal to Pillow's resize(BILINEAR), bit for bit.
+Image resize(const Image& image, int width, int height);
+
+/// The same for a part of the picture, which has to lie in it and be larger than nothing.
+Image resize(const Image& image, const Box& part, int width, int height);
+
+/// The part whose upper left pixel is (left, top); all of it has to lie in the picture.
+Image crop(const Image& image, int left, int top, int width, int height);
+
+/// The middle; where the rest is odd, half a pixel goes to the even side, as torchvision does it.
+Image crop_centre(const Image& image, int width, int height);
+
+/// Left and right exchanged.
+Image flip_horizontal(const Image& image);
+
+}  // namespace enxerto
