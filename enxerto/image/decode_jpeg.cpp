@@ -1,13 +1,13 @@
-// jpeglib.h needs size_t and FILE declared before it.
+// clang-format off: jpeglib.h needs size_t and FILE declared before it.
+#include <jerror.h>
 #include <jpeglib.h>
 
-#include <csetjmp>
 #include <cstddef>
 #include <cstdio>
-#include <cstring>
-//
-#include <jerror.h>
+// clang-format on
 
+#include <csetjmp>
+#include <cstring>
 #include <string>
 #include <string_view>
 

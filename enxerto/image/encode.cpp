@@ -1,12 +1,14 @@
 #include "enxerto/image/encode.h"
 
-// jpeglib.h needs size_t and FILE declared before it.
+// clang-format off: jpeglib.h needs size_t and FILE declared before it.
 #include <jpeglib.h>
+
+#include <cstddef>
+#include <cstdio>
+// clang-format on
 #include <png.h>
 
 #include <csetjmp>
-#include <cstddef>
-#include <cstdio>
 #include <cstdlib>
 #include <cstring>
 #include <memory>
