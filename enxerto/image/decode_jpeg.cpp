@@ -1,9 +1,9 @@
-// clang-format off: jpeglib.h needs size_t and FILE declared before it.
-#include <jerror.h>
-#include <jpeglib.h>
-
+// jpeglib.h needs size_t and FILE declared before it, jerror.h needs jpeglib.h.
+// clang-format off
 #include <cstddef>
 #include <cstdio>
+#include <jpeglib.h>
+#include <jerror.h>
 // clang-format on
 
 #include <csetjmp>
