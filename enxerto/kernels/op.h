@@ -60,8 +60,10 @@ class Op {
     std::span<float* const> params;
     const float* out = nullptr;  ///< null where info().keeps_out is false
     const float* dout = nullptr;
-    std::span<float* const> din;      ///< null: not wanted
-    std::span<float* const> dparams;  ///< null: not wanted; packed as the parameters are
+    std::span<float* const> din;  ///< null: not wanted
+    /// Packed as the parameters are; null: not wanted. Those of trainable parameters are wanted all together
+    /// or not at all.
+    std::span<float* const> dparams;
     float* saved = nullptr;
     float* scratch = nullptr;
     Rng rng{};
