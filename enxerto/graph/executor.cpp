@@ -64,6 +64,10 @@ bool all_finite(std::span<const float> data) {
 }  // namespace
 
 struct Executor::Plan {
+  struct UpdatePlace {
+    int run, param;
+  };
+
   Plan(const Graph& graph, const ExecutorConfig& asked) : config(asked) {
     if (environment().reference_kernels) config.reference = true;
     program = config.lower && !config.reference ? lower(graph, config.train) : graph.clone();
@@ -71,7 +75,7 @@ struct Executor::Plan {
     plan_forward();
     if (config.train) plan_backward();
     place_buffers();
-    plan_params();
+    plan_params(graph);
   }
 
   // ---- planning ----------------------------------------------------------------------------------------
@@ -211,7 +215,7 @@ struct Executor::Plan {
     }
   }
 
-  void plan_params() {
+  void plan_params(const Graph& graph) {
     std::int64_t values = 0, grads = 0;
     const auto rounded = [](std::int64_t size) { return (size + 15) / 16 * 16; };
     for (const Run& run : runs) {
@@ -225,6 +229,7 @@ struct Executor::Plan {
     }
     value_arena = Tensor({.n = values});
     grad_arena = Tensor({.n = grads});
+    std::vector<std::pair<Update, UpdatePlace>> made;
     float* value = value_arena.data().data();
     float* grad = grad_arena.data().data();
     for (std::size_t r = 0; r < runs.size(); ++r) {
@@ -236,16 +241,21 @@ struct Executor::Plan {
         const bool trainable = run.wants_dparams && param(params[p]).trainable();
         run.dparams.push_back(trainable ? grad : nullptr);
         if (trainable) {
-          updates.push_back({param(params[p]).name,
-                             {value, static_cast<std::size_t>(size)},
-                             {grad, static_cast<std::size_t>(size)},
-                             param(params[p]).decays()});
-          update_places.push_back({static_cast<int>(r), static_cast<int>(p)});
+          made.push_back({{param(params[p]).name,
+                           {value, static_cast<std::size_t>(size)},
+                           {grad, static_cast<std::size_t>(size)},
+                           param(params[p]).decays()},
+                          {static_cast<int>(r), static_cast<int>(p)}});
           grad += rounded(size);
         }
         value += rounded(size);
       }
     }
+    // Lowering moves nodes; updates come in the order of the graph as it was written.
+    for (const Param& each : graph.params())
+      for (const auto& [update, place] : made)
+        if (update.name == each.name) updates.push_back(update), update_places.push_back(place);
+    ensure(updates.size() == made.size(), "lowering keeps the names of what is trained");
     pack_all();
   }
 
@@ -421,9 +431,6 @@ struct Executor::Plan {
   int output_cell = none, dout_cell = none;
   Tensor arena, value_arena, grad_arena;
   std::vector<Update> updates;
-  struct UpdatePlace {
-    int run, param;
-  };
   std::vector<UpdatePlace> update_places;
 
   const float* images = nullptr;

@@ -50,7 +50,7 @@ class Planner {
     }
   }
 
-  convolution_forward::primitive_desc forward(const Desc& x, const Desc& y, bool train) const {
+  convolution_forward::primitive_desc forward(const Desc& x, const Desc& w, const Desc& y, bool train) const {
     dnnl::primitive_attr attr = user_scratchpad();
     dnnl::post_ops ops;
     if (spec_.residual) ops.append_sum(1.0f);
@@ -58,7 +58,7 @@ class Planner {
     attr.set_post_ops(ops);
     return make_pd<convolution_forward>(
         attr, train ? dnnl::prop_kind::forward_training : dnnl::prop_kind::forward_inference,
-        algorithm::convolution_direct, x, any(w_), bias(), y, strides_, dilations_, before_, after_);
+        algorithm::convolution_direct, x, w, bias(), y, strides_, dilations_, before_, after_);
   }
   convolution_backward_data::primitive_desc data(const convolution_forward::primitive_desc& hint,
                                                  const Desc& dx, const Desc& dy) const {
@@ -73,7 +73,9 @@ class Planner {
                                                           dy, strides_, dilations_, before_, after_);
   }
   Desc any_x() const { return any(x_); }
+  Desc any_w() const { return any(w_); }
   Desc any_y() const { return any(y_); }
+  Desc blocked_w(int block) const { return tagged(w_, block == 16 ? Tag::OIhw16i16o : Tag::OIhw8i8o); }
 
   Desc plain_weights;
 
@@ -95,35 +97,25 @@ auto settle(Make make, const Desired& wanted, const Desired& anything) {
   return make(anything.first, anything.second);
 }
 
-}  // namespace
-
-std::unique_ptr<Op> conv(const ConvSpec& spec, const PlanArgs& args) {
-  const Planner planner(spec);
-  const std::pair anything{planner.any_x(), planner.any_y()};
-  // First oneDNN's own wish. Where that is an order that we have no word for, a plain blocked one.
-  auto forward = planner.forward(anything.first, anything.second, args.backward());
-  std::optional<Layout> in = layout_of(forward.src_desc(), spec.in);
-  std::optional<Layout> out = layout_of(forward.dst_desc(), spec.out);
-  if (!in || !out || (spec.residual && !out)) {
-    in = make_layout(spec.in, spec.in.c < preferred_block() ? 1 : preferred_block());
-    out = make_layout(spec.out, preferred_block());
-    forward = planner.forward(desc_of(*in), desc_of(*out), args.backward());
-  }
+/// The Op around a forward descriptor, whose layouts the backward ones take where they can.
+std::unique_ptr<Op> finish(const Planner& planner, const ConvSpec& spec, const PlanArgs& args,
+                           const convolution_forward::primitive_desc& forward, const Layout& in,
+                           const Layout& out) {
   ConvOp::Parts parts{.in = spec.in,
                       .out = spec.out,
                       .forward = forward,
                       .data = std::nullopt,
                       .weights = std::nullopt,
                       .plain_weights = planner.plain_weights,
-                      .in_layout = *in,
-                      .out_layout = *out,
+                      .in_layout = in,
+                      .out_layout = out,
                       .in_desc = forward.src_desc(),
                       .out_desc = forward.dst_desc(),
                       .bias = spec.bias,
                       .residual = spec.residual,
                       .multiply_adds = spec.out.size() * (spec.in.c / spec.groups) * spec.window.kernel_h *
                                        spec.window.kernel_w};
-  const std::pair wanted{parts.in_desc, parts.out_desc};
+  const std::pair wanted{parts.in_desc, parts.out_desc}, anything{planner.any_x(), planner.any_y()};
   if (!args.wants_din.empty() && args.wants_din[0])
     parts.data =
         settle([&](const Desc& x, const Desc& y) { return planner.data(forward, x, y); }, wanted, anything);
@@ -131,6 +123,30 @@ std::unique_ptr<Op> conv(const ConvSpec& spec, const PlanArgs& args) {
     parts.weights = settle([&](const Desc& x, const Desc& y) { return planner.weights(forward, x, y); },
                            wanted, anything);
   return std::make_unique<ConvOp>(parts);
+}
+
+}  // namespace
+
+std::unique_ptr<Op> conv(const ConvSpec& spec, const PlanArgs& args) {
+  const Planner planner(spec);
+  // First oneDNN's own wish. Where that is an order that we have no word for, a plain blocked one.
+  auto forward = planner.forward(planner.any_x(), planner.any_w(), planner.any_y(), args.backward());
+  std::optional<Layout> in = layout_of(forward.src_desc(), spec.in);
+  std::optional<Layout> out = layout_of(forward.dst_desc(), spec.out);
+  if (!in || !out) {
+    in = make_layout(spec.in, spec.in.c < preferred_block() ? 1 : preferred_block());
+    out = make_layout(spec.out, preferred_block());
+    forward = planner.forward(desc_of(*in), planner.any_w(), desc_of(*out), args.backward());
+  }
+  return finish(planner, spec, args, forward, *in, *out);
+}
+
+std::unique_ptr<Op> conv_blocked(const ConvSpec& spec, const PlanArgs& args, int block) {
+  ensure(spec.groups == 1 && (block == 8 || block == 16), "blocked weights of one group");
+  const Planner planner(spec);
+  const Layout in = make_layout(spec.in, block), out = make_layout(spec.out, block);
+  const auto forward = planner.forward(desc_of(in), planner.blocked_w(block), desc_of(out), args.backward());
+  return finish(planner, spec, args, forward, in, out);
 }
 
 bool can_fuse(Activation kind) {

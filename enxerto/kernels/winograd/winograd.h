@@ -1,0 +1,55 @@
+/// Winograd's minimal filtering F(4x4, 3x3) (Lavin & Gray 2016): a 3x3 convolution of stride 1 with four
+/// times fewer multiplications, in blocked layouts, a chunk of tiles at a time so that what lies between
+/// the transforms stays in the cache.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+
+#include "enxerto/kernels/op.h"
+#include "enxerto/kernels/spec.h"
+
+namespace enxerto::winograd {
+
+/// Whether conv() can run this on this chip, and is expected to be faster than direct convolution there.
+/// A function of sizes and chip alone, so the same run gives the same bits.
+bool suits(const ConvSpec& spec, const PlanArgs& args);
+
+/// Forward and data gradient by Winograd, weight gradient by oneDNN.
+std::unique_ptr<Op> conv(const ConvSpec& spec, const PlanArgs& args);
+
+/// One call of the kernel: x {n, c, h, w} to y {n, k, out_h, out_w}, both blocked by the kernel's lanes.
+struct Call {
+  const float* x = nullptr;
+  const float* filters = nullptr;   ///< as transform_filters() or its turned twin made them
+  const float* bias = nullptr;      ///< null: none
+  const float* residual = nullptr;  ///< null: none; may be y itself
+  float* y = nullptr;
+  float* scratch = nullptr;  ///< scratch_size() floats
+  std::int64_t n = 0, c_blocks = 0, k_blocks = 0, h = 0, w = 0, out_h = 0, out_w = 0;
+  std::int64_t pad_top = 0, pad_left = 0;
+  bool relu = false;
+};
+
+/// The kernels of one instruction set.
+struct Kernels {
+  int lanes;  ///< channels of a block
+  /// Filters in blocks [out/L][in/L][3][3][in%L][out%L] to [36][panel][in][lanes of the panel].
+  void (*transform_filters)(const float* filters, std::int64_t out_blocks, std::int64_t in_blocks, float* to);
+  /// The same for the data gradient: turned by 180 degrees, in and out exchanged.
+  void (*transform_turned_filters)(const float* filters, std::int64_t out_blocks, std::int64_t in_blocks,
+                                   float* to);
+  void (*convolve)(const Call& call, int threads);
+  /// Floats of scratch that convolve() needs with so many threads.
+  std::int64_t (*scratch_size)(const Call& call, int threads);
+};
+
+/// Floats of transformed filters.
+std::int64_t filters_size(std::int64_t out_blocks, std::int64_t in_blocks, int lanes);
+
+/// Null where this chip has none.
+const Kernels* kernels();
+const Kernels* kernels_avx2();    ///< null where not built
+const Kernels* kernels_avx512();  ///< null where not built
+
+}  // namespace enxerto::winograd
