@@ -1,0 +1,196 @@
+#include "enxerto/zoo/model_file.h"
+
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <fstream>
+#include <functional>
+
+#include "enxerto/core/error.h"
+#include "enxerto/core/file.h"
+#include "enxerto/core/text.h"
+#include "enxerto/graph/json.h"
+#include "enxerto/weights/safetensors.h"
+#include "enxerto/zoo/zoo.h"
+
+namespace enxerto {
+namespace {
+
+namespace fs = std::filesystem;
+using Json = nlohmann::json;
+
+class ModelFiles : public testing::Test {
+ protected:
+  ModelFiles() { fs::create_directories(folder); }
+  ~ModelFiles() override { fs::remove_all(folder); }
+
+  static ModelFile small_model() {
+    ModelFile model;
+    const NodeId image = model.graph.input({.c = 1, .h = 6, .w = 6});
+    const NodeId conv = model.graph.add("conv", Conv2d{.out = 2, .kernel = 3}, {image});
+    const NodeId bn = model.graph.add("bn", BatchNorm{}, {conv});
+    model.graph.add("fc", Linear{.out = 3}, {model.graph.add("pool", GlobalAvgPool{}, {bn})});
+    model.graph.init({}, Rng(1));
+    model.graph.freeze("conv");
+    model.preprocess = {{"size", 6}, {"mean", {0.5}}};
+    model.classes = {"árvore", "casa", "rio"};
+    model.training = {{"epochs", 3}};
+    return model;
+  }
+
+  /// What loading throws of a small model that was saved with these changes.
+  Error refusal(const std::function<void(SafetensorsFile&)>& change) const {
+    save_model(folder / "whole.safetensors", small_model());
+    SafetensorsFile stored = load_safetensors(folder / "whole.safetensors");
+    change(stored);
+    save_safetensors(folder / "changed.safetensors", stored.tensors, stored.metadata);
+    return error_of(folder / "changed.safetensors");
+  }
+  /// Without write_file()'s flush to the disk, which takes its time.
+  void write(const char* name, const std::string& bytes) const {
+    std::ofstream(folder / name, std::ios::binary) << bytes;
+  }
+  static Error error_of(const fs::path& path) {
+    try {
+      load_model(path);
+    } catch (const Error& error) {
+      return error;
+    }
+    return {ErrorKind::interrupted, "nothing was thrown"};
+  }
+
+  const fs::path folder = fs::temp_directory_path() / text("enxerto_model_", ::getpid());
+};
+
+TEST_F(ModelFiles, GoRoundWhole) {
+  const ModelFile model = small_model();
+  save_model(folder / "model.safetensors", model);
+  for (const fs::path& path : {folder / "model.safetensors", folder}) {  // the file, or the run folder
+    const ModelFile back = load_model(path);
+    EXPECT_EQ(graph_to_json(back.graph), graph_to_json(model.graph));
+    EXPECT_TRUE(back.graph.nodes()[1].frozen);
+    EXPECT_FALSE(back.graph.find_param("conv.weight")->trainable());
+    EXPECT_EQ(back.preprocess, model.preprocess);
+    EXPECT_EQ(back.classes, model.classes);
+    EXPECT_EQ(back.training, model.training);
+    for (const Param& param : model.graph.params()) {
+      const auto data = back.graph.find_param(param.name)->value.data();
+      EXPECT_TRUE(std::ranges::equal(data, param.value.data())) << param.name;
+    }
+  }
+}
+
+TEST_F(ModelFiles, EveryNetOfTheZooGoesRound) {
+  for (const NetInfo& info : nets()) {
+    if (info.classes == 1000) continue;  // the same layers, and hundreds of megabytes
+    ModelFile model;
+    model.graph = make_net(info.name);
+    model.graph.init({}, Rng(2));
+    save_model(folder / "net.safetensors", model);
+    EXPECT_EQ(graph_to_json(load_model(folder / "net.safetensors").graph), graph_to_json(model.graph));
+  }
+}
+
+TEST_F(ModelFiles, TheSameModelGivesTheSameBytes) {
+  save_model(folder / "a", small_model());
+  save_model(folder / "b", small_model());
+  EXPECT_EQ(read_file(folder / "a"), read_file(folder / "b"));
+}
+
+TEST_F(ModelFiles, WhatCannotBeLoadedIsNotSaved) {
+  ModelFile model = small_model();
+  for (const std::vector<std::string>& wrong :
+       {std::vector<std::string>{"a", "b"}, {"a", "b", "b"}, {"a", "b", ""}, {"a", "b", "\xE9t\xE9"}}) {
+    model.classes = wrong;
+    try {
+      save_model(folder / "model.safetensors", model);
+      FAIL();
+    } catch (const Error& error) {
+      EXPECT_EQ(error.kind(), ErrorKind::usage) << error.what();
+    }
+  }
+  EXPECT_FALSE(fs::exists(folder / "model.safetensors"));
+}
+
+TEST_F(ModelFiles, AMissingFileIsNotFoundInAFolderToo) {
+  EXPECT_EQ(error_of(folder).kind(), ErrorKind::not_found);
+  EXPECT_EQ(error_of(folder / "none").kind(), ErrorKind::not_found);
+}
+
+TEST_F(ModelFiles, AllMissingTensorsAreListedAtOnce) {
+  const Error error = refusal([](SafetensorsFile& stored) {
+    std::erase_if(stored.tensors, [](const NamedTensor& each) { return each.name.starts_with("bn."); });
+    stored.tensors.push_back({"other", {100}, Tensor({.n = 100})});
+  });
+  EXPECT_EQ(error.kind(), ErrorKind::corrupt);
+  for (const char* part : {"changed.safetensors", "bn.weight is missing", "bn.bias is missing",
+                           "bn.running_mean is missing", "bn.running_var is missing", "other"})
+    EXPECT_NE(std::string_view(error.what()).find(part), std::string_view::npos) << part;
+}
+
+TEST_F(ModelFiles, WeightsAloneAndNewerFormatsAreUnsupported) {
+  EXPECT_EQ(refusal([](SafetensorsFile& stored) { stored.metadata.clear(); }).kind(), ErrorKind::unsupported);
+  EXPECT_EQ(refusal([](SafetensorsFile& stored) { stored.metadata["enxerto.format"] = "2"; }).kind(),
+            ErrorKind::unsupported);
+}
+
+TEST_F(ModelFiles, EachTextThatIsWrongIsRefused) {
+  const auto with = [&](const char* key, const std::string& value) {
+    return refusal([&](SafetensorsFile& stored) { stored.metadata[key] = value; });
+  };
+  for (const char* key : {"enxerto.graph", "enxerto.preprocess", "enxerto.classes", "enxerto.training"}) {
+    const Error missing = refusal([&](SafetensorsFile& stored) { stored.metadata.erase(key); });
+    EXPECT_EQ(missing.kind(), ErrorKind::corrupt) << key;
+    EXPECT_NE(std::string_view(missing.what()).find(key), std::string_view::npos);
+    for (const std::string& damage :
+         {std::string(), std::string("{"), std::string("nul"), std::string(100000, '[')})
+      EXPECT_EQ(with(key, damage).kind(), ErrorKind::corrupt) << key << " " << damage.substr(0, 5);
+    const std::string deep = std::string(100000, '[') + std::string(100000, ']');
+    EXPECT_EQ(with(key, deep).kind(), ErrorKind::corrupt) << key;
+  }
+  for (const char* classes : {R"(["a","b"])", R"(["a","b","c","d"])", R"(["a","b","b"])", R"(["a","b",3])",
+                              R"(["a","b",""])", R"({"a":1})", "3", "null"})
+    EXPECT_EQ(with("enxerto.classes", classes).kind(), ErrorKind::corrupt) << classes;
+}
+
+TEST_F(ModelFiles, ANetworkLargerThanItsFileCostsNoMemory) {
+  const Error error = refusal([](SafetensorsFile& stored) {
+    Json graph = Json::parse(stored.metadata["enxerto.graph"]);
+    graph["nodes"].back()["options"]["out"] = 1 << 24;
+    stored.metadata["enxerto.graph"] = graph.dump();
+  });
+  EXPECT_EQ(error.kind(), ErrorKind::corrupt);
+  EXPECT_NE(std::string_view(error.what()).find("\"fc\""), std::string_view::npos) << error.what();
+}
+
+TEST_F(ModelFiles, TruncationAtEveryByteIsRefused) {
+  save_model(folder / "whole", small_model());
+  const auto bytes = read_file(folder / "whole");
+  for (std::size_t size = 0; size < bytes.size(); ++size) {
+    write("cut", {bytes.begin(), bytes.begin() + static_cast<std::ptrdiff_t>(size)});
+    EXPECT_EQ(error_of(folder / "cut").kind(), ErrorKind::corrupt) << size;
+  }
+}
+
+TEST_F(ModelFiles, AFlippedBitInTheHeaderIsRefusedOrChangesOnlyAValue) {
+  save_model(folder / "whole", small_model());
+  const auto bytes = read_file(folder / "whole");
+  const std::size_t header = 8 + bytes[0] + 256u * bytes[1];
+  Rng rng(3);
+  int refused = 0;
+  for (int i = 0; i < 1500; ++i) {
+    std::string damaged(bytes.begin(), bytes.end());
+    damaged[rng.below(header)] ^= static_cast<char>(1 << rng.below(8));
+    write("damaged", damaged);
+    try {
+      const ModelFile model = load_model(folder / "damaged");
+      EXPECT_EQ(model.graph.params().size(), 8u);
+    } catch (const Error&) {
+      ++refused;
+    }
+  }
+  EXPECT_GT(refused, 500);
+}
+
+}  // namespace
+}  // namespace enxerto

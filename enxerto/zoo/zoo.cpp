@@ -1,0 +1,78 @@
+#include "enxerto/zoo/zoo.h"
+
+#include <algorithm>
+#include <string>
+#include <vector>
+
+#include "enxerto/core/error.h"
+#include "enxerto/core/text.h"
+#include "enxerto/zoo/families.h"
+
+namespace enxerto {
+namespace {
+
+constexpr Shape imagenet{1, 3, 224, 224};
+constexpr std::array<float, 3> half = {0.5f, 0.5f, 0.5f};
+// Of ImageNet's training pictures, as torchvision's weights expect them; CIFAR-10's and MNIST's alike.
+constexpr std::array<float, 3> imagenet_mean = {0.485f, 0.456f, 0.406f},
+                               imagenet_std = {0.229f, 0.224f, 0.225f};
+constexpr std::array<float, 3> mnist_mean = {0.1307f, 0.1307f, 0.1307f},
+                               mnist_std = {0.3081f, 0.3081f, 0.3081f};
+
+constexpr std::array<NetInfo, 5> all_nets = {{
+    {"lecture3",
+     "three convolutions and a linear layer, the lecture's own",
+     {1, 3, 96, 96},
+     2,
+     half,
+     half,
+     make_lecture3},
+    {"lenet5",
+     "LeNet-5 with ReLU and max pooling (LeCun et al. 1998)",
+     {1, 1, 28, 28},
+     10,
+     mnist_mean,
+     mnist_std,
+     make_lenet5},
+    {"resnet18", "ResNet-18 (He et al. 2015), torchvision's form", imagenet, 1000, imagenet_mean,
+     imagenet_std,
+     [](const Shape& image, int classes, bool top) {
+       return make_resnet(image, classes, top, {2, 2, 2, 2}, false);
+     }},
+    {"resnet34", "ResNet-34 (He et al. 2015), torchvision's form", imagenet, 1000, imagenet_mean,
+     imagenet_std,
+     [](const Shape& image, int classes, bool top) {
+       return make_resnet(image, classes, top, {3, 4, 6, 3}, false);
+     }},
+    {"resnet50", "ResNet-50 (He et al. 2015), torchvision's form", imagenet, 1000, imagenet_mean,
+     imagenet_std,
+     [](const Shape& image, int classes, bool top) {
+       return make_resnet(image, classes, top, {3, 4, 6, 3}, true);
+     }},
+}};
+
+}  // namespace
+
+std::span<const NetInfo> nets() { return all_nets; }
+
+const NetInfo& find_net(std::string_view name) {
+  const auto found = std::ranges::find(all_nets, name, &NetInfo::name);
+  if (found != all_nets.end()) return *found;
+  std::vector<std::string> names;
+  for (const NetInfo& net : all_nets) names.emplace_back(net.name);
+  throw Error(ErrorKind::usage, text("there is no net \"", name, "\"; there are ", join(names, ", ")));
+}
+
+Graph make_net(std::string_view name, const NetOptions& options) {
+  const NetInfo& info = find_net(name);
+  const Shape image = options.image.value_or(info.image);
+  if (options.classes < 0) throw Error(ErrorKind::usage, text(options.classes, " classes cannot be"));
+  try {
+    return info.make(image, options.classes ? options.classes : info.classes, options.include_top);
+  } catch (const Error& error) {
+    throw Error(error.kind(),
+                text(name, " for pictures of ", image.c, "x", image.h, "x", image.w, ": ", error.what()));
+  }
+}
+
+}  // namespace enxerto
