@@ -1,7 +1,6 @@
 /// Metrics: how well a network does on a dataset.
 #pragma once
 
-#include <array>
 #include <atomic>
 #include <cstdint>
 #include <functional>
@@ -49,7 +48,6 @@ struct Evaluation {
   /// "precision", "recall", "f1"}], "classes", "confusion": [[...]]}. A proportion of nothing is null; the
   /// macro averages are over classes that have one.
   nlohmann::json to_json() const;
-  static Evaluation from_json(const nlohmann::json& json);  ///< Error{corrupt}
 };
 
 /// Probabilities of each class from a row of outputs: their softmax, or the outputs themselves where

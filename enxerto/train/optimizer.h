@@ -23,7 +23,7 @@ enum class Form { pytorch, textbook };
 /// from the gradient (Loshchilov & Hutter 2019), for what decays.
 struct Sgd {
   static constexpr std::string_view kind = "sgd";
-  float weight_decay = 0;
+  double weight_decay = 0;
   static constexpr auto fields = std::tuple{field("weight_decay", &Sgd::weight_decay)};
   friend bool operator==(const Sgd&, const Sgd&) = default;
 };
@@ -33,7 +33,7 @@ struct Sgd {
 /// They part where lr changes: only in the first does a new rate act on the old velocity at once.
 struct Momentum {
   static constexpr std::string_view kind = "momentum";
-  float mu = 0.9f, dampening = 0, weight_decay = 0;
+  double mu = 0.9, dampening = 0, weight_decay = 0;
   Form form = Form::pytorch;
   static constexpr auto fields =
       std::tuple{field("mu", &Momentum::mu), field("dampening", &Momentum::dampening),
@@ -46,7 +46,7 @@ struct Momentum {
 /// taken as in Bengio et al. 2012, eq. 7): v = mu v - lr g; w += mu v - lr g.
 struct Nesterov {
   static constexpr std::string_view kind = "nesterov";
-  float mu = 0.9f, weight_decay = 0;
+  double mu = 0.9, weight_decay = 0;
   Form form = Form::pytorch;
   static constexpr auto fields =
       std::tuple{field("mu", &Nesterov::mu), field("weight_decay", &Nesterov::weight_decay),
@@ -59,7 +59,7 @@ struct Nesterov {
 /// textbook (Ruder 2016): w -= lr g / sqrt(s + eps), with the same lr_decay.
 struct AdaGrad {
   static constexpr std::string_view kind = "adagrad";
-  float eps = 1e-10f, lr_decay = 0;
+  double eps = 1e-10, lr_decay = 0;
   Form form = Form::pytorch;
   static constexpr auto fields = std::tuple{
       field("eps", &AdaGrad::eps), field("lr_decay", &AdaGrad::lr_decay), field("form", &AdaGrad::form)};
@@ -72,7 +72,7 @@ struct AdaGrad {
 /// textbook (Goodfellow et al., algorithms 8.5 and 8.6): v = mu v - lr g / sqrt(s + eps); w += v.
 struct RmsProp {
   static constexpr std::string_view kind = "rmsprop";
-  float alpha = 0.99f, eps = 1e-8f, mu = 0;
+  double alpha = 0.99, eps = 1e-8, mu = 0;
   bool centered = false;
   Form form = Form::pytorch;
   static constexpr auto fields =
@@ -85,7 +85,7 @@ struct RmsProp {
 /// pytorch: w -= lr d. textbook (Zeiler 2012, algorithm 1): w -= d, the rate is not used.
 struct AdaDelta {
   static constexpr std::string_view kind = "adadelta";
-  float rho = 0.9f, eps = 1e-6f;
+  double rho = 0.9, eps = 1e-6;
   Form form = Form::pytorch;
   static constexpr auto fields =
       std::tuple{field("rho", &AdaDelta::rho), field("eps", &AdaDelta::eps), field("form", &AdaDelta::form)};
@@ -99,7 +99,7 @@ struct AdaDelta {
 /// m / (sqrt(s) + eps).
 struct Adam {
   static constexpr std::string_view kind = "adam";
-  float beta1 = 0.9f, beta2 = 0.999f, eps = 1e-8f;
+  double beta1 = 0.9, beta2 = 0.999, eps = 1e-8;
   Form form = Form::pytorch;
   static constexpr auto fields = std::tuple{field("beta1", &Adam::beta1), field("beta2", &Adam::beta2),
                                             field("eps", &Adam::eps), field("form", &Adam::form)};
@@ -109,7 +109,7 @@ struct Adam {
 /// Adam with decoupled weight decay (Loshchilov & Hutter 2019; torch.optim.AdamW).
 struct AdamW {
   static constexpr std::string_view kind = "adamw";
-  float beta1 = 0.9f, beta2 = 0.999f, eps = 1e-8f, weight_decay = 0.01f;
+  double beta1 = 0.9, beta2 = 0.999, eps = 1e-8, weight_decay = 0.01;
   Form form = Form::pytorch;
   static constexpr auto fields =
       std::tuple{field("beta1", &AdamW::beta1), field("beta2", &AdamW::beta2), field("eps", &AdamW::eps),
@@ -131,7 +131,7 @@ class Optimizer {
 
   virtual ~Optimizer() = default;
   /// The updates are those (in number, order and sizes) that it was made for.
-  virtual void step(std::span<const Update> updates, float lr, const Shaping& shaping = {}) = 0;
+  virtual void step(std::span<const Update> updates, double lr, const Shaping& shaping = {}) = 0;
 
   /// All that it remembers: slots and steps together. Writing both back is a restore.
   std::span<Slot> slots() { return slots_; }
@@ -158,6 +158,6 @@ void restore_optimizer(Optimizer& optimizer, const Executor& executor, const Nam
 OptimizerConfig parse_optimizer(std::string_view name);
 std::vector<std::string> optimizer_names();
 /// A rate to begin with where the user gives none.
-float usual_lr(const OptimizerConfig& config);
+double usual_lr(const OptimizerConfig& config);
 
 }  // namespace enxerto

@@ -45,12 +45,15 @@ struct RunConfig {
 
 /// Writes a run: config.json at once, a line of log.jsonl for each epoch and now and then a step,
 /// model.safetensors at each best epoch, checkpoint.safetensors after each epoch and on interrupt.
-/// Whenever the process is killed each file is whole and a resume goes on from the last checkpoint.
+/// Whenever the process is killed each file is whole (the log but for its last line) and a resume goes on
+/// from the last checkpoint.
 class RunFolder final : public Observer {
  public:
   /// A new one. Error{usage} where the folder holds a run already; Error{io} where it cannot be written.
   static RunFolder create(const std::filesystem::path& folder, RunConfig config);
-  /// One that goes on. Error: not_found, corrupt. The log is cut back to what the checkpoint knows.
+  /// One that goes on. The log is cut back to what the checkpoint knows. Error: not_found, corrupt; usage
+  /// where config.json no longer says what the checkpoint was written under (the number of workers may
+  /// differ, and the epochs where the rate does not depend on them).
   static RunFolder resume(const std::filesystem::path& folder);
 
   const std::filesystem::path& folder() const { return folder_; }
@@ -62,7 +65,7 @@ class RunFolder final : public Observer {
   /// its first checkpoint there is none: the run starts again from config().
   struct Checkpoint {
     Graph graph;
-    TrainState state;
+    TrainState state = {};
   };
   std::optional<Checkpoint> take_checkpoint() { return std::exchange(checkpoint_, std::nullopt); }
 
@@ -79,10 +82,14 @@ class RunFolder final : public Observer {
   RunFolder(std::filesystem::path folder, RunConfig config);
   void log(const nlohmann::json& line);
   void save_checkpoint(const Graph& graph, const TrainState& state);
+  std::uint64_t load_checkpoint();  ///< the length of the log then
+  void open_log(std::uint64_t keep_bytes);
+  void save_best(const Graph& graph, int epoch, double value);
 
   std::filesystem::path folder_;
   RunConfig config_;
   std::ofstream log_;
+  std::uint64_t log_bytes_ = 0;
   double last_step_line_ = 0;
   std::optional<Checkpoint> checkpoint_;
 };

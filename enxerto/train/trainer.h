@@ -29,7 +29,7 @@ struct TrainConfig {
   OptimizerConfig optimizer = Momentum{};
   Schedule schedule;
   Penalty penalty;
-  float clip_norm = 0;  ///< the most that the norm of all gradients may be; 0: no bound
+  double clip_norm = 0;  ///< the most that the norm of all gradients may be; 0: no bound
   Metric metric = Metric::val_loss;
   double min_delta = 0;  ///< an epoch is the best only if it is better by more than this
   int patience = 0;      ///< stop after so many epochs without a better one; 0: never
@@ -88,7 +88,7 @@ struct EpochReport {
   double lr = 0;                          ///< of the last step
   double train_loss = 0, train_top1 = 0;  ///< over the epoch, while the weights changed
   double grad_norm = 0;                   ///< mean
-  std::optional<Evaluation> val;
+  std::optional<Evaluation> val = {};
   double seconds = 0;            ///< of this epoch, validation included
   double total_seconds = 0;      ///< trained so far
   double images_per_second = 0;  ///< training only
@@ -98,8 +98,9 @@ struct EpochReport {
   nlohmann::json to_json() const;  ///< a line of log.jsonl (docs/formats/run-folder.md)
 };
 
-/// Hears about a run. Console, run log, checkpoints and early stop are all observers. What one throws
-/// ends the run.
+/// Hears about a run: console, run log and checkpoints are observers. (Early stopping is a line of the loop:
+/// it needs nothing but best_epoch, so that a resumed run stops where it would have.) What one throws ends
+/// the run.
 class Observer {
  public:
   virtual ~Observer() = default;
@@ -136,8 +137,8 @@ TrainResult train(Graph& graph, const Dataset& data, const Dataset* val, const T
 /// Several starts with different seeds, the best kept.
 struct Restart {
   std::uint64_t seed = 0;
-  double value = 0;   ///< of the metric; not finite where the run diverged
-  std::string error;  ///< why, where it did
+  double value = 0;        ///< of the metric; not finite where the run diverged
+  std::string error = {};  ///< why, where it did
 };
 struct Restarts {
   std::vector<Restart> all;

@@ -1,0 +1,169 @@
+#include "enxerto/train/metrics.h"
+
+#include <algorithm>
+#include <cmath>
+#include <nlohmann/json.hpp>
+
+#include "enxerto/core/error.h"
+#include "enxerto/core/text.h"
+
+namespace enxerto {
+namespace {
+
+using Json = nlohmann::json;
+
+std::optional<double> proportion(std::int64_t part, std::int64_t whole) {
+  if (whole == 0) return std::nullopt;
+  return static_cast<double>(part) / static_cast<double>(whole);
+}
+
+Json json_of(const std::optional<double>& value) { return value ? Json(*value) : Json(nullptr); }
+
+/// Mean over those that there are.
+class Mean {
+ public:
+  void add(const std::optional<double>& value) {
+    if (value) sum_ += *value, ++count_;
+  }
+  std::optional<double> value() const {
+    return count_ ? std::optional(sum_ / static_cast<double>(count_)) : std::nullopt;
+  }
+
+ private:
+  double sum_ = 0;
+  int count_ = 0;
+};
+
+std::int32_t predicted_of(std::span<const float> outputs) {
+  return static_cast<std::int32_t>(std::ranges::max_element(outputs) - outputs.begin());
+}
+
+}  // namespace
+
+Interval wilson_interval(std::int64_t right, std::int64_t n) {
+  if (n == 0) return {};
+  constexpr double z = 1.959963984540054;  // the normal distribution's 97.5 % point
+  const double count = static_cast<double>(n), p = static_cast<double>(right) / count, z2 = z * z / count;
+  const double middle = p + z2 / 2, half = z * std::sqrt(p * (1 - p) / count + z2 / (4 * count));
+  // Rounding must not push a bound of exactly 0 or 1 off.
+  return {.low = right == 0 ? 0 : (middle - half) / (1 + z2),
+          .high = right == n ? 1 : (middle + half) / (1 + z2)};
+}
+
+std::optional<double> ClassScore::precision() const { return proportion(right, predicted); }
+std::optional<double> ClassScore::recall() const { return proportion(right, n); }
+std::optional<double> ClassScore::f1() const { return proportion(2 * right, n + predicted); }
+
+std::vector<ClassScore> Evaluation::per_class() const {
+  std::vector<ClassScore> scores;
+  const std::size_t c = classes.size();
+  for (std::size_t k = 0; k < c; ++k) {
+    ClassScore score{.name = classes[k]};
+    for (std::size_t other = 0; other < c; ++other) {
+      score.n += confusion[k * c + other];
+      score.predicted += confusion[other * c + k];
+    }
+    score.right = confusion[k * c + k];
+    scores.push_back(score);
+  }
+  return scores;
+}
+
+Json Evaluation::to_json() const {
+  Mean precision, recall, f1;
+  Json rows = Json::array(), matrix = Json::array();
+  for (const ClassScore& score : per_class()) {
+    precision.add(score.precision());
+    recall.add(score.recall());
+    f1.add(score.f1());
+    rows.push_back({{"class", score.name},
+                    {"n", score.n},
+                    {"predicted", score.predicted},
+                    {"right", score.right},
+                    {"precision", json_of(score.precision())},
+                    {"recall", json_of(score.recall())},
+                    {"f1", json_of(score.f1())}});
+  }
+  for (std::size_t k = 0; k < classes.size(); ++k) {
+    const auto row = std::span(confusion).subspan(k * classes.size(), classes.size());
+    matrix.push_back(std::vector<std::int64_t>(row.begin(), row.end()));
+  }
+  const Interval interval = top1_interval();
+  Json json{{"n", n},
+            {"top1", top1()},
+            {"top1_interval", {interval.low, interval.high}},
+            {"loss", loss},
+            {"macro_precision", json_of(precision.value())},
+            {"macro_recall", json_of(recall.value())},
+            {"macro_f1", json_of(f1.value())},
+            {"per_class", rows},
+            {"classes", classes},
+            {"confusion", matrix}};
+  if (classes.size() > 5) json["top5"] = top5();
+  return json;
+}
+
+std::vector<float> probabilities_of(std::span<const float> outputs, bool are_probabilities) {
+  std::vector<float> made(outputs.begin(), outputs.end());
+  if (are_probabilities || made.empty()) return made;
+  const double most = *std::ranges::max_element(outputs);
+  std::vector<double> exponentials;
+  double total = 0;
+  for (const float y : outputs) total += exponentials.emplace_back(std::exp(static_cast<double>(y) - most));
+  for (std::size_t k = 0; k < made.size(); ++k) made[k] = static_cast<float>(exponentials[k] / total);
+  return made;
+}
+
+int rank_of(std::span<const float> outputs, std::int32_t label) {
+  const auto place = static_cast<std::size_t>(label);
+  int ahead = 0;
+  for (std::size_t k = 0; k < outputs.size(); ++k)
+    ahead += outputs[k] > outputs[place] || (outputs[k] == outputs[place] && k < place);
+  return ahead;
+}
+
+Evaluation evaluate(Executor& executor, Loader& loader, std::span<const std::string> classes,
+                    const EvaluateOptions& options) {
+  ensure(executor.batch() == loader.config().batch, "executor and loader have one size of batch");
+  const std::size_t c = classes.size();
+  Evaluation made{.classes = {classes.begin(), classes.end()}, .confusion = std::vector<std::int64_t>(c * c)};
+  double loss = 0;
+  Batch batch;
+  for (loader.start(0); loader.next(batch);) {
+    if (options.stop && *options.stop)
+      throw Error(ErrorKind::interrupted, text("interrupted after evaluating ", made.n, " pictures"));
+    const ConstView outputs = executor.forward(batch.images.view());
+    const auto columns = static_cast<std::size_t>(outputs.shape.c * outputs.shape.h * outputs.shape.w);
+    if (columns != c)
+      throw Error(ErrorKind::usage, text("the network has ", columns, " outputs, the data ", c, " classes"));
+    for (std::size_t i = 0; i < batch.indices.size(); ++i) {
+      const auto row = outputs.data.subspan(i * c, c);
+      if (!std::ranges::all_of(row, [](float y) { return std::isfinite(y); }))
+        throw Error(ErrorKind::diverged,
+                    text("evaluation: an output is not finite; the first layer to blame is \"",
+                         executor.find_not_finite(batch.images.view(), 0), "\"; are the weights damaged?"));
+      const std::int32_t label = batch.labels[i];
+      if (options.on_outputs) options.on_outputs(batch.indices[i], label, row);
+      if (label == unlabelled) continue;
+      const int rank = rank_of(row, label);
+      ++made.n;
+      made.right += rank == 0;
+      made.right5 += rank < 5;
+      ++made.confusion[static_cast<std::size_t>(label) * c + static_cast<std::size_t>(predicted_of(row))];
+      loss += loss_of(options.loss, {{.n = 1, .c = static_cast<std::int64_t>(c)}, row}, {&label, 1});
+    }
+  }
+  if (made.n) made.loss = loss / static_cast<double>(made.n);
+  return made;
+}
+
+Evaluation evaluate(const Graph& graph, const Dataset& data, const Preprocess& preprocess, int batch,
+                    int workers, const EvaluateOptions& options) {
+  const int size = static_cast<int>(std::clamp<std::int64_t>(data.size(), 1, batch));
+  Executor executor(graph, {.batch = size});
+  Loader loader(
+      data, {.batch = size, .workers = workers, .preprocess = preprocess, .augment = {}, .cache_bytes = 0});
+  return evaluate(executor, loader, data.classes(), options);
+}
+
+}  // namespace enxerto

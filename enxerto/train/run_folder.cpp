@@ -1,0 +1,403 @@
+#include "enxerto/train/run_folder.h"
+
+#include <array>
+
+#include "enxerto/core/file.h"
+#include "enxerto/core/system.h"
+#include "enxerto/graph/json.h"
+#include "enxerto/train/fields_json.h"
+#include "enxerto/weights/safetensors.h"
+#include "enxerto/zoo/model_file.h"
+
+namespace enxerto {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr const char *config_name = "config.json", *log_name = "log.jsonl", *result_name = "result.json",
+                     *checkpoint_name = "checkpoint.safetensors", *model_name = "model.safetensors";
+constexpr const char *format_key = "enxerto.checkpoint", *graph_key = "enxerto.graph",
+                     *state_key = "enxerto.state", *checkpoint_format = "1";
+constexpr std::string_view model_prefix = "model/", optimizer_prefix = "optimizer/";
+constexpr double seconds_between_steps = 0.5;
+
+Json parse_json(const std::string& content, const std::string& where) {
+  try {
+    return Json::parse(content);
+  } catch (const Json::exception& error) {
+    throw Error(ErrorKind::corrupt, text(where, ": it is damaged: ", error.what()));
+  }
+}
+
+void write_json(const fs::path& path, const Json& json) {
+  try {
+    write_file(path, json.dump(2) + "\n");
+  } catch (const Json::exception& error) {
+    throw Error(ErrorKind::usage, text(path.string(), ": a name cannot be saved: ", error.what()));
+  }
+}
+
+/// FNV-1a.
+std::uint64_t hash_of(std::string_view bytes) {
+  std::uint64_t hash = 0xCBF29CE484222325ull;
+  for (const char byte : bytes) hash = (hash ^ static_cast<unsigned char>(byte)) * 0x100000001B3ull;
+  return hash;
+}
+
+std::string_view last_two_parts(std::string_view name) {
+  const std::size_t last = name.rfind('/');
+  if (last == std::string_view::npos || last == 0) return name;
+  const std::size_t before = name.rfind('/', last - 1);
+  return before == std::string_view::npos ? name : name.substr(before + 1);
+}
+
+Json to_json(const std::optional<DataRecord>& record) {
+  if (!record) return nullptr;
+  return {{"pictures", record->pictures}, {"digest", record->digest}};
+}
+
+std::optional<DataRecord> data_record_from_json(const Json& json, const std::string& where) {
+  if (json.is_null()) return std::nullopt;
+  DataRecord record;
+  ObjectReader reader(json, where);
+  reader.read("pictures", record.pictures);
+  reader.read("digest", record.digest);
+  reader.finish();
+  return record;
+}
+
+void check_same(const std::string& split, const std::optional<DataRecord>& then, const Dataset* now) {
+  if (then.has_value() != (now != nullptr))
+    throw Error(ErrorKind::usage, text("the run began ", then ? "with" : "without", " a ", split,
+                                       " split, the data of now ", now ? "have one" : "have none"));
+  if (!now) return;
+  if (then->pictures != now->size())
+    throw Error(ErrorKind::usage, text("the run began with ", then->pictures, " pictures in ", split,
+                                       ", now there are ", now->size()));
+  if (*then != record_of(*now))
+    throw Error(ErrorKind::usage, text("the pictures of ", split,
+                                       " are others than those that the run began with, or in another "
+                                       "order or with other labels"));
+}
+
+/// What a resume may not change.
+Json what_matters(Json training) {
+  training.erase("workers");
+  const Json& schedule = training.at("schedule");
+  const Json& curve = schedule.at("curve");
+  if (schedule.at("total") != 0 || curve == "constant" || curve == "step") training.erase("epochs");
+  return training;
+}
+
+void check_same_training(const Json& then, const Json& now, const std::string& where) {
+  const Json before = what_matters(then), after = what_matters(now);
+  for (const auto& [key, value] : before.items())
+    if (!after.contains(key) || after.at(key) != value)
+      throw Error(
+          ErrorKind::usage,
+          text(where, ": \"", key, "\" was ", value.dump(), " when the checkpoint was written and is ",
+               after.contains(key) ? after.at(key).dump() : "missing", " now; set it back to go on"));
+}
+
+Json sums_to_json(const EpochSums& sums) {
+  return {{"pictures", sums.pictures},
+          {"right", sums.right},
+          {"loss", sums.loss},
+          {"grad_norm", sums.grad_norm},
+          {"seconds", sums.seconds}};
+}
+
+/// The tensors whose names begin with the prefix, without it.
+NamedTensors take(NamedTensors& from, std::string_view prefix) {
+  NamedTensors taken;
+  for (NamedTensor& tensor : from)
+    if (tensor.name.starts_with(prefix))
+      taken.push_back({tensor.name.substr(prefix.size()), tensor.dims, std::move(tensor.value)});
+  return taken;
+}
+
+}  // namespace
+
+DataRecord record_of(const Dataset& data) {
+  std::uint64_t digest = 0;
+  const auto add = [&](std::uint64_t value) { digest = mix64(digest ^ value); };
+  for (const std::string& name : data.classes()) add(hash_of(name));
+  for (std::int64_t i = 0; i < data.size(); ++i) {
+    add(hash_of(last_two_parts(data.name(i))));
+    add(static_cast<std::uint64_t>(data.label(i)));
+  }
+  DataRecord record{.pictures = data.size(), .digest = std::string(16, '0')};
+  for (std::size_t i = 0; i < 16; ++i) record.digest[15 - i] = "0123456789abcdef"[digest >> (4 * i) & 15];
+  return record;
+}
+
+Json RunConfig::to_json() const {
+  return {{"format", "enxerto-run"},
+          {"format_version", 1},
+          {"version", version},
+          {"chip", chip},
+          {"net", net},
+          {"image", image},
+          {"data", data},
+          {"val_fraction", val_fraction},
+          {"test_fraction", test_fraction},
+          {"split_seed", split_seed},
+          {"weights", weights},
+          {"init", init},
+          {"freeze", freeze},
+          {"threads", threads},
+          {"classes", classes},
+          {"splits",
+           {{"train", enxerto::to_json(std::optional(train))},
+            {"val", enxerto::to_json(val)},
+            {"test", enxerto::to_json(test)}}},
+          {"training", training.to_json()}};
+}
+
+RunConfig RunConfig::from_json(const Json& json) {
+  RunConfig config;
+  ObjectReader reader(json, "run");
+  std::string format;
+  int format_version = 0;
+  reader.read("format", format);
+  reader.read("format_version", format_version);
+  if (format != "enxerto-run") fail_json("run", "\"format\" is not \"enxerto-run\"");
+  if (format_version != 1)
+    throw Error(ErrorKind::unsupported,
+                text("the run's format is ", format_version, ", this program knows 1; use a newer one"));
+  reader.read("version", config.version);
+  reader.read("chip", config.chip);
+  reader.read("net", config.net);
+  reader.read("image", config.image);
+  if (config.image.size() != 3) fail_json("run: image", "three sizes were expected");
+  reader.read("data", config.data);
+  reader.read("val_fraction", config.val_fraction);
+  reader.read("test_fraction", config.test_fraction);
+  reader.read("split_seed", config.split_seed);
+  reader.read("weights", config.weights);
+  reader.read("init", config.init);
+  reader.read("freeze", config.freeze);
+  reader.read("threads", config.threads);
+  reader.read("classes", config.classes);
+  ObjectReader splits(reader.at("splits"), "run: splits");
+  const auto train = data_record_from_json(splits.at("train"), "run: splits: train");
+  if (!train) fail_json("run: splits", "\"train\" is null");
+  config.train = *train;
+  config.val = data_record_from_json(splits.at("val"), "run: splits: val");
+  config.test = data_record_from_json(splits.at("test"), "run: splits: test");
+  splits.finish();
+  config.training = TrainConfig::from_json(reader.at("training"));
+  reader.finish();
+  return config;
+}
+
+RunFolder::RunFolder(fs::path folder, RunConfig config)
+    : folder_(std::move(folder)), config_(std::move(config)) {}
+
+RunFolder RunFolder::create(const fs::path& folder, RunConfig config) {
+  for (const char* name : {config_name, checkpoint_name, model_name, log_name, result_name})
+    if (fs::exists(folder / name))
+      throw Error(ErrorKind::usage, text(folder.string(), ": there is a run already (", name,
+                                         "); go on with --resume or choose another --out"));
+  make_folder(folder);
+  config.chip = chip_name();
+  RunFolder made(folder, std::move(config));
+  write_json(folder / config_name, made.config_.to_json());
+  made.open_log(0);
+  return made;
+}
+
+RunFolder RunFolder::resume(const fs::path& folder) {
+  const fs::path config_path = folder / config_name;
+  const Json json = parse_json(read_text_file(config_path), config_path.string());
+  const auto config = [&] {
+    try {
+      return RunConfig::from_json(json);
+    } catch (const Error& error) {
+      throw Error(error.kind(), text(config_path.string(), ": ", error.what()));
+    }
+  }();
+  RunFolder made(folder, config);
+  std::uint64_t log_bytes = 0;
+  if (fs::exists(folder / checkpoint_name)) log_bytes = made.load_checkpoint();
+  made.open_log(log_bytes);
+  return made;
+}
+
+void RunFolder::check_same_data(const Dataset& train, const Dataset* val, const Dataset* test) const {
+  try {
+    if (!std::ranges::equal(train.classes(), config_.classes))
+      throw Error(ErrorKind::usage, text("the run began with the classes ", join(config_.classes, ", "),
+                                         "; the data of now have others"));
+    check_same("train", config_.train, &train);
+    check_same("val", config_.val, val);
+    check_same("test", config_.test, test);
+  } catch (const Error& error) {
+    throw Error(error.kind(), text(folder_.string(), ": cannot go on: ", error.what()));
+  }
+}
+
+void RunFolder::open_log(std::uint64_t keep_bytes) {
+  const fs::path path = folder_ / log_name;
+  std::error_code code;
+  const std::uint64_t size = fs::exists(path) ? fs::file_size(path, code) : 0;
+  log_bytes_ = std::min(keep_bytes, size);
+  if (size > log_bytes_) fs::resize_file(path, log_bytes_, code);
+  log_.open(path, std::ios::binary | std::ios::app);
+  if (code || !log_)
+    throw Error(ErrorKind::io, text(path.string(), ": cannot be written; check the permissions"));
+}
+
+void RunFolder::log(const Json& line) {
+  const std::string content = line.dump() + "\n";
+  log_.write(content.data(), static_cast<std::streamsize>(content.size()));
+  log_.flush();
+  if (!log_)
+    throw Error(ErrorKind::io, text((folder_ / log_name).string(),
+                                    ": cannot be written; is the disk full? The last checkpoint is whole: "
+                                    "--resume goes on from there"));
+  log_bytes_ += content.size();
+}
+
+void RunFolder::save_checkpoint(const Graph& graph, const TrainState& state) {
+  NamedTensors tensors = graph.state();
+  for (NamedTensor& tensor : tensors) tensor.name.insert(0, model_prefix);
+  for (const NamedTensor& tensor : state.optimizer)
+    tensors.push_back({text(optimizer_prefix, tensor.name), tensor.dims, tensor.value.clone()});
+  const Json json{{"epoch", state.epoch},
+                  {"step", state.step},
+                  {"step_in_epoch", state.step_in_epoch},
+                  {"sums", sums_to_json(state.sums)},
+                  {"seconds", state.seconds},
+                  {"best_epoch", state.best_epoch},
+                  {"best_value", state.best_value},
+                  {"log_bytes", log_bytes_},
+                  {"training", config_.training.to_json()}};
+  save_safetensors(
+      folder_ / checkpoint_name, tensors,
+      {{format_key, checkpoint_format}, {graph_key, graph_to_json(graph).dump()}, {state_key, json.dump()}});
+}
+
+std::uint64_t RunFolder::load_checkpoint() {
+  const std::string file = (folder_ / checkpoint_name).string();
+  SafetensorsFile stored = load_safetensors(file);
+  for (const char* key : {format_key, graph_key, state_key})
+    if (!stored.metadata.contains(key))
+      throw Error(ErrorKind::corrupt, text(file, ": it is no checkpoint, ", key, " is missing"));
+  if (stored.metadata.at(format_key) != checkpoint_format)
+    throw Error(ErrorKind::unsupported, text(file, ": it was written by a newer program; use that"));
+
+  std::int64_t floats = 0;
+  for (const NamedTensor& tensor : stored.tensors) floats += tensor.value.shape().size();
+  Checkpoint checkpoint{.graph = graph_from_json(parse_json(stored.metadata.at(graph_key), file), floats)};
+  checkpoint.graph.load_state(take(stored.tensors, model_prefix), file);
+  TrainState& state = checkpoint.state;
+  state.optimizer = take(stored.tensors, optimizer_prefix);
+
+  const Json json = parse_json(stored.metadata.at(state_key), file);
+  ObjectReader reader(json, file);
+  std::uint64_t log_bytes = 0;
+  reader.read("epoch", state.epoch);
+  reader.read("step", state.step);
+  reader.read("step_in_epoch", state.step_in_epoch);
+  ObjectReader sums(reader.at("sums"), file + ": sums");
+  sums.read("pictures", state.sums.pictures);
+  sums.read("right", state.sums.right);
+  sums.read("loss", state.sums.loss);
+  sums.read("grad_norm", state.sums.grad_norm);
+  sums.read("seconds", state.sums.seconds);
+  sums.finish();
+  reader.read("seconds", state.seconds);
+  reader.read("best_epoch", state.best_epoch);
+  reader.read("best_value", state.best_value);
+  reader.read("log_bytes", log_bytes);
+  const Json then = TrainConfig::from_json(reader.at("training")).to_json();
+  reader.finish();
+  if (state.epoch < 0 || state.step < 0 || state.step_in_epoch < 0 || state.best_epoch > state.epoch)
+    fail_json(file, "its counts make no sense");
+  check_same_training(then, config_.training.to_json(), (folder_ / config_name).string());
+
+  if (state.best_epoch > 0 && state.best_epoch == state.epoch && state.step_in_epoch == 0) {
+    // The best weights are those of the checkpoint; the process may have ended before it wrote them.
+    state.best = checkpoint.graph.state();
+    save_best(checkpoint.graph, state.best_epoch, state.best_value);
+  } else if (state.best_epoch > 0) {
+    state.best = load_model(folder_ / model_name).graph.state();
+  }
+  checkpoint_ = std::move(checkpoint);
+  return log_bytes;
+}
+
+void RunFolder::save_best(const Graph& graph, int epoch, double value) {
+  save_model(folder_ / model_name, {.graph = graph.clone(),
+                                    .preprocess = config_.training.preprocess.to_json(),
+                                    .classes = config_.classes,
+                                    .training = {{"net", config_.net},
+                                                 {"weights", config_.weights},
+                                                 {"data", config_.data},
+                                                 {"splits", config_.to_json().at("splits")},
+                                                 {"epoch", epoch},
+                                                 {"metric", name_of(config_.training.metric)},
+                                                 {"value", value},
+                                                 {"version", config_.version},
+                                                 {"config", config_.training.to_json()}}});
+}
+
+void RunFolder::on_step(const StepReport& report) {
+  const double now = now_seconds();
+  if (now - last_step_line_ < seconds_between_steps) return;
+  last_step_line_ = now;
+  log({{"kind", "step"},
+       {"epoch", report.epoch},
+       {"step", report.step},
+       {"step_in_epoch", report.step_in_epoch},
+       {"steps_per_epoch", report.steps_per_epoch},
+       {"loss", report.loss},
+       {"top1", report.top1},
+       {"lr", report.lr},
+       {"grad_norm", report.grad_norm},
+       {"seconds", report.seconds},
+       {"images_per_second", report.images_per_second},
+       {"peak_memory_bytes", report.peak_memory_bytes}});
+}
+
+bool RunFolder::on_epoch(const EpochReport& report, const Graph& graph, const TrainState& state) {
+  log(report.to_json());
+  // In this order, so that model.safetensors is never ahead of the checkpoint.
+  save_checkpoint(graph, state);
+  if (report.best) save_best(graph, state.best_epoch, state.best_value);
+  return true;
+}
+
+void RunFolder::on_interrupt(const Graph& graph, const TrainState& state) { save_checkpoint(graph, state); }
+
+void RunFolder::log_evaluation(std::string_view split, const Evaluation& evaluation) {
+  Json line = evaluation.to_json();
+  line["kind"] = "evaluation";
+  line["split"] = split;
+  log(line);
+}
+
+Json RunFolder::finish(const TrainResult& result, const std::optional<Evaluation>& test) {
+  if (result.val) log_evaluation("val", *result.val);
+  if (test) log_evaluation("test", *test);
+  const Json json{{"run", folder_.string()},
+                  {"net", config_.net},
+                  {"classes", config_.classes},
+                  {"epochs", result.epochs},
+                  {"best_epoch", result.best_epoch},
+                  {"metric", name_of(config_.training.metric)},
+                  {"best_value", result.best_value},
+                  {"steps", result.steps},
+                  {"stopped_early", result.stopped_early},
+                  {"seconds", result.seconds},
+                  {"images_per_second", result.images_per_second},
+                  {"peak_memory_bytes", result.peak_memory_bytes},
+                  {"train_loss", result.train_loss},
+                  {"val", result.val ? result.val->to_json() : Json(nullptr)},
+                  {"test", test ? test->to_json() : Json(nullptr)}};
+  write_json(folder_ / result_name, json);
+  return json;
+}
+
+}  // namespace enxerto

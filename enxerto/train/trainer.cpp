@@ -1,0 +1,314 @@
+#include "enxerto/train/trainer.h"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <nlohmann/json.hpp>
+
+#include "enxerto/core/error.h"
+#include "enxerto/core/system.h"
+#include "enxerto/core/text.h"
+
+namespace enxerto {
+namespace {
+
+void check(bool holds, const std::string& wrong) {
+  if (!holds) throw Error(ErrorKind::usage, wrong);
+}
+
+int batch_of(const TrainConfig& config, const Dataset& data) {
+  return static_cast<int>(std::min<std::int64_t>(config.batch, data.size()));
+}
+
+Schedule schedule_of(const TrainConfig& config, std::int64_t steps_an_epoch) {
+  Schedule schedule = config.schedule;
+  if (schedule.total == 0) schedule.total = steps_an_epoch * config.epochs;
+  check_schedule(schedule);
+  return schedule;
+}
+
+void check_labels(const Dataset& data) {
+  const auto classes = static_cast<std::int32_t>(data.classes().size());
+  for (std::int64_t i = 0; i < data.size(); ++i)
+    check(data.label(i) >= 0 && data.label(i) < classes,
+          text(data.name(i), ": it has no label; training needs one for each picture"));
+}
+
+void check_arguments(const Graph& graph, const Dataset& data, const Dataset* val, const TrainConfig& config) {
+  check(config.epochs >= 1, text("epochs: at least 1, not ", config.epochs));
+  check(config.batch >= 1, text("batch: at least 1, not ", config.batch));
+  check(config.patience >= 0, text("patience: 0 or more, not ", config.patience));
+  check(config.min_delta >= 0 && std::isfinite(config.min_delta), "min_delta: 0 or more");
+  check(config.clip_norm >= 0 && std::isfinite(config.clip_norm), "clip_norm: 0 (none) or more");
+  check(config.penalty.l1 >= 0 && config.penalty.l2 >= 0 && std::isfinite(config.penalty.l1) &&
+            std::isfinite(config.penalty.l2),
+        "the penalties l1 and l2 have to be 0 or more");
+  check(data.size() > 0, "there are no pictures to train on");
+  check_labels(data);
+  const auto classes = static_cast<std::int64_t>(data.classes().size());
+  check_loss(config.loss, classes);
+  check(config.metric == Metric::train_loss || (val && val->size() > 0),
+        text("the metric ", name_of(config.metric),
+             " needs validation data; hold some back or choose train_loss"));
+  if (val) check(std::ranges::equal(val->classes(), data.classes()), "train and val have different classes");
+  check(graph.input_shape() == config.preprocess.shape(),
+        text("the network takes ", format_shape(graph.input_shape()), ", the preprocessing makes ",
+             format_shape(config.preprocess.shape())));
+  check(graph.output_shape().size() == classes,
+        text("the network has ", graph.output_shape().size(), " outputs, the data ", classes, " classes"));
+  check(!std::holds_alternative<CrossEntropy>(config.loss) ||
+            !std::holds_alternative<Softmax>(graph.node(graph.last()).layer),
+        text("\"", graph.node(graph.last()).name,
+             "\": cross-entropy takes the softmax itself; train the network without its last layer"));
+}
+
+/// The parameter whose gradient turned first: backward goes from the last to the first.
+std::string find_not_finite_gradient(std::span<const Update> updates) {
+  for (std::size_t i = updates.size(); i-- > 0;)
+    if (!std::ranges::all_of(updates[i].grad, [](float g) { return std::isfinite(g); }))
+      return std::string(updates[i].name);
+  return {};
+}
+
+[[noreturn]] void fail_diverged(Executor& executor, ConstView images, const TrainState& state, double loss) {
+  const std::string gradient = find_not_finite_gradient(executor.updates());
+  const std::string layer = executor.find_not_finite(images, state.step);
+  std::string what;
+  if (!layer.empty())
+    what = text("the first layer that is not finite is \"", layer, "\"");
+  else if (!gradient.empty())
+    what = text("the gradient of \"", gradient, "\" is not finite");
+  else
+    what = std::isfinite(loss) ? "the gradients are too large" : "the loss is too large";
+  throw Error(ErrorKind::diverged,
+              text("step ", state.step + 1, " (epoch ", state.epoch + 1, "): the run diverged, loss ", loss,
+                   "; ", what, "; lower --lr, or clip the gradients"));
+}
+
+std::int64_t count_right(ConstView outputs, std::span<const std::int32_t> labels) {
+  const auto c = outputs.data.size() / static_cast<std::size_t>(outputs.shape.n);
+  std::int64_t right = 0;
+  for (std::size_t i = 0; i < labels.size(); ++i)
+    right += rank_of(outputs.data.subspan(i * c, c), labels[i]) == 0;
+  return right;
+}
+
+/// Validation with an executor of its own, which folds and fuses what training cannot.
+class Validation {
+ public:
+  Validation(const Graph& graph, const Dataset& val, const TrainConfig& config, const std::atomic<bool>* stop)
+      : executor_(graph, {.batch = batch_of(config, val)}),
+        loader_(val, {.batch = batch_of(config, val),
+                      .workers = config.workers,
+                      .preprocess = config.preprocess,
+                      .augment = {}}),
+        classes_(val.classes()) {
+    // Without smoothing and weights, so that runs can be compared.
+    options_.loss = std::visit([](const auto& held) { return parse_loss(held.kind); }, config.loss);
+    options_.stop = stop;
+  }
+  Evaluation run(const Graph& graph) {
+    executor_.load(graph);
+    return evaluate(executor_, loader_, classes_, options_);
+  }
+  std::int64_t bytes() const { return executor_.memory_bytes() + executor_.param_bytes(); }
+
+ private:
+  Executor executor_;
+  Loader loader_;
+  std::span<const std::string> classes_;
+  EvaluateOptions options_;
+};
+
+double value_of(Metric metric, const EpochReport& report) {
+  if (metric == Metric::train_loss) return report.train_loss;
+  return metric == Metric::val_loss ? report.val->loss : report.val->top1();
+}
+
+bool is_better(Metric metric, double value, double than, double min_delta) {
+  return metric == Metric::val_top1 ? value > than + min_delta : value < than - min_delta;
+}
+
+bool out_of_patience(const TrainConfig& config, const TrainState& state) {
+  return config.patience > 0 && state.epoch - state.best_epoch >= config.patience;
+}
+
+}  // namespace
+
+std::int64_t steps_per_epoch(std::int64_t pictures, int batch) {
+  return std::max<std::int64_t>(pictures / batch, 1);
+}
+
+nlohmann::json EpochReport::to_json() const {
+  nlohmann::json json{{"kind", "epoch"},
+                      {"epoch", epoch},
+                      {"step", step},
+                      {"lr", lr},
+                      {"train_loss", train_loss},
+                      {"train_top1", train_top1},
+                      {"grad_norm", grad_norm},
+                      {"seconds", seconds},
+                      {"total_seconds", total_seconds},
+                      {"images_per_second", images_per_second},
+                      {"peak_memory_bytes", peak_memory_bytes},
+                      {"best", best},
+                      {"best_epoch", best_epoch}};
+  if (val) {
+    const Interval interval = val->top1_interval();
+    json["val_loss"] = val->loss;
+    json["val_top1"] = val->top1();
+    json["val_top1_interval"] = {interval.low, interval.high};
+  }
+  return json;
+}
+
+TrainResult train(Graph& graph, const Dataset& data, const Dataset* val, const TrainConfig& config,
+                  std::span<Observer* const> observers, TrainState state, const std::atomic<bool>* stop) {
+  check_arguments(graph, data, val, config);
+  const int batch_size = batch_of(config, data);
+  Loader loader(data, {.batch = batch_size,
+                       .workers = config.workers,
+                       .shuffle = true,
+                       .drop_last = true,
+                       .seed = config.seed,
+                       .preprocess = config.preprocess,
+                       .augment = config.augment});
+  const std::int64_t steps_an_epoch = loader.batches();
+  const Schedule schedule = schedule_of(config, steps_an_epoch);
+  Executor executor(graph, {.batch = batch_size, .train = true, .seed = config.seed});
+  const std::span<const Update> updates = executor.updates();
+  check(!updates.empty(), "nothing is left to train: all parameters are frozen");
+  const auto optimizer = make_optimizer(config.optimizer, updates);
+  if (state.step > 0) restore_optimizer(*optimizer, executor, state.optimizer, state.step, "the checkpoint");
+  std::optional<Validation> validation;
+  if (val && val->size() > 0) validation.emplace(graph, *val, config, stop);
+
+  const double started = now_seconds() - state.seconds;
+  const auto update_state = [&] {
+    state.seconds = now_seconds() - started;
+    executor.store(graph);
+    if (!observers.empty()) state.optimizer = optimizer_state(*optimizer, executor);
+  };
+  const auto interrupt = [&] {
+    update_state();
+    for (Observer* observer : observers) observer->on_interrupt(graph, state);
+    throw Error(ErrorKind::interrupted,
+                text("interrupted in epoch ", state.epoch + 1, ", after step ", state.step));
+  };
+  for (Observer* observer : observers)
+    observer->on_start({.steps_per_epoch = steps_an_epoch,
+                        .pictures = data.size(),
+                        .val_pictures = val ? val->size() : 0,
+                        .batch = batch_size,
+                        .epochs = config.epochs,
+                        .first_epoch = state.epoch + 1,
+                        .first_step = state.step,
+                        .executor_bytes = executor.memory_bytes() + executor.param_bytes() +
+                                          (validation ? validation->bytes() : 0)});
+
+  TrainResult result;
+  std::int64_t session_pictures = 0;
+  double session_seconds = 0;
+  Batch batch;
+  Tensor dout({.n = batch_size, .c = graph.output_shape().size()});
+  for (bool going = true; going && state.epoch < config.epochs && !out_of_patience(config, state);) {
+    loader.start(state.epoch + 1);
+    for (std::int64_t behind = 0; behind < state.step_in_epoch; ++behind) loader.next(batch);
+    double lr = lr_at(schedule, std::max<std::int64_t>(state.step - 1, 0));
+    double mark = now_seconds();
+    while (loader.next(batch)) {
+      const ConstView outputs = executor.forward(batch.images.view(), state.step);
+      const double loss = loss_of(config.loss, outputs, batch.labels, {outputs.shape, dout.data()}) +
+                          penalty_of(config.penalty, updates);
+      const std::int64_t right = count_right(outputs, batch.labels);
+      executor.backward({outputs.shape, dout.data()});
+      const double norm = gradient_norm(updates, config.penalty);
+      if (!std::isfinite(loss) || !std::isfinite(norm))
+        fail_diverged(executor, batch.images.view(), state, loss);
+      lr = lr_at(schedule, state.step);
+      optimizer->step(updates, lr, {config.penalty, clip_scale(norm, config.clip_norm)});
+
+      ++state.step;
+      ++state.step_in_epoch;
+      const double now = now_seconds();
+      EpochSums& sums = state.sums;
+      sums.pictures += batch_size;
+      sums.right += right;
+      sums.loss += loss * batch_size;
+      sums.grad_norm += norm;
+      sums.seconds += now - mark;
+      session_pictures += batch_size;
+      session_seconds += now - mark;
+      mark = now;
+      for (Observer* observer : observers)
+        observer->on_step({.epoch = state.epoch + 1,
+                           .epochs = config.epochs,
+                           .step = state.step,
+                           .step_in_epoch = state.step_in_epoch,
+                           .steps_per_epoch = steps_an_epoch,
+                           .loss = loss,
+                           .top1 = static_cast<double>(right) / batch_size,
+                           .lr = lr,
+                           .grad_norm = norm,
+                           .seconds = now - started,
+                           .images_per_second = static_cast<double>(sums.pictures) / sums.seconds,
+                           .peak_memory_bytes = peak_memory_bytes()});
+      if (stop && *stop) interrupt();
+    }
+
+    const EpochSums sums = state.sums;
+    const auto pictures = static_cast<double>(sums.pictures);
+    EpochReport report{.epoch = state.epoch + 1,
+                       .epochs = config.epochs,
+                       .step = state.step,
+                       .lr = lr,
+                       .train_loss = sums.loss / pictures,
+                       .train_top1 = static_cast<double>(sums.right) / pictures,
+                       .grad_norm = sums.grad_norm / static_cast<double>(state.step_in_epoch),
+                       .images_per_second = pictures / sums.seconds};
+    const double before_validation = now_seconds();
+    if (validation) {
+      executor.store(graph);
+      try {
+        report.val = validation->run(graph);
+      } catch (const Error& error) {
+        if (error.kind() == ErrorKind::interrupted) interrupt();
+        throw;
+      }
+    }
+    ++state.epoch;
+    state.step_in_epoch = 0;
+    state.sums = {};
+    update_state();
+    const double value = value_of(config.metric, report);
+    report.best =
+        state.best_epoch == 0 || is_better(config.metric, value, state.best_value, config.min_delta);
+    if (report.best) {
+      state.best_epoch = state.epoch;
+      state.best_value = value;
+      state.best = graph.state();
+    }
+    report.best_epoch = state.best_epoch;
+    report.seconds = sums.seconds + now_seconds() - before_validation;
+    report.total_seconds = state.seconds;
+    report.peak_memory_bytes = peak_memory_bytes();
+    result.train_loss = report.train_loss;
+    for (Observer* observer : observers) going = observer->on_epoch(report, graph, state) && going;
+    if (stop && *stop) interrupt();
+  }
+
+  graph.load_state(state.best, "the best weights");
+  if (validation) result.val = validation->run(graph);
+  result.epochs = state.epoch;
+  result.best_epoch = state.best_epoch;
+  result.best_value = state.best_value;
+  result.steps = state.step;
+  result.seconds = now_seconds() - started;
+  result.images_per_second =
+      session_seconds > 0 ? static_cast<double>(session_pictures) / session_seconds : 0;
+  result.peak_memory_bytes = peak_memory_bytes();
+  result.stopped_early = state.epoch < config.epochs;
+  return result;
+}
+
+}  // namespace enxerto
