@@ -1,0 +1,223 @@
+#include "enxerto/kernels/winograd/winograd.h"
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+
+#include "enxerto/core/system.h"
+#include "enxerto/kernels/layout.h"
+#include "enxerto/kernels/reference/reference.h"
+#include "enxerto/testing/tolerance.h"
+
+namespace enxerto::winograd {
+namespace {
+
+struct Case {
+  Shape in;
+  std::int64_t out_channels;
+  std::int64_t pad_top, pad_left, pad_bottom, pad_right;
+  bool bias, residual, relu;
+};
+
+std::vector<const Kernels*> tables() {
+  std::vector<const Kernels*> all;
+  if (chip_isa() != Isa::generic && kernels_avx2()) all.push_back(kernels_avx2());
+  if (chip_isa() == Isa::avx512 && kernels_avx512()) all.push_back(kernels_avx512());
+  return all;
+}
+
+std::vector<float> random_floats(std::int64_t count, std::uint64_t seed) {
+  Rng rng(seed);
+  std::vector<float> made(static_cast<std::size_t>(count));
+  for (float& x : made) x = rng.normal();
+  return made;
+}
+
+std::vector<double> widened(const std::vector<float>& from, bool absolute = false) {
+  std::vector<double> made(from.begin(), from.end());
+  if (absolute)
+    for (double& x : made) x = std::abs(x);
+  return made;
+}
+
+std::vector<float> reordered(const Layout& from, const std::vector<float>& data, const Layout& to) {
+  std::vector<float> made(static_cast<std::size_t>(to.size()), NAN);
+  reorder(from, data.data(), to, made.data());
+  return made;
+}
+
+/// {out, in, 3, 3} to the blocks that the kernels take.
+std::vector<float> blocked_filters(const std::vector<float>& plain, std::int64_t out, std::int64_t in,
+                                   int lanes) {
+  std::vector<float> made(plain.size());
+  for (std::int64_t o = 0; o < out; ++o)
+    for (std::int64_t i = 0; i < in; ++i)
+      for (std::int64_t r = 0; r < 9; ++r)
+        made[static_cast<std::size_t>(
+            (((o / lanes * (in / lanes) + i / lanes) * 9 + r) * lanes + i % lanes) * lanes + o % lanes)] =
+            plain[static_cast<std::size_t>((o * in + i) * 9 + r)];
+  return made;
+}
+
+ConvSpec spec_of(const Case& each) {
+  ConvSpec spec;
+  spec.in = each.in;
+  spec.out = {each.in.n, each.out_channels, each.in.h + each.pad_top + each.pad_bottom - 2,
+              each.in.w + each.pad_left + each.pad_right - 2};
+  spec.window = {.kernel_h = 3,
+                 .kernel_w = 3,
+                 .pad_top = each.pad_top,
+                 .pad_left = each.pad_left,
+                 .pad_bottom = each.pad_bottom,
+                 .pad_right = each.pad_right};
+  spec.bias = each.bias;
+  spec.residual = each.residual;
+  spec.activation.kind = each.relu ? Activation::relu : Activation::none;
+  return spec;
+}
+
+/// What forward and the data gradient of a case are, and how far from it each element may be.
+struct Wanted {
+  reference::Block out, out_magnitude, din, din_magnitude;
+};
+
+Wanted wanted_of(const ConvSpec& spec, const std::vector<float>& x, const std::vector<float>& w,
+                 const std::vector<float>& b, const std::vector<float>& residual,
+                 const std::vector<float>& dout) {
+  Wanted wanted;
+  for (const bool absolute : {false, true}) {
+    ConvSpec asked = spec;
+    if (absolute) asked.activation = {};
+    std::vector<reference::Block> in{widened(x, absolute)}, params{widened(w, absolute)};
+    if (spec.residual) in.push_back(widened(residual, absolute));
+    if (spec.bias) params.push_back(widened(b, absolute));
+    const auto kernel = reference::conv(asked);
+    reference::Block out(static_cast<std::size_t>(spec.out.size()));
+    kernel->forward(in, params, out, {});
+    (absolute ? wanted.out_magnitude : wanted.out) = out;
+    ConvSpec plain_spec = spec;
+    plain_spec.residual = plain_spec.bias = false;
+    plain_spec.activation = {};
+    in.resize(1), params.resize(1);
+    std::vector<reference::Block> din(1), dparams(1);
+    din[0].resize(x.size()), dparams[0].resize(w.size());
+    reference::conv(plain_spec)->backward(in, params, out, widened(dout, absolute), din, dparams, {});
+    (absolute ? wanted.din_magnitude : wanted.din) = din[0];
+  }
+  return wanted;
+}
+
+std::vector<double> bounds(const reference::Block& magnitude, std::int64_t products) {
+  std::vector<double> made;
+  for (const double m : magnitude) made.push_back(tests::kernel_bound(static_cast<double>(products), m));
+  return made;
+}
+
+TEST(Winograd, EqualsItsReferenceForwardAndBackUnderEachInstructionSet) {
+  if (tables().empty()) GTEST_SKIP() << "this chip has neither AVX2 nor AVX-512: no Winograd kernels to test";
+  const Case cases[] = {
+      {{2, 32, 8, 8}, 32, 1, 1, 1, 1, false, false, false},
+      {{1, 64, 14, 14}, 64, 1, 1, 1, 1, true, true, true},
+      {{3, 32, 7, 9}, 48, 1, 1, 1, 1, true, false, true},
+      {{2, 48, 13, 6}, 80, 0, 0, 0, 0, false, true, false},
+      {{2, 64, 11, 5}, 32, 0, 1, 1, 2, true, false, false},
+      {{1, 32, 17, 30}, 64, 2, 2, 2, 2, true, true, false},
+      {{5, 128, 7, 7}, 128, 1, 1, 1, 1, false, false, false},
+  };
+  for (const Case& each : cases) {
+    const ConvSpec spec = spec_of(each);
+    const auto x = random_floats(spec.in.size(), 1), b = random_floats(spec.out.c, 2);
+    const auto w = random_floats(spec.out.c * spec.in.c * 9, 3);
+    const auto residual = random_floats(spec.out.size(), 4), dout = random_floats(spec.out.size(), 5);
+    const Wanted wanted = wanted_of(spec, x, w, b, residual, dout);
+    for (const Kernels* table : tables())
+      for (const int threads : {1, 3}) {
+        const int lanes = table->lanes;
+        SCOPED_TRACE(testing::Message() << lanes << " lanes, " << threads << " threads, "
+                                        << format_shape(spec.in) << " to " << format_shape(spec.out));
+        const Layout in{spec.in, lanes}, out{spec.out, lanes};
+        const auto blocked_w = blocked_filters(w, spec.out.c, spec.in.c, lanes);
+        std::vector<float> filters(
+            static_cast<std::size_t>(filters_size(spec.out.c / lanes, spec.in.c / lanes, lanes)), NAN);
+
+        const auto bx = reordered(plain(spec.in), x, in), br = reordered(plain(spec.out), residual, out);
+        std::vector<float> y(static_cast<std::size_t>(out.size()), NAN);
+        Call call{.x = bx.data(),
+                  .filters = filters.data(),
+                  .bias = each.bias ? b.data() : nullptr,
+                  .residual = each.residual ? br.data() : nullptr,
+                  .y = y.data(),
+                  .n = spec.in.n,
+                  .c_blocks = in.blocks(),
+                  .k_blocks = out.blocks(),
+                  .h = spec.in.h,
+                  .w = spec.in.w,
+                  .out_h = spec.out.h,
+                  .out_w = spec.out.w,
+                  .pad_top = each.pad_top,
+                  .pad_left = each.pad_left,
+                  .relu = each.relu};
+        std::vector<float> scratch(static_cast<std::size_t>(table->scratch_size(call, threads)), NAN);
+        call.scratch = scratch.data();
+        table->transform_filters(blocked_w.data(), out.blocks(), in.blocks(), filters.data());
+        table->convolve(call, threads);
+        EXPECT_TRUE(tests::within(wanted.out, reordered(out, y, plain(spec.out)),
+                                  bounds(wanted.out_magnitude, spec.in.c * 9)));
+
+        const auto bdy = reordered(plain(spec.out), dout, out);
+        std::vector<float> dx(static_cast<std::size_t>(in.size()), NAN);
+        Call back{.x = bdy.data(),
+                  .filters = filters.data(),
+                  .y = dx.data(),
+                  .n = spec.in.n,
+                  .c_blocks = out.blocks(),
+                  .k_blocks = in.blocks(),
+                  .h = spec.out.h,
+                  .w = spec.out.w,
+                  .out_h = spec.in.h,
+                  .out_w = spec.in.w,
+                  .pad_top = 2 - each.pad_top,
+                  .pad_left = 2 - each.pad_left};
+        scratch.assign(static_cast<std::size_t>(table->scratch_size(back, threads)), NAN);
+        back.scratch = scratch.data();
+        table->transform_turned_filters(blocked_w.data(), out.blocks(), in.blocks(), filters.data());
+        table->convolve(back, threads);
+        EXPECT_TRUE(tests::within(wanted.din, reordered(in, dx, plain(spec.in)),
+                                  bounds(wanted.din_magnitude, spec.out.c * 9)));
+      }
+  }
+}
+
+TEST(Winograd, GivesTheSameBitsForAnyNumberOfThreads) {
+  if (tables().empty()) GTEST_SKIP() << "this chip has neither AVX2 nor AVX-512: no Winograd kernels to test";
+  for (const Kernels* table : tables()) {
+    const std::int64_t blocks = 64 / table->lanes;
+    const auto x = random_floats(2 * 64 * 19 * 19, 1), w = random_floats(64 * 64 * 9, 2);
+    std::vector<float> filters(static_cast<std::size_t>(filters_size(blocks, blocks, table->lanes)));
+    table->transform_filters(w.data(), blocks, blocks, filters.data());
+    std::vector<float> first;
+    for (const int threads : {1, 2, 5}) {
+      std::vector<float> y(x.size(), NAN);
+      Call call{.x = x.data(),
+                .filters = filters.data(),
+                .y = y.data(),
+                .n = 2,
+                .c_blocks = blocks,
+                .k_blocks = blocks,
+                .h = 19,
+                .w = 19,
+                .out_h = 19,
+                .out_w = 19,
+                .pad_top = 1,
+                .pad_left = 1};
+      std::vector<float> scratch(static_cast<std::size_t>(table->scratch_size(call, threads)));
+      call.scratch = scratch.data();
+      table->convolve(call, threads);
+      if (first.empty()) first = y;
+      EXPECT_TRUE(tests::same_bits(first, y)) << threads << " threads";
+    }
+  }
+}
+
+}  // namespace
+}  // namespace enxerto::winograd
