@@ -121,10 +121,10 @@ class JpegReader {
       case JERR_ARITH_NOTIMPL:
       case JERR_BAD_PRECISION:
       case JERR_CONVERSION_NOTIMPL:
+      case JERR_IMAGE_TOO_BIG:
       case JERR_NOT_COMPILED:
       case JERR_SOF_UNSUPPORTED:
-        throw Error(ErrorKind::unsupported,
-                    text("is a JPEG picture of a kind that is not read: ", trouble_.message));
+        throw Error(ErrorKind::unsupported, text("is a JPEG picture that is not read: ", trouble_.message));
       default:
         throw Error(ErrorKind::corrupt,
                     text("is a JPEG picture that is damaged or cut short: ", trouble_.message));

@@ -1,0 +1,203 @@
+#include "enxerto/data/preprocess.h"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <nlohmann/json.hpp>
+
+#include "enxerto/core/error.h"
+#include "enxerto/image/resize.h"
+
+namespace enxerto {
+namespace {
+
+Image noise(int height, int width, int channels) {
+  Image image(height, width, channels);
+  Rng rng(7);
+  for (auto& pixel : image.pixels) pixel = static_cast<std::uint8_t>(rng.bits());
+  return image;
+}
+
+Preprocess small(Fit fit, int channels = 3) {
+  Preprocess p = Preprocess::plain(8, 12, channels);
+  p.fit = fit;
+  return p;
+}
+
+template <class Call>
+std::string text_of(Call call, ErrorKind kind) {
+  try {
+    call();
+  } catch (const Error& error) {
+    EXPECT_EQ(static_cast<int>(error.kind()), static_cast<int>(kind));
+    return error.what();
+  }
+  return "(no error)";
+}
+
+TEST(Preprocess, ScalesThenSubtractsThenDividesPlaneByPlane) {
+  Preprocess p = Preprocess::imagenet(1, 2);
+  Image image(1, 2, 3);
+  image.pixels = {0, 51, 102, 153, 204, 255};
+  std::vector<float> out(6);
+  p.apply(image, out);
+  const double wanted[] = {(0 - 0.485) / 0.229,   (0.6 - 0.485) / 0.229, (0.2 - 0.456) / 0.224,
+                           (0.8 - 0.456) / 0.224, (0.4 - 0.406) / 0.225, (1 - 0.406) / 0.225};
+  for (std::size_t i = 0; i < 6; ++i) EXPECT_FLOAT_EQ(out[i], static_cast<float>(wanted[i])) << i;
+}
+
+TEST(Preprocess, GivesBlueFirstWithItsOwnMean) {
+  Preprocess p;
+  p.height = p.width = 1;
+  p.order = ChannelOrder::bgr;
+  p.scale = 1;
+  p.mean = {104, 117, 123};
+  Image image(1, 1, 3);
+  image.pixels = {1, 2, 3};
+  std::vector<float> out(3);
+  p.apply(image, out);
+  EXPECT_EQ(out, (std::vector<float>{3 - 104, 2 - 117, 1 - 123}));
+}
+
+TEST(Preprocess, PassesAPictureOfTheRightSizeAsItIs) {
+  for (const Fit fit : {Fit::crop, Fit::pad, Fit::squash}) {
+    const Image image = noise(8, 12, 3);
+    EXPECT_EQ(small(fit).fitted(image), image);
+  }
+}
+
+TEST(Preprocess, CropCutsTheMiddleOfThePictureThatCovers) {
+  const Image wide = noise(16, 50, 3);
+  EXPECT_EQ(small(Fit::crop).fitted(wide), crop_centre(resize(wide, 25, 8), 12, 8));
+  const Image tall = noise(50, 6, 3);
+  EXPECT_EQ(small(Fit::crop).fitted(tall), crop_centre(resize(tall, 12, 100), 12, 8));
+}
+
+TEST(Preprocess, CropFractionIsTheUsualResize256Crop224) {
+  Preprocess p = Preprocess::imagenet(224, 224);
+  p.crop_fraction = 0.875;
+  const Image image = noise(300, 400, 3);
+  EXPECT_EQ(p.fitted(image), crop_centre(resize(image, 341, 256), 224, 224));
+}
+
+TEST(Preprocess, PadKeepsAllOfThePicture) {
+  Preprocess p = small(Fit::pad, 1);
+  p.pad_value = 9;
+  const Image image = noise(20, 10, 1);
+  const Image out = p.fitted(image);
+  EXPECT_EQ(crop(out, 4, 0, 4, 8), resize(image, 4, 8));
+  for (const int x : {0, 3, 8, 11}) EXPECT_EQ(out.row(5)[x], 9) << x;
+}
+
+TEST(Preprocess, TakesVeryThinPictures) {
+  for (const Fit fit : {Fit::crop, Fit::pad, Fit::squash})
+    for (const Image& image : {noise(1, 300, 3), noise(300, 1, 3), noise(1, 1, 1)}) {
+      const Image out = small(fit).fitted(image);
+      EXPECT_EQ(out.height, 8);
+      EXPECT_EQ(out.width, 12);
+      EXPECT_EQ(out.channels, 3);
+    }
+}
+
+TEST(Preprocess, ComesBackFromJsonEqual) {
+  Preprocess p = Preprocess::imagenet(227, 320);
+  p.fit = Fit::pad;
+  p.order = ChannelOrder::bgr;
+  p.crop_fraction = 0.875;
+  p.pad_value = 114;
+  p.scale = 1 / 127.5;
+  EXPECT_EQ(Preprocess::from_json(nlohmann::json::parse(p.to_json().dump())), p);
+  const Augment augment{.flip = 0.5, .shift_px = 4, .min_area = 0.3};
+  EXPECT_EQ(Augment::from_json(nlohmann::json::parse(augment.to_json().dump())), augment);
+}
+
+TEST(Preprocess, RefusesWhatMakesNoSenseInAFile) {
+  const auto said = [](const char* key, const nlohmann::json& value) {
+    auto json = Preprocess::imagenet(224, 224).to_json();
+    json[key] = value;
+    return text_of([&] { Preprocess::from_json(json); }, ErrorKind::corrupt);
+  };
+  EXPECT_EQ(said("colour", 1), "preprocessing: has an unknown key, \"colour\"");
+  EXPECT_EQ(said("fit", "stretch"), "preprocessing: \"fit\" is \"stretch\", which we do not know");
+  EXPECT_EQ(said("width", 1e5), "preprocessing: \"width\" makes no sense");
+  EXPECT_EQ(said("width", 99999),
+            "preprocessing: the input has to be 1..16384 pixels a side, not 99999 x 224");
+  EXPECT_EQ(said("height", "tall"), "preprocessing: \"height\" is not a number");
+  EXPECT_EQ(said("std", {0.2, 0.0, 0.2}), "preprocessing: std has to be above 0");
+  EXPECT_EQ(said("mean", {0.5}), "preprocessing: mean and std need one number for each of 3 channels");
+  EXPECT_EQ(said("channels", 4), "preprocessing: a picture has 1 or 3 channels, not 4");
+  auto without = Preprocess().to_json();
+  without.erase("scale");
+  EXPECT_EQ(text_of([&] { Preprocess::from_json(without); }, ErrorKind::corrupt),
+            "preprocessing: has no key \"scale\"");
+  EXPECT_EQ(text_of([] { Preprocess::from_json(nlohmann::json::array()); }, ErrorKind::corrupt),
+            "preprocessing: is not an object");
+  EXPECT_EQ(text_of(
+                [] {
+                  Augment::from_json({{"flip", 2}});
+                },
+                ErrorKind::corrupt),
+            "augmentation: flip has to lie in 0..1, not 2");
+}
+
+TEST(Preprocess, PrintsAsText) {
+  Preprocess p = Preprocess::imagenet(224, 224);
+  p.crop_fraction = 0.875;
+  EXPECT_EQ(format_preprocess(p),
+            "224x224 RGB, middle 87.5 %, x/255, mean 0.485 0.456 0.406, std 0.229 0.224 0.225");
+  EXPECT_EQ(format_augment({}), "none");
+  EXPECT_EQ(format_augment({.flip = 0.5, .shift_px = 4}), "flip 0.5, shift 4 px");
+}
+
+TEST(Augment, OffDrawsNothingAndChangesNothing) {
+  const Preprocess p = small(Fit::crop);
+  const Image image = noise(30, 30, 3);
+  Rng rng(5);
+  EXPECT_EQ(p.fitted(image, {}, rng), p.fitted(image));
+  EXPECT_EQ(rng, Rng(5));
+}
+
+TEST(Augment, FlipIsTheMirrorImageAsOftenAsAsked) {
+  const Image image = noise(8, 12, 3);
+  int flips = 0;
+  for (std::uint64_t i = 0; i < 1000; ++i) {
+    Rng rng = Rng(1).child(i);
+    const Image out = augment_fitted(image, {.flip = 0.3}, 0, rng);
+    if (out == image) continue;
+    ASSERT_EQ(out, flip_horizontal(image));
+    ++flips;
+  }
+  EXPECT_NEAR(flips, 300, 60);
+}
+
+TEST(Augment, ShiftMovesEveryWayAndFillsWithThePadValue) {
+  Image image(5, 5, 1);
+  image.pixels[12] = 200;  // the middle
+  std::vector<int> seen(25);
+  for (std::uint64_t i = 0; i < 600; ++i) {
+    Rng rng = Rng(2).child(i);
+    const Image out = augment_fitted(image, {.shift_px = 2}, 7, rng);
+    const auto spot = std::find(out.pixels.begin(), out.pixels.end(), 200) - out.pixels.begin();
+    ASSERT_LT(spot, 25);
+    ++seen[static_cast<std::size_t>(spot)];
+    const auto dx = std::abs(spot % 5 - 2), dy = std::abs(spot / 5 - 2);
+    ASSERT_EQ(std::count(out.pixels.begin(), out.pixels.end(), 7), 25 - (5 - dx) * (5 - dy));
+  }
+  EXPECT_GT(*std::min_element(seen.begin(), seen.end()), 5);
+  Rng rng(1);
+  EXPECT_EQ(augment_fitted(image, {.shift_px = 1000}, 7, rng).pixels, std::vector<std::uint8_t>(25, 7));
+}
+
+TEST(Augment, RandomPartsStayInThePictureAndVary) {
+  const Preprocess p = small(Fit::crop);
+  const Image image = noise(40, 60, 1);
+  Rng a(1), b(1);
+  EXPECT_EQ(p.fitted(image, {.min_area = 0.1}, a), p.fitted(image, {.min_area = 0.1}, b));
+  EXPECT_NE(p.fitted(image, {.min_area = 0.1}, a), p.fitted(image, {.min_area = 0.1}, a));
+  Rng rng(2);
+  for (const Image& thin : {noise(1, 500, 3), noise(500, 1, 3), noise(1, 1, 3)})
+    EXPECT_EQ(p.fitted(thin, {.min_area = 0.01}, rng).pixels.size(), 8u * 12 * 3);
+}
+
+}  // namespace
+}  // namespace enxerto
