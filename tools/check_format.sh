@@ -16,10 +16,7 @@ if [[ -z $formatter ]]; then
   exit 77
 fi
 
-mapfile -d '' files < <(find enxerto cli bench examples tests tools -name '*.h' -print0 -o -name '*.cpp' -print0)
-if [[ ${1:-} == --fix ]]; then
-  "$formatter" -i "${files[@]}"
-else
-  "$formatter" --dry-run --Werror "${files[@]}"
-  echo "${#files[@]} files are formatted"
-fi
+arguments=(--dry-run --Werror)
+[[ ${1:-} != --fix ]] || arguments=(-i)
+find . -path './build*' -prune -o \( -name '*.h' -o -name '*.inl' -o -name '*.cpp' \) -print0 |
+  xargs -0 "$formatter" "${arguments[@]}"

@@ -6,7 +6,9 @@
 #   --tests   also what the tests need: GoogleTest, Python 3, clang-format 14 where the distribution has it
 set -euo pipefail
 
-build=(g++ cmake ninja-build ccache libdnnl-dev libjpeg-dev libpng-dev zlib1g-dev nlohmann-json3-dev libcli11-dev)
+# ocl-icd-opencl-dev: oneDNN's CMake files look for OpenCL, and its package forgets to ask for it.
+build=(g++ cmake ninja-build ccache libdnnl-dev ocl-icd-opencl-dev libjpeg-dev libpng-dev zlib1g-dev
+  nlohmann-json3-dev libcli11-dev)
 tests=(libgtest-dev python3)
 optional=()  # wanted, and left out where the distribution has no such package
 case "${1:-}" in
