@@ -1,0 +1,324 @@
+#include "enxerto/graph/executor.h"
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+
+#include "enxerto/core/error.h"
+#include "enxerto/core/system.h"
+#include "enxerto/core/text.h"
+#include "enxerto/graph/lower.h"
+#include "enxerto/graph/memory_plan.h"
+
+namespace enxerto {
+namespace {
+
+Tensor random_tensor(const Shape& shape, std::uint64_t seed) {
+  Tensor made(shape);
+  Rng rng(seed);
+  for (float& x : made.data()) x = rng.normal();
+  return made;
+}
+
+/// Everything that branches: a residual with and without a convolution on the way round, squeeze-and-
+/// excitation, two branches put together, dropout, a frozen-able stem.
+Graph busy_graph(float dropout = 0.25f) {
+  Graph g;
+  NodeId x = g.input({1, 3, 16, 16});
+  x = g.add("stem.conv", Conv2d{.out = 32, .kernel = 3, .pad = 1, .bias = false}, {x});
+  x = g.add("stem.bn", BatchNorm{}, {x});
+  x = g.add("stem.relu", Activate{}, {x});
+  NodeId y = g.add("a.conv1", Conv2d{.out = 32, .kernel = 3, .pad = 1, .bias = false}, {x});
+  y = g.add("a.bn1", BatchNorm{}, {y});
+  y = g.add("a.relu1", Activate{}, {y});
+  y = g.add("a.conv2", Conv2d{.out = 32, .kernel = 3, .pad = 1, .bias = false}, {y});
+  y = g.add("a.bn2", BatchNorm{}, {y});
+  y = g.add("a.add", Add{}, {y, x});
+  x = g.add("a.relu2", Activate{}, {y});
+  NodeId side = g.add("b.down", Conv2d{.out = 24, .kernel = 1, .stride = 2, .bias = false}, {x});
+  side = g.add("b.downbn", BatchNorm{}, {side});
+  y = g.add("b.conv", Conv2d{.out = 24, .kernel = 3, .stride = 2, .pad = 1}, {x});
+  y = g.add("b.bn", BatchNorm{}, {y});
+  y = g.add("b.add", Add{}, {side, y});
+  x = g.add("b.relu", Activate{}, {y});
+  NodeId gate = g.add("se.pool", GlobalAvgPool{}, {x});
+  gate = g.add("se.fc1", Conv2d{.out = 8}, {gate});
+  gate = g.add("se.relu", Activate{}, {gate});
+  gate = g.add("se.fc2", Conv2d{.out = 24}, {gate});
+  gate = g.add("se.sigmoid", Activate{.function = Activation::hard_sigmoid}, {gate});
+  x = g.add("se.scale", Multiply{}, {x, gate});
+  const NodeId left = g.add("c.left", Conv2d{.out = 16, .kernel = 1}, {x});
+  NodeId right = g.add("c.right", Conv2d{.out = 24, .kernel = 3, .pad = 1, .groups = 24}, {x});
+  right = g.add("c.swish", Activate{.function = Activation::hard_swish}, {right});
+  x = g.add("c.cat", Concat{}, {left, right});
+  x = g.add("pool", MaxPool2d{.kernel = 3, .stride = 2, .pad = 1}, {x});
+  x = g.add("flatten", Flatten{}, {x});
+  x = g.add("drop", Dropout{.p = dropout}, {x});
+  x = g.add("fc1", Linear{.out = 20}, {x});
+  x = g.add("fc1.relu", Activate{}, {x});
+  g.add("fc2", Linear{.out = 5}, {x});
+  g.init(parse_init("he_normal"), Rng(3));
+  // Statistics that are not those of a fresh network, so that folding is seen.
+  for (Param& param : g.params())
+    if (param.spec.role != Role::weight) {
+      Rng rng(param.name.size());
+      for (float& v : param.value.data()) v += rng.uniform(0.1f, 0.6f);
+    }
+  return g;
+}
+
+double difference(std::span<const float> wanted, std::span<const float> got) {
+  double apart = 0, size = 0;
+  for (std::size_t i = 0; i < wanted.size(); ++i) {
+    apart += std::pow(static_cast<double>(wanted[i]) - got[i], 2);
+    size += static_cast<double>(wanted[i]) * wanted[i];
+  }
+  return std::sqrt(apart / (size + 1e-30));
+}
+
+const Update& update_of(const Executor& executor, std::string_view name) {
+  for (const Update& update : executor.updates())
+    if (update.name == name) return update;
+  throw std::logic_error(text("no update ", name));
+}
+
+Tensor gradient_of(const Executor& executor, std::string_view name) {
+  for (std::size_t i = 0; i < executor.updates().size(); ++i)
+    if (executor.updates()[i].name == name) return executor.unpack(i, executor.updates()[i].grad);
+  throw std::logic_error(text("no update ", name));
+}
+
+TEST(MemoryPlan, BuffersAliveTogetherNeverOverlapAndReuseSavesMemory) {
+  Rng rng(1);
+  for (int round = 0; round < 50; ++round) {
+    std::vector<Buffer> buffers;
+    std::int64_t sum = 0;
+    for (int i = 0; i < 60; ++i) {
+      const int first = static_cast<int>(rng.below(40));
+      const auto size = static_cast<std::int64_t>(rng.below(5000) + 1);
+      buffers.push_back({size, first, first + static_cast<int>(rng.below(6))});
+      sum += size;
+    }
+    const std::int64_t total = place(buffers);
+    std::int64_t least = 0;  // no plan can be smaller than the fullest step
+    for (int step = 0; step < 50; ++step) {
+      std::int64_t alive = 0;
+      for (const Buffer& b : buffers) alive += b.first <= step && step <= b.last ? b.size : 0;
+      least = std::max(least, alive);
+    }
+    EXPECT_GE(total, least);
+    EXPECT_LT(total, least * 3 / 2);
+    EXPECT_LT(total, sum / 2);
+    for (std::size_t i = 0; i < buffers.size(); ++i) {
+      EXPECT_EQ(buffers[i].offset % 16, 0);
+      for (std::size_t j = 0; j < i; ++j) {
+        const Buffer &a = buffers[i], &b = buffers[j];
+        const bool together = a.first <= b.last && b.first <= a.last;
+        const bool apart = a.offset + a.size <= b.offset || b.offset + b.size <= a.offset;
+        EXPECT_TRUE(!together || apart);
+      }
+    }
+  }
+}
+
+TEST(Executor, AnswersAsTheReferenceDoesFusedOrNot) {
+  const Graph graph = busy_graph();
+  const Tensor images = random_tensor({3, 3, 16, 16}, 7);
+  Executor fast(graph, {.batch = 3}), unfused(graph, {.batch = 3, .lower = false});
+  Executor reference(graph, {.batch = 3, .reference = true});
+  const Tensor wanted = [&] {
+    const ConstView y = reference.forward(images.view());
+    Tensor copy(y.shape);
+    std::ranges::copy(y.data, copy.data().begin());
+    return copy;
+  }();
+  EXPECT_LT(difference(wanted.data(), unfused.forward(images.view()).data), 2e-6);
+  EXPECT_LT(difference(wanted.data(), fast.forward(images.view()).data), 2e-6);
+}
+
+TEST(Executor, GradientsAreThoseOfTheReferenceFusedOrNot) {
+  // Without dropout: its mask belongs to a node's number, which lowering changes.
+  const Graph graph = busy_graph(0.0f);
+  const Tensor images = random_tensor({4, 3, 16, 16}, 7), dout = random_tensor({4, 5}, 8);
+  Executor reference(graph, {.batch = 4, .train = true, .reference = true});
+  reference.forward(images.view());
+  reference.backward(dout.view());
+  for (const bool lowered : {true, false}) {
+    Executor fast(graph, {.batch = 4, .train = true, .lower = lowered});
+    fast.forward(images.view());
+    fast.backward(dout.view());
+    ASSERT_EQ(fast.updates().size(), reference.updates().size());
+    for (std::size_t i = 0; i < fast.updates().size(); ++i) {
+      EXPECT_EQ(fast.updates()[i].name, reference.updates()[i].name);
+      const Tensor wanted = reference.unpack(i, reference.updates()[i].grad);
+      const Tensor got = fast.unpack(i, fast.updates()[i].grad);
+      // A convolution's bias before batch norm has no gradient but rounding.
+      if (fast.updates()[i].name == "b.conv.bias") continue;
+      EXPECT_LT(difference(wanted.data(), got.data()), 1e-4)
+          << fast.updates()[i].name << " lowered " << lowered;
+    }
+    // Running statistics move alike.
+    Graph a = graph.clone(), b = graph.clone();
+    fast.store(a);
+    reference.store(b);
+    for (const Param& param : a.params())
+      EXPECT_LT(difference(b.find_param(param.name)->value.data(), param.value.data()), 1e-5) << param.name;
+  }
+}
+
+TEST(Executor, GradientsAgreeWithDifferencesAlongRandomDirections) {
+  const Graph graph = busy_graph();
+  const Tensor images = random_tensor({4, 3, 16, 16}, 9), dout = random_tensor({4, 5}, 10);
+  const auto loss = [&](const Graph& g) {
+    Executor executor(g, {.batch = 4, .train = true});
+    const ConstView y = executor.forward(images.view());
+    double sum = 0;
+    for (std::size_t i = 0; i < y.data.size(); ++i) sum += static_cast<double>(y.data[i]) * dout.data()[i];
+    return sum;
+  };
+  Executor executor(graph, {.batch = 4, .train = true});
+  executor.forward(images.view());
+  executor.backward(dout.view());
+  for (const char* name : {"stem.conv.weight", "a.bn2.weight", "b.down.weight", "se.fc1.weight",
+                           "c.right.weight", "fc1.weight", "fc2.bias"}) {
+    const Tensor gradient = gradient_of(executor, name);
+    // Along the gradient itself the slope is its norm, far above rounding.
+    double norm = 0;
+    for (const float g : gradient.data()) norm += static_cast<double>(g) * g;
+    norm = std::sqrt(norm);
+    const double step = 2e-3;
+    double slopes[2];
+    for (const int sign : {0, 1}) {
+      Graph moved = graph.clone();
+      for (Param& param : moved.params())
+        if (param.name == name)
+          for (std::size_t i = 0; i < gradient.data().size(); ++i)
+            param.value.data()[i] += static_cast<float>((sign ? -step : step) * gradient.data()[i] / norm);
+      slopes[sign] = loss(moved);
+    }
+    EXPECT_NEAR((slopes[0] - slopes[1]) / (2 * step), norm, 0.02 * norm) << name;
+  }
+}
+
+TEST(Executor, WhatIsFrozenHasNoUpdateKeepsItsStatisticsAndCostsNoMemoryForItsGradient) {
+  Graph graph = busy_graph();
+  Graph free_graph = graph.clone();
+  graph.freeze("stem.");
+  graph.freeze("a.");
+  const Tensor images = random_tensor({4, 3, 16, 16}, 11), dout = random_tensor({4, 5}, 12);
+  Executor frozen(graph, {.batch = 4, .train = true}), all(free_graph, {.batch = 4, .train = true});
+  frozen.forward(images.view());
+  frozen.backward(dout.view());
+  for (const Update& update : frozen.updates())
+    EXPECT_FALSE(update.name.starts_with("stem.") || update.name.starts_with("a.")) << update.name;
+  EXPECT_GT(all.updates().size(), frozen.updates().size());
+  EXPECT_LT(frozen.memory_bytes(), all.memory_bytes());
+  Graph after = graph.clone();
+  frozen.store(after);
+  for (const Param& param : after.params()) {
+    const std::span<const float> before = graph.find_param(param.name)->value.data();
+    const bool same = std::ranges::equal(before, param.value.data());
+    if (param.name.starts_with("stem.") || param.name.starts_with("a.")) {
+      EXPECT_TRUE(same) << param.name;
+    } else if (!param.spec.trainable()) {
+      EXPECT_FALSE(same) << param.name << " should have moved";
+    }
+  }
+  // The frozen part answers with its running statistics, as inference does.
+  Graph inference_part = graph.clone();
+  inference_part.cut_after("a.relu2");
+  Graph train_part = inference_part.clone();
+  Executor as_inference(inference_part, {.batch = 4}), as_training(train_part, {.batch = 4, .train = true});
+  EXPECT_LT(difference(as_inference.forward(images.view()).data, as_training.forward(images.view()).data),
+            1e-6);
+}
+
+TEST(Executor, AFrozenMiddleLetsTheGradientThrough) {
+  Graph graph = busy_graph(0.0f);
+  graph.freeze("a.");
+  graph.freeze("se.");
+  const Tensor images = random_tensor({4, 3, 16, 16}, 13), dout = random_tensor({4, 5}, 14);
+  Executor fast(graph, {.batch = 4, .train = true});
+  Executor reference(graph, {.batch = 4, .train = true, .reference = true});
+  for (Executor* each : {&fast, &reference}) {
+    each->forward(images.view());
+    each->backward(dout.view());
+  }
+  EXPECT_LT(difference(gradient_of(reference, "stem.conv.weight").data(),
+                       gradient_of(fast, "stem.conv.weight").data()),
+            1e-4);
+  for (const Update& update : fast.updates()) EXPECT_FALSE(update.name.starts_with("a."));
+}
+
+TEST(Executor, GivesTheSameBitsAgainAndDropoutDependsOnTheStepAlone) {
+  const Graph graph = busy_graph();
+  const Tensor images = random_tensor({4, 3, 16, 16}, 15), dout = random_tensor({4, 5}, 16);
+  const auto run = [&](std::int64_t step, std::uint64_t seed) {
+    Executor executor(graph, {.batch = 4, .train = true, .seed = seed});
+    executor.forward(images.view(), step);
+    executor.backward(dout.view());
+    const auto grad = update_of(executor, "stem.conv.weight").grad;
+    return std::vector<float>(grad.begin(), grad.end());
+  };
+  EXPECT_EQ(run(5, 1), run(5, 1));
+  EXPECT_NE(run(5, 1), run(6, 1));
+  EXPECT_NE(run(5, 1), run(5, 2));
+}
+
+TEST(Executor, ParametersGoOutAndComeBackAsTheyWere) {
+  const Graph graph = busy_graph();
+  Executor executor(graph, {.batch = 2, .train = true});
+  Graph other = busy_graph();
+  other.init(parse_init("constant:0.5"), Rng(1));
+  executor.store(other);
+  for (const Param& param : other.params())
+    EXPECT_TRUE(std::ranges::equal(param.value.data(), graph.find_param(param.name)->value.data()))
+        << param.name;
+  for (std::size_t i = 0; i < executor.updates().size(); ++i) {
+    const Update& update = executor.updates()[i];
+    const Tensor plain = executor.unpack(i, update.value);
+    std::vector<float> packed(update.value.size(), NAN);
+    executor.pack(i, plain.view(), packed);
+    EXPECT_TRUE(std::ranges::equal(packed, update.value)) << update.name;
+  }
+  // A new set of values is taken over, folded statistics too.
+  Graph changed = busy_graph();
+  for (Param& param : changed.params())
+    for (float& v : param.value.data()) v *= 1.25f;
+  const Tensor images = random_tensor({2, 3, 16, 16}, 17);
+  Executor loaded(graph, {.batch = 2}), fresh(changed, {.batch = 2});
+  loaded.load(changed);
+  EXPECT_TRUE(std::ranges::equal(loaded.forward(images.view()).data, fresh.forward(images.view()).data));
+}
+
+TEST(Executor, NamesTheFirstNodeThatIsNotFinite) {
+  Graph graph = busy_graph();
+  for (Param& param : graph.params())
+    if (param.name == "b.conv.weight") param.value.data()[3] = NAN;
+  const Tensor images = random_tensor({2, 3, 16, 16}, 18);
+  Executor executor(graph, {.batch = 2, .lower = false});
+  EXPECT_EQ(executor.find_not_finite(images.view(), 0), "b.conv");
+  Tensor bad = images.clone();
+  bad.data()[0] = INFINITY;
+  EXPECT_EQ(executor.find_not_finite(bad.view(), 0), "input");
+  EXPECT_EQ(Executor(busy_graph(), {.batch = 2}).find_not_finite(images.view(), 0), "");
+}
+
+TEST(Lower, FoldsAndFusesWhatIsNotTrainedAndKeepsNames) {
+  const Graph graph = busy_graph();
+  const Graph inference = lower(graph, false);
+  for (const Node& node : inference.nodes()) {
+    EXPECT_FALSE(std::holds_alternative<BatchNorm>(node.layer)) << node.name;
+    EXPECT_FALSE(std::holds_alternative<Dropout>(node.layer)) << node.name;
+    EXPECT_FALSE(std::holds_alternative<Add>(node.layer)) << node.name;
+  }
+  EXPECT_NE(inference.find_param("stem.conv.bias"), nullptr);
+  const Graph training = lower(graph, true);
+  EXPECT_EQ(training.params().size(), graph.params().size());
+  for (const Param& param : training.params())
+    EXPECT_TRUE(std::ranges::equal(param.value.data(), graph.find_param(param.name)->value.data()))
+        << param.name;
+}
+
+}  // namespace
+}  // namespace enxerto
