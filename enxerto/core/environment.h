@@ -11,6 +11,7 @@ struct Environment {
   bool check_finite = false;       ///< ENXERTO_CHECK_FINITE=1: name the first node with NaN
   bool profile = false;            ///< ENXERTO_PROFILE=1: time per node
   std::string dump;                ///< ENXERTO_DUMP=dir: write every activation there
+  std::string max_isa;             ///< DNNL_MAX_CPU_ISA, oneDNN's: the widest instructions to use
 };
 
 /// Read once, at the first call. Throws Error{usage} where a value makes no sense.

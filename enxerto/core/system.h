@@ -16,7 +16,8 @@ double now_seconds();
 /// The most memory that this process has held at once, in bytes (resident set).
 std::int64_t peak_memory_bytes();
 
-/// What the processor calls itself, and the widest instruction set of interest that it has.
+/// What the processor calls itself, and the widest instruction set of interest that it has and that
+/// DNNL_MAX_CPU_ISA allows: our kernels and oneDNN's keep to the same.
 std::string chip_name();
 enum class Isa { generic, avx2, avx512 };  ///< avx512: F, BW, VL and DQ
 Isa chip_isa();
