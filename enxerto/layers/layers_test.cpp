@@ -5,6 +5,7 @@
 #include <limits>
 
 #include "enxerto/core/error.h"
+#include "enxerto/testing/run_op.h"
 
 namespace enxerto {
 namespace {
@@ -172,6 +173,89 @@ TEST(Refusals, SayWhatCameAndWhatWasExpected) {
   EXPECT_TRUE(names(refusal(Concat{}, {x}), {"two inputs or more", "got 1"}));
   EXPECT_TRUE(names(refusal(Concat{}, {x, {1, 6, 8, 9}}), {"1x6x8x8", "1x6x8x9"}));
   EXPECT_TRUE(names(refusal(Softmax{}, {{1, 0, 1, 1}}), {"1x0x1x1"}));
+}
+
+/// What the layer makes of these numbers, by the reference: whether its fields reach the kernel.
+tests::Made run(const AnyLayer& layer, const std::vector<Shape>& in, const tests::Given& given,
+                bool train = false) {
+  PlanArgs args{.in = {}, .train = train, .wants_din = {}, .reference = true};
+  for (const Shape& shape : in) args.in.push_back(plain(shape));
+  return tests::run_op(*plan_op(layer, args), given, {});
+}
+
+TEST(Fields, OfAConvolutionReachItsKernel) {
+  const Shape row{1, 1, 1, 5};
+  const tests::Floats x{1, 2, 3, 4, 5};
+  Conv2d conv{.out = 1, .kernel = {1, 2}, .dilation = {1, 2}, .bias = false};
+  EXPECT_EQ(run(conv, {row}, {{x}, {{1, 10}}, {}}).out, (tests::Floats{31, 42, 53}));
+  EXPECT_EQ(run(conv, {row, {1, 1, 1, 3}}, {{x, {1, 2, 3}}, {{1, 10}}, {}}).out, (tests::Floats{32, 44, 56}));
+  conv.stride = {1, 2};
+  EXPECT_EQ(run(conv, {row}, {{x}, {{1, 10}}, {}}).out, (tests::Floats{31, 53}));
+  conv.stride = 1;
+  conv.pad = {0, 1, 0, 0};
+  EXPECT_EQ(run(conv, {row}, {{x}, {{1, 10}}, {}}).out, (tests::Floats{20, 31, 42, 53}));
+  conv.bias = true;
+  conv.activation = Activation::leaky_relu;
+  conv.alpha = 0.5f;
+  EXPECT_EQ(run(conv, {row}, {{x}, {{1, 10}, {-40}}, {}}).out, (tests::Floats{-10, -4.5f, 2, 13}));
+  const Conv2d grouped{.out = 2, .groups = 2, .bias = false};
+  EXPECT_EQ(run(grouped, {{1, 2}}, {{{1, 2}}, {{10, 100}}, {}}).out, (tests::Floats{10, 200}));
+}
+
+TEST(Fields, OfALinearLayerReachItsKernel) {
+  const Linear linear{.out = 1, .activation = Activation::leaky_relu, .alpha = 0.5f};
+  EXPECT_EQ(run(linear, {{1, 2}}, {{{1, 2}}, {{3, 4}, {-20}}, {}}).out, (tests::Floats{-4.5f}));
+  EXPECT_EQ(run(Linear{.out = 1, .bias = false}, {{1, 2}}, {{{1, 2}}, {{3, 4}}, {}}).out,
+            (tests::Floats{11}));
+}
+
+TEST(Fields, OfABatchNormReachItsKernel) {
+  const Shape row{1, 1, 1, 2};
+  const BatchNorm norm{.eps = 3, .momentum = 0.25f};
+  const tests::Given given{{{1, 3}}, {{1}, {0}, {0}, {1}}, {}};
+  const tests::Made made = run(norm, {row}, given, true);
+  EXPECT_EQ(made.out, (tests::Floats{-0.5f, 0.5f}));
+  EXPECT_EQ(made.params[2], tests::Floats{0.5f});   // a quarter of 2
+  EXPECT_EQ(made.params[3], tests::Floats{1.25f});  // three quarters of 1 and a quarter of 2
+  EXPECT_EQ(run(norm, {row}, given).out, (tests::Floats{0.5f, 1.5f}));
+  const BatchNorm relu{.eps = 3, .activation = Activation::relu};
+  EXPECT_EQ(run(relu, {row}, given, true).out, (tests::Floats{0, 0.5f}));
+  EXPECT_EQ(run(relu, {row, row}, {{{1, 3}, {1, 1}}, given.params, {}}, true).out,
+            (tests::Floats{0.5f, 1.5f}));
+}
+
+TEST(Fields, OfPoolingReachItsKernel) {
+  const Shape row{1, 1, 1, 5}, square{1, 1, 2, 2};
+  const tests::Given x{{{1, 5, 2, 4, 3}}, {}, {}}, corner{{{1, 2, 3, 4}}, {}, {}};
+  EXPECT_EQ(run(MaxPool2d{.kernel = {1, 2}, .stride = 1, .dilation = {1, 2}}, {row}, x).out,
+            (tests::Floats{2, 5, 3}));
+  EXPECT_EQ(run(MaxPool2d{.kernel = {1, 2}, .stride = {1, 2}}, {row}, x).out, (tests::Floats{5, 4}));
+  EXPECT_EQ(run(MaxPool2d{.kernel = {1, 2}, .stride = {1, 2}, .ceil_mode = true}, {row}, x).out,
+            (tests::Floats{5, 4, 3}));
+  EXPECT_EQ(run(MaxPool2d{.kernel = {1, 2}, .stride = {1, 2}, .pad = {0, 1, 0, 0}}, {row}, x).out,
+            (tests::Floats{1, 5, 4}));
+  EXPECT_EQ(run(AvgPool2d{.kernel = {1, 2}, .stride = {1, 2}, .ceil_mode = true}, {row}, x).out,
+            (tests::Floats{3, 3, 3}));
+  EXPECT_EQ(run(AvgPool2d{.pad = 1}, {square}, corner).out, (tests::Floats{0.25f, 0.5f, 0.75f, 1}));
+  EXPECT_EQ(run(AvgPool2d{.pad = 1, .count_include_pad = false}, {square}, corner).out,
+            (tests::Floats{1, 2, 3, 4}));
+  EXPECT_EQ(run(AvgPool2d{.kernel = 1, .stride = 1}, {square}, corner).out, (tests::Floats{1, 2, 3, 4}));
+  EXPECT_EQ(run(GlobalAvgPool{}, {square}, corner).out, (tests::Floats{2.5f}));
+}
+
+TEST(Fields, OfTheOthersReachTheirKernels) {
+  EXPECT_EQ(
+      run(Activate{.function = Activation::leaky_relu, .alpha = 0.5f}, {{1, 2}}, {{{-2, 2}}, {}, {}}).out,
+      (tests::Floats{-1, 2}));
+  EXPECT_EQ(
+      run(LocalResponseNorm{.size = 3, .alpha = 3, .beta = 1, .k = 1}, {{1, 3}}, {{{1, 2, 3}}, {}, {}}).out,
+      (tests::Floats{1.0f / 6, 2.0f / 15, 3.0f / 14}));
+  const Dropout dropout{.p = 0.75f};
+  const tests::Given ones{{tests::Floats(1000, 1.0f)}, {}, {}, Rng(3)};
+  EXPECT_EQ(run(dropout, {{1, 1000}}, ones).out, ones.in[0]);
+  const tests::Floats dropped = run(dropout, {{1, 1000}}, ones, true).out;
+  EXPECT_NEAR(static_cast<double>(std::ranges::count(dropped, 4.0f)), 250, 4 * 13.7);  // standard deviations
+  EXPECT_EQ(std::ranges::count(dropped, 4.0f) + std::ranges::count(dropped, 0.0f), 1000);
 }
 
 TEST(BatchNorm, DoesNotTrainOnOneValue) {

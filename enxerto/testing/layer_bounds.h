@@ -224,23 +224,26 @@ inline Bounds bounds_of(const Activate& layer, const BoundsCase& c) {
   return bounds;
 }
 
-/// The gradient of a window's reference by |dout|, and by ones, which counts windows.
+/// What the reference of a window makes of |dout|, and of ones, which counts windows.
+struct WindowGradients {
+  Floats magnitude, count;
+};
 template <class L>
-std::pair<Made, Made> gradients_of_windows(const L& layer, const BoundsCase& c) {
+WindowGradients gradients_of_windows(const L& layer, const BoundsCase& c) {
   PlanArgs args = c.args;
   args.reference = true;
   Given magnitude = c.given, count = c.given;
   std::ranges::transform(c.given.dout, magnitude.dout.begin(), absolute);
   std::ranges::transform(c.given.dout, count.dout.begin(), one);
-  return {run_op(*layer.plan(args), magnitude, c.how), run_op(*layer.plan(args), count, c.how)};
+  return {run_op(*layer.plan(args), magnitude, c.how).din[0], run_op(*layer.plan(args), count, c.how).din[0]};
 }
 
 inline Bounds bounds_of(const MaxPool2d& layer, const BoundsCase& c) {
   Bounds bounds = exact(c.wanted);
   if (!c.how.backward()) return bounds;
-  const auto [magnitude, count] = gradients_of_windows(layer, c);
+  const WindowGradients windows = gradients_of_windows(layer, c);
   bounds.din[0] = each(c.wanted.din[0], [&](std::size_t i) {
-    return count.din[0][i] <= 1 ? 0.0 : kernel_bound(count.din[0][i], magnitude.din[0][i]);
+    return windows.count[i] <= 1 ? 0.0 : kernel_bound(windows.count[i], windows.magnitude[i]);
   });
   return bounds;
 }
@@ -253,9 +256,10 @@ Bounds bounds_of_means(const L& layer, double window, const BoundsCase& c) {
   const Made magnitude = run_op(*layer.plan(args), mapped(c.given, absolute), {});
   bounds.out = each(c.wanted.out, [&](std::size_t i) { return kernel_bound(window, magnitude.out[i]); });
   if (!c.how.backward()) return bounds;
-  const auto [size, share] = gradients_of_windows(layer, c);
+  const WindowGradients windows = gradients_of_windows(layer, c);
   bounds.din[0] = each(c.wanted.din[0], [&](std::size_t i) {
-    return kernel_bound(std::max(1.0, window * static_cast<double>(share.din[0][i])), size.din[0][i]);
+    // A mean's gradients are shares of a window, so their count is one of shares.
+    return kernel_bound(std::max(1.0, window * static_cast<double>(windows.count[i])), windows.magnitude[i]);
   });
   return bounds;
 }

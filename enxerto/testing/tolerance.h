@@ -26,7 +26,7 @@ constexpr double transcendental_products = 16;
 constexpr double layer_step = 0x1p-8, layer_relative = 1e-2;
 
 /// A whole model against golden numbers, 2-norm per tensor.
-constexpr double golden_logits = 1e-4, golden_gradients = 1e-3;
+constexpr double golden_logits = 1e-4, golden_gradients = 1e-3, golden_losses = 1e-3;
 
 /// wanted == got within bound[i] for each i; the worst element is shown.
 template <class Wanted, class Got>
