@@ -55,6 +55,10 @@ struct Loops {
   /// Adds g * factor to each of the window's pixels.
   void (*window_spread)(const float* g, int rows, int columns, std::int64_t row_stride,
                         std::int64_t column_stride, int width, float factor, float* dx);
+  /// One picture's share of a depthwise convolution's weight gradient, for one block of `width` channels
+  /// (8 or 16): sums of x * dy for each place of the window, then the sum of dy.
+  void (*depthwise_gradient)(const Window& window, const Shape& in, const Shape& out, const float* x,
+                             const float* dy, int width, float* sums);
 };
 
 /// The table for this chip.

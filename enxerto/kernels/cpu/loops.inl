@@ -281,12 +281,72 @@ void window_spread(const float* g, int rows, int columns, std::int64_t row_strid
   });
 }
 
+/// The row of `K` weights that starts at weight `first` of kernel row `i`, over the whole picture.
+template <int W, int K>
+inline void depthwise_row(const Window& window, const Shape& in, const Shape& out, const float* x,
+                          const float* dy, std::int64_t i, std::int64_t first, float* sums) {
+  F<W> sum[K] = {};
+  const std::int64_t stride = window.stride_w, dilation = window.dilation_w;
+  // Output columns whose K pixels all lie inside the picture; at the borders each is looked at.
+  const std::int64_t left = first * dilation - window.pad_left;
+  const std::int64_t right = left + (K - 1) * dilation;
+  std::int64_t from = left >= 0 ? 0 : (-left + stride - 1) / stride;
+  std::int64_t to = in.w - 1 - right < 0 ? 0 : (in.w - 1 - right) / stride + 1;
+  from = from < out.w ? from : out.w;
+  to = to < from ? from : to < out.w ? to : out.w;
+  for (std::int64_t oy = 0; oy < out.h; ++oy) {
+    const std::int64_t iy = oy * window.stride_h + i * window.dilation_h - window.pad_top;
+    if (iy < 0 || iy >= in.h) continue;
+    const float* const row = x + iy * in.w * W;
+    const float* const g_row = dy + oy * out.w * W;
+    const auto border = [&](std::int64_t ox) {
+      for (int j = 0; j < K; ++j) {
+        const std::int64_t ix = ox * stride + left + j * dilation;
+        if (ix >= 0 && ix < in.w) sum[j] += load<W>(row + ix * W) * load<W>(g_row + ox * W);
+      }
+    };
+    for (std::int64_t ox = 0; ox < from; ++ox) border(ox);
+    for (std::int64_t ox = from; ox < to; ++ox) {
+      const F<W> g = load<W>(g_row + ox * W);
+      const float* const at = row + (ox * stride + left) * W;
+      for (int j = 0; j < K; ++j) sum[j] += load<W>(at + j * dilation * W) * g;
+    }
+    for (std::int64_t ox = to; ox < out.w; ++ox) border(ox);
+  }
+  for (int j = 0; j < K; ++j) store<W>(sums + j * W, sum[j]);
+}
+
+void depthwise_gradient(const Window& window, const Shape& in, const Shape& out, const float* x,
+                        const float* dy, int width, float* sums) {
+  const auto run = [&]<int W>() {
+    for (std::int64_t i = 0; i < window.kernel_h; ++i)
+      for (std::int64_t first = 0; first < window.kernel_w;) {
+        float* const to = sums + (i * window.kernel_w + first) * W;
+        const std::int64_t left = window.kernel_w - first;
+        if (left >= 5) {
+          depthwise_row<W, 5>(window, in, out, x, dy, i, first, to);
+          first += 5;
+        } else if (left >= 3) {
+          depthwise_row<W, 3>(window, in, out, x, dy, i, first, to);
+          first += 3;
+        } else {
+          depthwise_row<W, 1>(window, in, out, x, dy, i, first, to);
+          first += 1;
+        }
+      }
+    F<W> sum{};
+    for (std::int64_t p = 0; p < out.h * out.w; ++p) sum += load<W>(dy + p * W);
+    store<W>(sums + window.kernel_h * window.kernel_w * W, sum);
+  };
+  width == 16 ? run.template operator()<16>() : run.template operator()<8>();
+}
+
 }  // namespace
 
 const Loops& table() {
-  static constexpr Loops one{ENXERTO_ISA_NAME,  moments,      normalize, gradient_sums, gradient, activate,
-                             activate_gradient, add,          multiply,  scale,         dot,      window_max,
-                             window_sum,        window_spread};
+  static constexpr Loops one{
+      ENXERTO_ISA_NAME, moments, normalize, gradient_sums, gradient,   activate,      activate_gradient, add,
+      multiply,         scale,   dot,       window_max,    window_sum, window_spread, depthwise_gradient};
   return one;
 }
 

@@ -102,7 +102,10 @@ class Packing {
  public:
   Packing() = default;
   Packing(const Desc& plain, const Desc& packed);
-  std::int64_t size() const { return floats(packed_.desc()); }
+  /// Floats, all of which the kernels write.
+  std::int64_t size() const {
+    return static_cast<std::int64_t>(packed_.desc().get_size() / sizeof(float));
+  }
   void pack(const float* plain, float* packed) const;
   void unpack(const float* packed, float* plain) const;
 

@@ -1,6 +1,8 @@
 #include <algorithm>
 
 #include "enxerto/core/text.h"
+#include "enxerto/kernels/cpu/depthwise.h"
+#include "enxerto/kernels/cpu/loops.h"
 #include "enxerto/kernels/onednn/onednn.h"
 #include "enxerto/kernels/onednn/weighted_op.h"
 
@@ -72,6 +74,12 @@ class Planner {
                                                           algorithm::convolution_direct, x, any(w_), bias(),
                                                           dy, strides_, dilations_, before_, after_);
   }
+  /// One channel a group, everything in blocks of one size.
+  bool is_depthwise(const Desc& w, const Layout& in, const Layout& out) const {
+    if (spec_.groups != spec_.in.c || spec_.groups != spec_.out.c || in.block != out.block) return false;
+    return (in.block == 16 && w == tagged(w_, Tag::Goihw16g)) ||
+           (in.block == 8 && w == tagged(w_, Tag::Goihw8g));
+  }
   Desc any_x() const { return any(x_); }
   Desc any_w() const { return any(w_); }
   Desc any_y() const { return any(y_); }
@@ -83,6 +91,29 @@ class Planner {
   Desc bias() const { return spec_.bias ? tagged({spec_.out.c}, Tag::x) : Desc(); }
   const ConvSpec& spec_;
   Dims x_, y_, w_, strides_, dilations_, before_, after_;
+};
+
+/// Depthwise: the weight gradient is ours.
+class DepthwiseOp final : public ConvOp {
+ public:
+  DepthwiseOp(const Parts& parts, const ConvSpec& spec) : ConvOp(parts), spec_(spec) {
+    info_.keeps_in[0] = true;
+    info_.backward_scratch = std::max(info_.backward_scratch, cpu::depthwise_scratch(spec, parts.in_layout));
+    info_.implementation += text(" / depthwise:", cpu::loops().name);
+  }
+  void backward(const Backward& run) override {
+    if (run.dparams[0])
+      cpu::depthwise_weight_gradient(spec_, info_.in[0], info_.out, run.in[0], run.dout, run.dparams[0],
+                                     spec_.bias ? run.dparams[1] : nullptr, run.scratch);
+    if (!run.din[0]) return;
+    Backward data = run;
+    float* const unwanted[2] = {};
+    data.dparams = {unwanted, run.dparams.size()};
+    ConvOp::backward(data);
+  }
+
+ private:
+  ConvSpec spec_;
 };
 
 /// The descriptor made with the layouts that are there already, unless only slow loops take those.
