@@ -25,16 +25,23 @@ if ! command -v apt-get >/dev/null; then
 fi
 
 is_there() { [[ $(dpkg-query -W -f '${Status}' "$1" 2>/dev/null) == "install ok installed" ]]; }
-missing=()
-for package in "${wanted[@]}" "${optional[@]}"; do
-  is_there "$package" || missing+=("$package")
-done
-[[ ${#missing[@]} -gt 0 ]] || exit 0
+missing=() extra=()
+for package in "${wanted[@]}"; do is_there "$package" || missing+=("$package"); done
+for package in "${optional[@]}"; do is_there "$package" || extra+=("$package"); done
+known=()  # of the extra ones, those that the distribution has
+look_for_extra() {
+  known=()
+  for package in "${extra[@]}"; do
+    if apt-cache show "$package" >/dev/null 2>&1; then known+=("$package"); fi
+  done
+}
+look_for_extra
+[[ ${#missing[@]} -gt 0 || ${#known[@]} -gt 0 ]] || exit 0
 
 root=()
 if [[ $(id -u) -ne 0 ]]; then
   if ! command -v sudo >/dev/null; then
-    echo "Missing packages: ${missing[*]}. Install them as root: apt-get install ${missing[*]}" >&2
+    echo "Missing packages: ${missing[*]} ${known[*]}; install them as root" >&2
     exit 1
   fi
   root=(sudo)
@@ -42,13 +49,6 @@ fi
 apt() { "${root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get -q -o Dpkg::Use-Pty=0 "$@"; }
 
 apt update
-chosen=()
-for package in "${missing[@]}"; do
-  if [[ " ${optional[*]} " == *" $package "* ]] && ! apt-cache show "$package" >/dev/null 2>&1; then
-    continue
-  fi
-  chosen+=("$package")
-done
-[[ ${#chosen[@]} -gt 0 ]] || exit 0
-echo "Installing from the distribution's packages: ${chosen[*]}"
-apt install -y --no-install-recommends "${chosen[@]}"
+look_for_extra
+echo "Installing from the distribution's packages: ${missing[*]} ${known[*]}"
+apt install -y --no-install-recommends "${missing[@]}" "${known[@]}"
