@@ -1,0 +1,32 @@
+/// Text from files made safe to show, and figures as people read them.
+#pragma once
+
+#include <cstddef>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "enxerto/report/run_record.h"
+
+namespace enxerto {
+
+/// At most `most` characters, an ellipsis for the rest. Bytes that are no UTF-8, control characters and
+/// those that turn the direction of writing become U+FFFD: neither a terminal nor a page obeys a name.
+std::string clean(std::string_view from, std::size_t most = 60);
+
+/// For HTML, in an element as well as in an attribute in quotes. Cleaned first.
+std::string escape(std::string_view from, std::size_t most = 60);
+
+/// The text with each "{}" replaced by the next value.
+std::string fill(std::string_view pattern, const std::vector<std::string>& values);
+
+inline constexpr const char* no_figure = "–";
+
+/// 0.9312 as "93.1 %".
+std::string percent(Figure proportion, int digits = 1);
+/// "91.0–94.8 %".
+std::string percent(const Bounds& bounds);
+/// Three significant digits or more: 0.000123 as "0.000123", 1234.5 as "1,235", 3e-7 as "3e-07".
+std::string short_number(Figure value);
+
+}  // namespace enxerto

@@ -1,0 +1,138 @@
+#include "enxerto/report/summary.h"
+
+#include <algorithm>
+
+#include "enxerto/core/text.h"
+#include "enxerto/report/markup.h"
+
+namespace enxerto {
+namespace {
+
+namespace fs = std::filesystem;
+
+/// Rows of two columns; a row without a label goes on with the one above.
+class Rows {
+ public:
+  void add(const std::string& label, const std::string& content) {
+    if (content.empty()) return;
+    out_ += "  " + label + std::string(label.size() < width ? width - label.size() : 1, ' ') + content + "\n";
+  }
+  std::string take() { return std::move(out_); }
+
+ private:
+  static constexpr std::size_t width = 12;
+  std::string out_;
+};
+
+std::string describe(const EvaluationRecord& evaluation, const Texts& t) {
+  std::string out = text(percent(evaluation.top1), " ", t.top1);
+  if (evaluation.top1_interval) out += fill(t.summary_interval, {percent(*evaluation.top1_interval)});
+  if (evaluation.top5) out += text(", ", percent(evaluation.top5), " ", t.top5);
+  out += ", " + fill(t.pictures, {with_commas(evaluation.n)});
+  if (evaluation.loss) out += text(", ", t.loss, " ", short_number(evaluation.loss));
+  return out;
+}
+
+std::string describe(const EvaluationRecord& evaluation, const WeakClass& weak, const Texts& t) {
+  const ClassRecord& row = evaluation.classes[weak.index];
+  std::string out = fill(t.summary_weak, {clean(row.name, 40), percent(weak.recall), with_commas(row.n)});
+  if (weak.taken_for != weak.index)
+    out += fill(t.summary_taken_for, {clean(evaluation.classes[weak.taken_for].name, 40)});
+  return out;
+}
+
+}  // namespace
+
+std::string title_of(const RunRecord& run, const Texts& t) {
+  const auto or_unknown = [&](const std::string& name) { return name.empty() ? t.unknown : clean(name); };
+  const fs::path data = find_text(run.config, "data");
+  return fill(t.title, {or_unknown(find_text(run.config, "net")),
+                        or_unknown((data.has_filename() ? data : data.parent_path()).filename().string())});
+}
+
+std::string outcome_of(const RunRecord& run, const Texts& t) {
+  const std::string epochs = with_commas(run.epochs_done);
+  const std::string planned = with_commas(find_count(find_member(run.config, "training"), "epochs"));
+  switch (run.outcome) {
+    case Outcome::finished:
+      return fill(t.finished, {epochs});
+    case Outcome::stopped_early:
+      return fill(t.stopped_early, {epochs, planned});
+    case Outcome::diverged:
+      return fill(t.diverged, {epochs, planned}) +
+             (run.message.empty() ? "" : " " + clean(run.message, 400)) + " " + t.try_lower_rate;
+    case Outcome::running:
+      return fill(t.running, {epochs, planned});
+    case Outcome::interrupted:
+      return fill(t.interrupted, {epochs, planned, human_seconds(static_cast<double>(run.seconds_quiet))});
+  }
+  return "";
+}
+
+std::vector<WeakClass> find_weak_classes(const EvaluationRecord& evaluation, std::size_t most) {
+  std::vector<WeakClass> weak;
+  for (std::size_t i = 0; i < evaluation.classes.size(); ++i)
+    if (const Figure recall = evaluation.classes[i].recall; recall && *recall < 1)
+      weak.push_back({.index = i, .recall = *recall, .taken_for = i});
+  std::ranges::stable_sort(weak, {}, &WeakClass::recall);
+  if (weak.size() > most) weak.resize(most);
+  if (evaluation.confusion.empty()) return weak;
+  for (WeakClass& each : weak) {
+    std::int64_t largest = 0;
+    for (std::size_t k = 0; k < evaluation.classes.size(); ++k)
+      if (const std::int64_t count = evaluation.count(each.index, k); k != each.index && count > largest)
+        each.taken_for = k, largest = count;
+  }
+  return weak;
+}
+
+std::string summarize_run(const RunRecord& run, const Texts& t) {
+  Rows rows;
+  rows.add(t.outcome, outcome_of(run, t));
+  const auto pictures = [&](const char* split) {
+    return with_commas(find_count(find_member(find_member(run.config, "splits"), split), "pictures"));
+  };
+  rows.add(t.data, fill(t.summary_data, {with_commas(static_cast<std::int64_t>(run.classes.size())),
+                                         pictures("train"), pictures("val"), pictures("test")}));
+  if (run.best) {
+    std::string best = fill(t.summary_epoch, {fixed(run.best->epoch, 0)});
+    if (!run.metric.empty()) best += fill(t.summary_by, {clean(run.metric)});
+    rows.add(t.best_epoch, best);
+  }
+  if (run.test) rows.add(t.test, describe(*run.test, t));
+  if (run.val) {
+    rows.add(t.val, describe(*run.val, t));
+  } else if (run.best && run.best->val_top1) {
+    const auto& interval = run.best->val_top1_interval;
+    rows.add(t.val, text(percent(run.best->val_top1), " ", t.top1,
+                         interval ? fill(t.summary_interval, {percent(*interval)}) : ""));
+  }
+  if (const auto& judged = run.test ? run.test : run.val) {
+    std::string label = t.weakest;
+    for (const WeakClass& weak : find_weak_classes(*judged, 3)) {
+      rows.add(label, describe(*judged, weak, t));
+      label.clear();
+    }
+  }
+  if (run.seconds) {
+    std::string time = human_seconds(*run.seconds);
+    if (run.images_per_second) time += ", " + short_number(run.images_per_second) + " " + t.images_per_second;
+    if (const std::string chip = find_text(run.config, "chip"); !chip.empty())
+      time += fill(t.summary_chip, {clean(chip), with_commas(find_count(run.config, "threads"))});
+    rows.add(t.time, time);
+  }
+  if (run.peak_memory_bytes)
+    rows.add(t.memory, fill(t.summary_memory, {human_bytes(*run.peak_memory_bytes)}));
+  std::string label = t.files;
+  const auto add_file = [&](const char* name, const char* what) {
+    std::error_code code;
+    if (!fs::exists(run.folder / name, code)) return;
+    rows.add(label, clean((run.folder / name).string(), 4096) + "  " + what);
+    label.clear();
+  };
+  add_file("model.safetensors", t.file_model);
+  add_file("report.html", t.file_report);
+  return title_of(run, t) + "\n" + rows.take();
+}
+
+}  // namespace enxerto
