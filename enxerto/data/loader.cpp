@@ -143,9 +143,9 @@ class Loader::Pipeline {
     for (std::int64_t at = first; at < last; ++at) {
       const std::int64_t index = order_[static_cast<std::size_t>(at)];
       const auto row = static_cast<std::size_t>(at % config_.batch);
-      batch.indices[row] = index;
-      batch.labels[row] = data_.label(index);
       try {
+        batch.indices[row] = index;
+        batch.labels[row] = data_.label(index);
         const Image image = prepare(index);
         config_.preprocess.normalize(image, batch.images.data().subspan(row * picture_size_, picture_size_));
       } catch (...) {

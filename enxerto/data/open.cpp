@@ -15,12 +15,6 @@ namespace {
 
 namespace fs = std::filesystem;
 
-std::string lower(std::string text) {
-  for (char& c : text)
-    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
-  return text;
-}
-
 /// The names of the classes that have a picture.
 std::vector<std::string> present_classes(const Part& part) {
   std::vector<bool> present(part.classes.size());
@@ -90,7 +84,7 @@ Parts read_parts(const fs::path& path) {
     throw Error(ErrorKind::not_found, text(path.string(), ": no such folder"));
   if (code) throw Error(ErrorKind::io, text(path.string(), ": cannot be read: ", code.message()));
   if (!fs::is_directory(status)) {
-    const std::string ending = lower(path.extension().string());
+    const std::string ending = lower_case(path.extension().string());
     if (ending == ".csv" || ending == ".jsonl") return read_manifest(path);
     throw Error(
         ErrorKind::unsupported,
@@ -107,6 +101,12 @@ Parts read_parts(const fs::path& path) {
 
 }  // namespace
 
+std::string lower_case(std::string text) {
+  for (char& c : text)
+    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
+  return text;
+}
+
 std::string quoted_list(const std::vector<std::string>& names) {
   constexpr std::size_t shown = 10;
   std::string out;
@@ -119,7 +119,7 @@ std::string quoted_list(const std::vector<std::string>& names) {
 }
 
 std::optional<SplitName> find_split_name(std::string_view name) {
-  const std::string small = lower(std::string(name));
+  const std::string small = lower_case(std::string(name));
   if (small == "train") return train_split;
   if (small == "val" || small == "valid" || small == "validation") return val_split;
   if (small == "test") return test_split;

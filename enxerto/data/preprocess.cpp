@@ -17,7 +17,7 @@ namespace {
 
 using Json = nlohmann::json;
 
-constexpr int max_side = 16384;
+constexpr int max_input_side = 16384;
 constexpr std::array fits{std::pair{Fit::crop, "crop"}, std::pair{Fit::pad, "pad"},
                           std::pair{Fit::squash, "squash"}};
 constexpr std::array orders{std::pair{ChannelOrder::rgb, "rgb"}, std::pair{ChannelOrder::bgr, "bgr"}};
@@ -104,18 +104,15 @@ Image padded(const Image& image, int width, int height, int value) {
 
 /// The sides of a picture resized so that it covers (or with `within` does not leave) width x height. The
 /// side that decides is exact, the other rounded down as torchvision does it.
-std::pair<int, int> keep_proportions(const Image& image, int width, int height, bool within) {
+std::pair<std::int64_t, std::int64_t> keep_proportions(const Image& image, int width, int height,
+                                                       bool within) {
   const std::int64_t w = image.width, h = image.height;
   const bool width_decides = (std::int64_t{width} * h >= std::int64_t{height} * w) != within;
-  if (width_decides) {
-    const std::int64_t other = h * width / w;
-    return {width, static_cast<int>(within ? std::clamp<std::int64_t>(other, 1, height)
-                                           : std::max<std::int64_t>(other, height))};
-  }
-  const std::int64_t other = w * height / h;
-  return {static_cast<int>(within ? std::clamp<std::int64_t>(other, 1, width)
-                                  : std::max<std::int64_t>(other, width)),
-          height};
+  const auto bounded = [&](std::int64_t other, int limit) {
+    return within ? std::clamp<std::int64_t>(other, 1, limit) : std::max<std::int64_t>(other, limit);
+  };
+  if (width_decides) return {width, bounded(h * width / w, height)};
+  return {bounded(w * height / h, width), height};
 }
 
 /// Ten tries to find a part of random area and proportions that lies in the picture (Szegedy et al. 2015,
@@ -152,8 +149,8 @@ Image shifted(const Image& image, int dx, int dy, int value) {
 
 void Augment::check() const {
   require(flip >= 0 && flip <= 1, text("flip has to lie in 0..1, not ", flip));
-  require(shift_px >= 0 && shift_px <= max_side,
-          text("shift_px has to lie in 0..", max_side, ", not ", shift_px));
+  require(shift_px >= 0 && shift_px <= max_input_side,
+          text("shift_px has to lie in 0..", max_input_side, ", not ", shift_px));
   require(min_area > 0 && min_area <= 1, text("min_area has to be above 0 and at most 1, not ", min_area));
 }
 
@@ -190,8 +187,8 @@ Preprocess Preprocess::imagenet(int height, int width) {
 }
 
 void Preprocess::check() const {
-  require(height >= 1 && height <= max_side && width >= 1 && width <= max_side,
-          text("the input has to be 1..", max_side, " pixels a side, not ", width, " x ", height));
+  require(height >= 1 && height <= max_input_side && width >= 1 && width <= max_input_side,
+          text("the input has to be 1..", max_input_side, " pixels a side, not ", width, " x ", height));
   require(channels == 1 || channels == 3, text("a picture has 1 or 3 channels, not ", channels));
   require(crop_fraction >= 0.01 && crop_fraction <= 1,
           text("crop_fraction has to lie in 0.01..1, not ", crop_fraction));
@@ -241,11 +238,11 @@ Image Preprocess::fitted(const Image& image) const {
   switch (fit) {
     case Fit::crop: {
       const auto [w, h] = keep_proportions(image, cover_w, cover_h, false);
-      return crop_centre(resize(image, w, h), width, height);
+      return resize_middle(image, w, h, width, height);
     }
     case Fit::pad: {
       const auto [w, h] = keep_proportions(image, width, height, true);
-      return padded(resize(image, w, h), width, height, pad_value);
+      return padded(resize(image, static_cast<int>(w), static_cast<int>(h)), width, height, pad_value);
     }
     case Fit::squash:
       break;

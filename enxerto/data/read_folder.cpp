@@ -15,9 +15,7 @@ namespace fs = std::filesystem;
 
 bool is_called_like_a_picture(const fs::path& path) {
   static constexpr std::array<std::string_view, 5> endings{".jpg", ".jpeg", ".jpe", ".jfif", ".png"};
-  std::string ending = path.extension().string();
-  for (char& c : ending)
-    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
+  const std::string ending = lower_case(path.extension().string());
   return std::find(endings.begin(), endings.end(), ending) != endings.end();
 }
 

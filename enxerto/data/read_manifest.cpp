@@ -110,7 +110,8 @@ Parts read_manifest(const fs::path& file) {
   const std::string content = read_text_file(file);
   std::string_view rest = content;
   if (rest.starts_with("\xEF\xBB\xBF")) rest.remove_prefix(3);
-  const auto records = file.extension() == ".jsonl" ? read_jsonl(file, rest) : read_csv(file, rest);
+  const auto records =
+      lower_case(file.extension().string()) == ".jsonl" ? read_jsonl(file, rest) : read_csv(file, rest);
   if (records.empty()) throw Error(ErrorKind::not_found, text(file.string(), ": lists no pictures"));
   std::array<std::vector<LabelledFile>, 3> files;
   std::size_t missing = 0;

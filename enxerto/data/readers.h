@@ -55,6 +55,9 @@ Parts read_class_folders(const std::filesystem::path& folder);
 /// What lies in a folder, hidden things left out, sorted by name. Throws Error.
 std::vector<std::filesystem::path> list_folder(const std::filesystem::path& folder);
 
+/// A to Z become a to z, whatever the locale.
+std::string lower_case(std::string text);
+
 /// "a", "b" and "c"; of more than ten the first ten and how many follow.
 std::string quoted_list(const std::vector<std::string>& names);
 

@@ -72,10 +72,10 @@ Image upright(Image image, int orientation) {
 
 void check_pixels(std::int64_t width, std::int64_t height, std::int64_t possible) {
   if (width <= 0 || height <= 0) throw Error(ErrorKind::corrupt, "is a picture without pixels");
-  // Both codecs give at most 2^31 - 1 for a side, so the product fits.
-  if (width * height > max_pixels)
-    throw Error(ErrorKind::unsupported, text("has ", width, " x ", height, " pixels; at most ",
-                                             with_commas(max_pixels), " are read, make it smaller"));
+  if (width > max_side || height > max_side || width * height > max_pixels)
+    throw Error(ErrorKind::unsupported,
+                text("has ", width, " x ", height, " pixels; at most ", with_commas(max_pixels), " and ",
+                     with_commas(max_side), " a side are read, make it smaller"));
   if (width * height > possible)
     throw Error(ErrorKind::corrupt, text("is damaged or cut short: it says that it has ", width, " x ",
                                          height, " pixels, more than so few bytes can hold"));

@@ -9,8 +9,8 @@
 
 namespace enxerto {
 
-/// More pixels than this are refused before memory is taken.
-inline constexpr std::int64_t max_pixels = std::int64_t{1} << 28;
+/// More pixels than this, all together or on a side, are refused before memory is taken.
+inline constexpr std::int64_t max_pixels = std::int64_t{1} << 28, max_side = 65535;
 
 /// JPEG (baseline, progressive; grey, colour, CMYK) and PNG (every kind; 16 bits are scaled to 8, what
 /// is transparent is laid over white), recognised by content. Turned upright as EXIF says.

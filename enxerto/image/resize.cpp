@@ -22,17 +22,17 @@ struct Taps {
   const std::int32_t* of(int i) const { return weights.data() + static_cast<std::size_t>(i) * stride; }
 };
 
-/// `out` positions spread over [from, to) of `in` positions.
-Taps make_taps(int in, double from, double to, int out) {
-  const double scale = (to - from) / out;
+/// Of `out` positions spread over [from, to) of `in` positions those in [begin, begin + count).
+Taps make_taps(int in, double from, double to, std::int64_t out, std::int64_t begin, int count) {
+  const double scale = (to - from) / static_cast<double>(out);
   const double support = std::max(scale, 1.0);
   Taps taps;
   taps.stride = static_cast<std::size_t>(std::ceil(support)) * 2 + 1;
-  taps.runs.resize(static_cast<std::size_t>(out));
+  taps.runs.resize(static_cast<std::size_t>(count));
   taps.weights.resize(taps.stride * taps.runs.size());
   std::vector<double> exact(taps.stride);
-  for (int i = 0; i < out; ++i) {
-    const double centre = from + (i + 0.5) * scale;
+  for (int i = 0; i < count; ++i) {
+    const double centre = from + (static_cast<double>(begin + i) + 0.5) * scale;
     const int first = std::max(static_cast<int>(centre - support + 0.5), 0);
     const int last = std::min(static_cast<int>(centre + support + 0.5), in);
     double sum = 0;
@@ -100,6 +100,18 @@ Image resize_columns(const Image& image, const Taps& taps, int first) {
   return out;
 }
 
+/// Both passes; only the rows that the second needs go through the first.
+Image resize_both(const Image& image, const Taps& across, const Taps& down) {
+  const int first = down.runs.front().first;
+  const int last = down.runs.back().first + down.runs.back().count;
+  return resize_columns(resize_rows(image, across, first, last - first), down, first);
+}
+
+/// Where a cut from the middle begins. lrint rounds halves to even, like Python's round().
+std::int64_t middle(std::int64_t whole, int part) {
+  return std::lrint(static_cast<double>(whole - part) / 2.0);
+}
+
 }  // namespace
 
 Image resize(const Image& image, const Box& part, int width, int height) {
@@ -111,18 +123,26 @@ Image resize(const Image& image, const Box& part, int width, int height) {
   const bool same_rows = part.top == 0 && part.bottom == image.height && height == image.height;
   const bool same_columns = part.left == 0 && part.right == image.width && width == image.width;
   if (same_columns && same_rows) return image;
-  const Taps down = make_taps(image.height, part.top, part.bottom, height);
-  if (same_columns) return resize_columns(image, down, 0);
-  const Taps across = make_taps(image.width, part.left, part.right, width);
-  if (same_rows) return resize_rows(image, across, 0, image.height);
-  const int first = down.runs.front().first;
-  const int last = down.runs.back().first + down.runs.back().count;
-  return resize_columns(resize_rows(image, across, first, last - first), down, first);
+  const auto across = [&] { return make_taps(image.width, part.left, part.right, width, 0, width); };
+  const auto down = [&] { return make_taps(image.height, part.top, part.bottom, height, 0, height); };
+  if (same_columns) return resize_columns(image, down(), 0);
+  if (same_rows) return resize_rows(image, across(), 0, image.height);
+  return resize_both(image, across(), down());
 }
 
 Image resize(const Image& image, int width, int height) {
   return resize(image, {0, 0, static_cast<double>(image.width), static_cast<double>(image.height)}, width,
                 height);
+}
+
+Image resize_middle(const Image& image, std::int64_t width, std::int64_t height, int cut_width,
+                    int cut_height) {
+  ensure(cut_width > 0 && cut_height > 0 && cut_width <= width && cut_height <= height,
+         "the part that is cut out lies in the picture");
+  if (width == image.width && height == image.height) return crop_centre(image, cut_width, cut_height);
+  return resize_both(
+      image, make_taps(image.width, 0, image.width, width, middle(width, cut_width), cut_width),
+      make_taps(image.height, 0, image.height, height, middle(height, cut_height), cut_height));
 }
 
 Image crop(const Image& image, int left, int top, int width, int height) {
@@ -138,9 +158,8 @@ Image crop(const Image& image, int left, int top, int width, int height) {
 
 Image crop_centre(const Image& image, int width, int height) {
   if (width == image.width && height == image.height) return image;
-  // lrint rounds halves to even, like Python's round().
-  return crop(image, static_cast<int>(std::lrint((image.width - width) / 2.0)),
-              static_cast<int>(std::lrint((image.height - height) / 2.0)), width, height);
+  return crop(image, static_cast<int>(middle(image.width, width)),
+              static_cast<int>(middle(image.height, height)), width, height);
 }
 
 Image flip_horizontal(const Image& image) {

@@ -17,6 +17,11 @@ Image resize(const Image& image, int width, int height);
 /// The same for a part of the picture, which has to lie in it and be larger than nothing.
 Image resize(const Image& image, const Box& part, int width, int height);
 
+/// crop_centre(resize(image, width, height), cut_width, cut_height) without making the rest, which for a
+/// very thin picture can be larger than any memory.
+Image resize_middle(const Image& image, std::int64_t width, std::int64_t height, int cut_width,
+                    int cut_height);
+
 /// The part whose upper left pixel is (left, top); all of it has to lie in the picture.
 Image crop(const Image& image, int left, int top, int width, int height);
 

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 
 #include "enxerto/core/random.h"
@@ -104,6 +105,15 @@ TEST(Resize, EqualsPillowBitForBit) {
       folded = folded * 31 + pixel;
     EXPECT_EQ(folded, row.folded) << row.w << "x" << row.h << " to " << row.out_w << "x" << row.out_h;
   }
+}
+
+TEST(Resize, TheMiddleEqualsTheMiddleOfTheWhole) {
+  const Image image = noise(30, 23, 3, 4);
+  for (const auto& [w, h, cut_w, cut_h] : {std::array{50, 60, 20, 21}, std::array{11, 17, 6, 5},
+                                           std::array{23, 40, 7, 40}, std::array{23, 30, 8, 9}})
+    EXPECT_EQ(resize_middle(image, w, h, cut_w, cut_h), crop_centre(resize(image, w, h), cut_w, cut_h));
+  EXPECT_EQ(resize_middle(noise(1, 60000, 3, 5), 224 * std::int64_t{60000}, 224, 224, 224).pixels.size(),
+            224u * 224 * 3);
 }
 
 TEST(Resize, TheSameSizeIsTheSamePicture) {
