@@ -96,7 +96,9 @@ std::string percent(Figure proportion, int digits) {
   return proportion ? fixed(100 * *proportion, digits) + " %" : no_figure;
 }
 
-std::string percent(const Bounds& bounds) { return fixed(100 * bounds.low, 1) + "–" + percent(bounds.high); }
+std::string percent(const Bounds& bounds, std::string_view pattern) {
+  return fill(pattern, {fixed(100 * bounds.low, 1), percent(bounds.high)});
+}
 
 std::string short_number(Figure value) {
   if (!value) return no_figure;

@@ -24,8 +24,8 @@ inline constexpr const char* no_figure = "–";
 
 /// 0.9312 as "93.1 %".
 std::string percent(Figure proportion, int digits = 1);
-/// "91.0–94.8 %".
-std::string percent(const Bounds& bounds);
+/// "91.0 to 94.8 %", by the pattern "{} to {}".
+std::string percent(const Bounds& bounds, std::string_view pattern);
 /// Three significant digits or more: 0.000123 as "0.000123", 1234.5 as "1,235", 3e-7 as "3e-07".
 std::string short_number(Figure value);
 

@@ -1,15 +1,345 @@
 #include "enxerto/report/page.h"
 
+#include <algorithm>
+#include <sstream>
+
 #include "enxerto/core/text.h"
+#include "enxerto/report/assets.h"
+#include "enxerto/report/chart.h"
 #include "enxerto/report/markup.h"
 #include "enxerto/report/summary.h"
+#include "enxerto/report/tables.h"
 
 namespace enxerto {
+namespace {
+
+namespace fs = std::filesystem;
+using Json = nlohmann::json;
+
+constexpr std::size_t most_text = 300;        // characters of one fact
+constexpr std::size_t most_class_names = 60;  // in the list of classes
+
+/// The classes of the matrix's cells for one theme: ".r1" to ".r10" and ".w1" to ".w10".
+std::string shades(std::string_view percents, int first_inverse) {
+  std::string out;
+  int level = 1;
+  for (const std::string& part : split(percents, ' ')) {
+    const std::string color = level < first_inverse ? "var(--ink)" : "var(--inverse)";
+    for (const auto& [letter, variable] : {std::pair{'r', "--right"}, std::pair{'w', "--wrong"}})
+      out += text(".matrix .", letter, level, ",.strip .", letter, level, "{background:rgba(var(", variable,
+                  "),.",
+                  part == "100"      ? "99"
+                  : part.size() == 1 ? "0" + part
+                                     : part,
+                  ")!important;color:", color, "!important}");
+    ++level;
+  }
+  return out;
+}
+
+std::string style() {
+  return text(page_style, shades(light_shades, 8), "@media (prefers-color-scheme:dark){",
+              shades(dark_shades, 6), "}\n");
+}
+
+std::string tile(const char* label, const std::string& figure, const std::string& note) {
+  return text("<div><dt>", label, "<dd><b>", figure, "</b><span>", note, "</span></div>");
+}
+
+std::string top1_tile(const char* label, Figure top1, const std::optional<Bounds>& interval, const Texts& t) {
+  return top1 ? tile(label, percent(top1),
+                     interval ? fill(t.tile_interval, {percent(*interval, t.bounds)}) : "")
+              : "";
+}
+
+std::string tiles(const RunRecord& run, const Texts& t) {
+  std::string out;
+  if (run.test) out += top1_tile(t.tile_test, run.test->top1, run.test->top1_interval, t);
+  if (run.val)
+    out += top1_tile(t.tile_val, run.val->top1, run.val->top1_interval, t);
+  else if (run.best)
+    out += top1_tile(t.tile_val, run.best->val_top1, run.best->val_top1_interval, t);
+  if (run.best)
+    out += tile(
+        t.tile_best, fixed(run.best->epoch, 0),
+        fill(t.tile_by, {run.metric.empty() ? t.unknown : escape(run.metric), with_commas(run.epochs_done)}));
+  if (run.seconds)
+    out += tile(t.tile_time, human_seconds(*run.seconds), fill(t.tile_steps, {with_commas(run.steps_done)}));
+  if (run.images_per_second)
+    out += tile(t.tile_speed, short_number(run.images_per_second), t.tile_speed_note);
+  if (run.peak_memory_bytes)
+    out += tile(t.tile_memory, human_bytes(*run.peak_memory_bytes), t.tile_memory_note);
+  return out.empty() ? "" : "<dl class=tiles>" + out + "</dl>\n";
+}
+
+std::vector<Point> points_of(const std::vector<EpochLine>& epochs, Figure EpochLine::*figure) {
+  std::vector<Point> points;
+  for (const EpochLine& line : epochs)
+    if (const Figure& value = line.*figure) points.push_back({line.epoch, *value});
+  return points;
+}
+
+std::vector<Point> points_of(const std::vector<StepLine>& steps, Figure StepLine::*figure) {
+  std::vector<Point> points;
+  for (const StepLine& line : steps)
+    if (const Figure& value = line.*figure) points.push_back({line.at, *value});
+  std::ranges::stable_sort(points, {}, &Point::x);
+  return points;
+}
+
+/// By step, where the log has enough of them, or else by epoch.
+Line finest_line(const RunRecord& run, Figure StepLine::*of_step, Figure EpochLine::*of_epoch,
+                 const Texts& t) {
+  std::vector<Point> steps = points_of(run.steps, of_step);
+  if (steps.size() > run.epochs.size()) return {"only", t.line_each_step, std::move(steps)};
+  return {"only", t.line_each_epoch, points_of(run.epochs, of_epoch)};
+}
+
+std::string curves(const RunRecord& run, const Texts& t) {
+  const Figure best = run.best ? Figure(run.best->epoch) : std::nullopt;
+  Chart loss{.title = t.chart_loss,
+             .lines = {{"steps", t.line_steps, points_of(run.steps, &StepLine::loss)},
+                       {"train", t.line_train, points_of(run.epochs, &EpochLine::train_loss)},
+                       {"val", t.line_val, points_of(run.epochs, &EpochLine::val_loss)}},
+             .band = {},
+             .band_name = "",
+             .mark = best,
+             .mark_name = t.line_best,
+             .may_be_log = true};
+  Chart top1{.title = t.chart_top1,
+             .lines = {{"train", t.line_train, points_of(run.epochs, &EpochLine::train_top1)},
+                       {"val", t.line_val, points_of(run.epochs, &EpochLine::val_top1)}},
+             .band = {},
+             .band_name = t.line_interval,
+             .mark = best,
+             .mark_name = t.line_best,
+             .are_proportions = true};
+  for (const EpochLine& line : run.epochs)
+    if (line.val_top1_interval) top1.band.push_back({line.epoch, *line.val_top1_interval});
+
+  std::string out = draw(loss, t) + draw(top1, t);
+  const auto draw_finest = [&](const char* title, Figure StepLine::*of_step, Figure EpochLine::*of_epoch,
+                               bool log) {
+    Chart chart;
+    chart.title = title;
+    chart.lines = {finest_line(run, of_step, of_epoch, t)};
+    chart.may_be_log = log;
+    out += draw(chart, t);
+  };
+  draw_finest(t.chart_lr, &StepLine::lr, &EpochLine::lr, false);
+  draw_finest(t.chart_grad_norm, &StepLine::grad_norm, &EpochLine::grad_norm, true);
+  draw_finest(t.chart_speed, &StepLine::images_per_second, &EpochLine::images_per_second, false);
+  if (out.empty()) return text("<p>", t.no_epochs, "</p>\n");
+  out = text("<h2>", t.curves, "</h2><div class=charts>\n", out, "</div><p>", t.curves_note, "</p>\n");
+  if (!run.epochs.empty())
+    out += text("<details><summary>", t.epochs_summary, "</summary>", epoch_table(run.epochs, t),
+                "</details>\n");
+  return out;
+}
+
+/// What always naming the largest class would reach.
+Figure baseline(const EvaluationRecord& evaluation) {
+  double all = 0, largest = 0;
+  for (const ClassRecord& each : evaluation.classes) {
+    all += static_cast<double>(each.n);
+    largest = std::max(largest, static_cast<double>(each.n));
+  }
+  return all > 0 ? Figure(largest / all) : std::nullopt;
+}
+
+std::string evaluation_section(const EvaluationRecord& evaluation, const char* heading, const Texts& t) {
+  std::string sentence = fill(t.evaluation_top1, {percent(evaluation.top1)});
+  if (evaluation.top1_interval)
+    sentence += fill(t.evaluation_interval, {percent(*evaluation.top1_interval, t.bounds)});
+  if (evaluation.top5) sentence += fill(t.evaluation_top5, {percent(evaluation.top5)});
+  if (evaluation.loss) sentence += fill(t.evaluation_loss, {short_number(evaluation.loss)});
+  sentence += fill(t.evaluation_macro, {percent(evaluation.macro_recall), percent(evaluation.macro_precision),
+                                        percent(evaluation.macro_f1)});
+  if (const Figure part = baseline(evaluation)) sentence += fill(t.evaluation_baseline, {percent(part)});
+  std::string out =
+      text("<section><h2>", fill(heading, {with_commas(evaluation.n)}), "</h2><p>", sentence, ".</p>\n");
+  if (evaluation.classes.size() > most_matrix_classes)
+    out +=
+        text("<p>",
+             fill(t.confusion_too_large, {with_commas(static_cast<std::int64_t>(evaluation.classes.size())),
+                                          with_commas(most_matrix_classes)}),
+             "</p>\n");
+  out += confused_pairs_table(evaluation, t) + confusion_table(evaluation, t) + class_table(evaluation, t);
+  return out + "</section>\n";
+}
+
+/// A value of config.json in words, and never much longer than a fact may be: {"kind": "adam", "eps": 1e-8}
+/// is "adam: eps 1e-8".
+void describe(const Json& value, std::string& out) {
+  if (out.size() > 4 * most_text) return;
+  if (value.is_string()) {
+    out += value.get_ref<const std::string&>();
+  } else if (value.is_object()) {
+    std::string_view between = "";
+    for (const char* key : {"kind", "curve"})
+      if (const std::string name = find_text(value, key); !name.empty()) out += name, between = ": ";
+    for (const auto& [key, member] : value.items()) {
+      if (key == "kind" || key == "curve") continue;
+      out += text(between, key, " ");
+      describe(member, out);
+      between = ", ";
+    }
+  } else if (value.is_array()) {
+    std::string_view between = "";
+    for (const Json& member : value) {
+      out += between;
+      describe(member, out);
+      between = ", ";
+      if (out.size() > 4 * most_text) return;
+    }
+  } else if (!value.is_null()) {
+    out += value.dump();
+  }
+}
+
+std::string describe(const Json& value) {
+  std::string out;
+  describe(value, out);
+  return escape(out, most_text);
+}
+
+/// A table of facts: what is empty is left out.
+class Facts {
+ public:
+  explicit Facts(const char* heading) : heading_(heading) {}
+  Facts& add(const char* label, const std::string& html) {
+    if (!html.empty()) rows_ += text("<tr><th scope=row>", label, "<td>", html);
+    return *this;
+  }
+  Facts& add(const char* label, const Json& from, const char* key) {
+    return add(label, describe(find_member(from, key)));
+  }
+  std::string take() const {
+    return rows_.empty()
+               ? ""
+               : text("<table class=facts><caption>", heading_, "</caption><tbody>", rows_, "</table>\n");
+  }
+
+ private:
+  const char* heading_;
+  std::string rows_;
+};
+
+std::string class_names(const RunRecord& run, const Texts& t) {
+  if (run.classes.empty()) return "";
+  std::string out = text("<b>", with_commas(static_cast<std::int64_t>(run.classes.size())), "</b>: ");
+  const std::size_t shown = std::min(run.classes.size(), most_class_names);
+  for (std::size_t i = 0; i < shown; ++i) out += (i ? ", " : "") + escape(run.classes[i], 40);
+  if (shown < run.classes.size())
+    out += fill(t.fact_more, {with_commas(static_cast<std::int64_t>(run.classes.size() - shown))});
+  return out;
+}
+
+std::string pictures_of(const RunRecord& run, const char* split, const Texts& t) {
+  const Json& record = find_member(find_member(run.config, "splits"), split);
+  if (!record.is_object()) return t.fact_none;
+  return fill(t.fact_digest,
+              {with_commas(find_count(record, "pictures")), escape(find_text(record, "digest"), 32)});
+}
+
+std::string data_facts(const RunRecord& run, const Texts& t) {
+  const Json& config = run.config;
+  const Json& training = find_member(config, "training");
+  const Figure val = find_number(config, "val_fraction"), test = find_number(config, "test_fraction");
+  Facts facts(t.facts_data);
+  facts.add(t.fact_path, config, "data")
+      .add(t.fact_classes, class_names(run, t))
+      .add(t.fact_train, pictures_of(run, "train", t))
+      .add(t.fact_val, pictures_of(run, "val", t))
+      .add(t.fact_test, pictures_of(run, "test", t));
+  if (val || test)
+    facts.add(t.fact_held_back, fill(t.fact_held_back_value, {percent(val, 0), percent(test, 0),
+                                                              describe(find_member(config, "split_seed"))}));
+  return facts.add(t.fact_preprocess, training, "preprocess").add(t.fact_augment, training, "augment").take();
+}
+
+std::string training_facts(const RunRecord& run, const Texts& t) {
+  const Json& config = run.config;
+  const Json& training = find_member(config, "training");
+  Facts facts(t.facts_training);
+  const std::string weights = find_text(config, "weights");
+  facts.add(t.fact_net, config, "net")
+      .add(t.fact_input, config, "image")
+      .add(t.fact_weights, escape(weights.empty() ? find_text(config, "init") : weights, most_text))
+      .add(t.fact_freeze, config, "freeze")
+      .add(t.fact_epochs, training, "epochs")
+      .add(t.fact_batch, training, "batch")
+      .add(t.fact_loss, training, "loss")
+      .add(t.fact_optimizer, training, "optimizer")
+      .add(t.fact_schedule, training, "schedule")
+      .add(t.fact_penalty, training, "penalty");
+  if (const Figure clip = find_number(training, "clip_norm"); clip && *clip > 0)
+    facts.add(t.fact_clip, short_number(clip));
+  if (!run.metric.empty()) {
+    const std::int64_t patience = find_count(training, "patience");
+    facts.add(t.fact_stop, patience > 0
+                               ? fill(t.fact_stop_value, {escape(run.metric), with_commas(patience),
+                                                          short_number(find_number(training, "min_delta"))})
+                               : fill(t.fact_stop_never, {escape(run.metric)}));
+  }
+  return facts.add(t.fact_seed, training, "seed").take();
+}
+
+std::string link_to(const RunRecord& run, const char* name) {
+  std::error_code code;
+  if (!fs::exists(run.folder / name, code)) return "";
+  return text("<a href=\"", name, "\">", name, "</a>");
+}
+
+std::string machine_facts(const RunRecord& run, const Texts& t) {
+  const Json& config = run.config;
+  return Facts(t.facts_machine)
+      .add(t.fact_chip, config, "chip")
+      .add(t.fact_threads, config, "threads")
+      .add(t.fact_workers, find_member(config, "training"), "workers")
+      .add(t.fact_version, config, "version")
+      .add(t.fact_folder, escape(run.folder.string(), most_text))
+      .add(t.fact_model, link_to(run, "model.safetensors"))
+      .add(t.fact_config, link_to(run, "config.json"))
+      .add(t.fact_log, link_to(run, "log.jsonl"))
+      .take();
+}
+
+std::string commands(const RunRecord& run, const Texts& t) {
+  std::string out;
+  const auto add = [&](const char* heading, const std::string& command) {
+    out += text("<h3>", heading, "</h3><pre><code>", escape(command, 4000), "</code></pre>\n");
+  };
+  if (const std::string command = find_text(run.config, "command"); !command.empty()) add(t.command, command);
+  if (can_go_on(run)) add(t.resume, resume_command(run));
+  std::error_code code;
+  if (fs::exists(run.folder / "model.safetensors", code))
+    add(t.predict, text("enxerto predict ", shell_word(run.folder.string()), " ", t.predict_files));
+  return out;
+}
+
+}  // namespace
 
 std::string make_page(const RunRecord& run, const Texts& t) {
   const std::string title = escape(title_of(run, t), 200);
-  return text("<!doctype html><html lang=", t.language, "><meta charset=utf-8><title>", title, "</title><h1>",
-              title, "</h1><pre>", escape(summarize_run(run, t), 20000), "</pre>\n");
+  std::ostringstream page;
+  // The policy holds the page to what it says: nothing is fetched, whatever a name in it tries.
+  page << "<!doctype html>\n<html lang=" << t.language << "><head><meta charset=utf-8>"
+       << "<meta http-equiv=Content-Security-Policy content=\"default-src 'none'; style-src 'unsafe-inline'; "
+          "script-src 'unsafe-inline'\">"
+       << "<meta name=viewport content=\"width=device-width,initial-scale=1\"><title>" << title
+       << "</title><style>" << style() << "</style></head>\n<body><header><h1>" << title
+       << "</h1><p class=\"outcome " << name_of(run.outcome) << "\" role=status>"
+       << escape(outcome_of(run, t), 800) << "</p>";
+  if (run.unread_lines > 0) page << "<p>" << fill(t.unread_lines, {with_commas(run.unread_lines)}) << "</p>";
+  page << "</header>\n<main><section aria-label=\"" << t.results << "\">" << tiles(run, t)
+       << "</section>\n<section>" << curves(run, t) << "</section>\n";
+  if (run.test) page << evaluation_section(*run.test, t.section_test, t);
+  if (run.val) page << evaluation_section(*run.val, t.section_val, t);
+  page << "<section><h2>" << t.how << "</h2>" << commands(run, t) << data_facts(run, t)
+       << training_facts(run, t) << machine_facts(run, t) << "</section></main>\n<footer><p>" << t.made_by
+       << "</p></footer>\n<script>" << page_script << "</script></body></html>\n";
+  return page.str();
 }
 
 }  // namespace enxerto

@@ -289,6 +289,22 @@ std::string find_text(const Json& json, std::string_view key) {
   return value.is_string() ? value.get<std::string>() : "";
 }
 
+const char* name_of(Outcome outcome) {
+  switch (outcome) {
+    case Outcome::finished:
+      return "finished";
+    case Outcome::stopped_early:
+      return "stopped_early";
+    case Outcome::diverged:
+      return "diverged";
+    case Outcome::running:
+      return "running";
+    case Outcome::interrupted:
+      return "interrupted";
+  }
+  return "";
+}
+
 RunRecord load_run(const fs::path& folder) {
   const fs::path config = folder / "config.json", log = folder / "log.jsonl", result = folder / "result.json";
   std::error_code code;

@@ -67,6 +67,8 @@ enum class Outcome {
   interrupted,  ///< no result, and nothing more was heard
 };
 
+const char* name_of(Outcome outcome);
+
 struct RunRecord {
   std::filesystem::path folder;
   Outcome outcome = Outcome::interrupted;

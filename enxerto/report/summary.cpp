@@ -26,7 +26,8 @@ class Rows {
 
 std::string describe(const EvaluationRecord& evaluation, const Texts& t) {
   std::string out = text(percent(evaluation.top1), " ", t.top1);
-  if (evaluation.top1_interval) out += fill(t.summary_interval, {percent(*evaluation.top1_interval)});
+  if (evaluation.top1_interval)
+    out += fill(t.summary_interval, {percent(*evaluation.top1_interval, t.bounds)});
   if (evaluation.top5) out += text(", ", percent(evaluation.top5), " ", t.top5);
   out += ", " + fill(t.pictures, {with_commas(evaluation.n)});
   if (evaluation.loss) out += text(", ", t.loss, " ", short_number(evaluation.loss));
@@ -43,6 +44,21 @@ std::string describe(const EvaluationRecord& evaluation, const WeakClass& weak, 
 
 }  // namespace
 
+bool can_go_on(const RunRecord& run) { return run.outcome == Outcome::interrupted; }
+
+std::string resume_command(const RunRecord& run) {
+  return text("enxerto train --resume ", shell_word(run.folder.string()));
+}
+
+std::string shell_word(std::string_view word) {
+  constexpr std::string_view plain =
+      "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-+=./:,@%";
+  if (!word.empty() && word.find_first_not_of(plain) == std::string_view::npos) return std::string(word);
+  std::string out = "'";
+  for (const char c : word) out += c == '\'' ? std::string("'\\''") : std::string(1, c);
+  return out + "'";
+}
+
 std::string title_of(const RunRecord& run, const Texts& t) {
   const auto or_unknown = [&](const std::string& name) { return name.empty() ? t.unknown : clean(name); };
   const fs::path data = find_text(run.config, "data");
@@ -55,12 +71,12 @@ std::string outcome_of(const RunRecord& run, const Texts& t) {
   const std::string planned = with_commas(find_count(find_member(run.config, "training"), "epochs"));
   switch (run.outcome) {
     case Outcome::finished:
-      return fill(t.finished, {epochs});
+      return fill(t.finished, {epochs, planned});
     case Outcome::stopped_early:
       return fill(t.stopped_early, {epochs, planned});
     case Outcome::diverged:
-      return fill(t.diverged, {epochs, planned}) +
-             (run.message.empty() ? "" : " " + clean(run.message, 400)) + " " + t.try_lower_rate;
+      return text(fill(t.diverged, {epochs, planned}), " ", clean(run.message, 400),
+                  run.message.empty() ? "" : " ", t.try_lower_rate);
     case Outcome::running:
       return fill(t.running, {epochs, planned});
     case Outcome::interrupted:
@@ -89,13 +105,14 @@ std::vector<WeakClass> find_weak_classes(const EvaluationRecord& evaluation, std
 std::string summarize_run(const RunRecord& run, const Texts& t) {
   Rows rows;
   rows.add(t.outcome, outcome_of(run, t));
+  if (run.unread_lines > 0) rows.add("", fill(t.unread_lines, {with_commas(run.unread_lines)}));
   const auto pictures = [&](const char* split) {
     return with_commas(find_count(find_member(find_member(run.config, "splits"), split), "pictures"));
   };
   rows.add(t.data, fill(t.summary_data, {with_commas(static_cast<std::int64_t>(run.classes.size())),
                                          pictures("train"), pictures("val"), pictures("test")}));
   if (run.best) {
-    std::string best = fill(t.summary_epoch, {fixed(run.best->epoch, 0)});
+    std::string best = fixed(run.best->epoch, 0);
     if (!run.metric.empty()) best += fill(t.summary_by, {clean(run.metric)});
     rows.add(t.best_epoch, best);
   }
@@ -105,7 +122,7 @@ std::string summarize_run(const RunRecord& run, const Texts& t) {
   } else if (run.best && run.best->val_top1) {
     const auto& interval = run.best->val_top1_interval;
     rows.add(t.val, text(percent(run.best->val_top1), " ", t.top1,
-                         interval ? fill(t.summary_interval, {percent(*interval)}) : ""));
+                         interval ? fill(t.summary_interval, {percent(*interval, t.bounds)}) : ""));
   }
   if (const auto& judged = run.test ? run.test : run.val) {
     std::string label = t.weakest;
@@ -132,6 +149,7 @@ std::string summarize_run(const RunRecord& run, const Texts& t) {
   };
   add_file("model.safetensors", t.file_model);
   add_file("report.html", t.file_report);
+  if (can_go_on(run)) rows.add(t.go_on, clean(resume_command(run), 4096));
   return title_of(run, t) + "\n" + rows.take();
 }
 

@@ -2,6 +2,8 @@
 #pragma once
 
 #include <string>
+#include <string_view>
+#include <vector>
 
 #include "enxerto/report/run_record.h"
 #include "enxerto/report/texts.h"
@@ -12,6 +14,14 @@ std::string summarize_run(const RunRecord& run, const Texts& t);
 
 /// What became of the run, in a sentence or two; plain text.
 std::string outcome_of(const RunRecord& run, const Texts& t);
+
+/// Whether `enxerto train --resume` would go on with it, and how to call that. A diverged run would only
+/// diverge again: the same bits.
+bool can_go_on(const RunRecord& run);
+std::string resume_command(const RunRecord& run);
+
+/// As a shell wants it: quoted where it has to be.
+std::string shell_word(std::string_view word);
 
 /// "ResNet-18 on vehicles6"; plain text, cleaned.
 std::string title_of(const RunRecord& run, const Texts& t);

@@ -1,0 +1,27 @@
+/// The tables of the page.
+#pragma once
+
+#include <string>
+
+#include "enxerto/report/run_record.h"
+#include "enxerto/report/texts.h"
+
+namespace enxerto {
+
+/// The most classes whose confusion matrix is drawn; more make a table of the worst pairs only.
+inline constexpr std::size_t most_matrix_classes = 50;
+
+/// Counts, the colour of each being its part of the true class. Empty where there is no matrix, or where
+/// it is too large.
+std::string confusion_table(const EvaluationRecord& evaluation, const Texts& t);
+
+/// The pairs that were taken for one another most often; empty where nothing was.
+std::string confused_pairs_table(const EvaluationRecord& evaluation, const Texts& t);
+
+/// A row for each class, weakest first; the 400 weakest where there are more.
+std::string class_table(const EvaluationRecord& evaluation, const Texts& t);
+
+/// A row for each epoch; up to 200, evenly spaced.
+std::string epoch_table(const std::vector<EpochLine>& epochs, const Texts& t);
+
+}  // namespace enxerto
