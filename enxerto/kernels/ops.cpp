@@ -80,6 +80,11 @@ std::unique_ptr<Op> make_concat(const ConcatSpec& spec, const PlanArgs& args) {
   return reference::as_op(reference::concat(spec), args, spec.out, {});
 }
 
+std::unique_ptr<Op> make_channel_pad(const ChannelPadSpec& spec, const PlanArgs& args) {
+  if (!args.reference) return cpu::channel_pad(spec, args);
+  return reference::as_op(reference::channel_pad(spec), args, spec.out, {});
+}
+
 std::unique_ptr<Op> make_flatten(const Shape& in, const PlanArgs& args) {
   if (!args.reference) return cpu::flatten(in, args);
   return reference::as_op(reference::flatten(in), args, {.n = in.n, .c = in.c * in.h * in.w}, {});

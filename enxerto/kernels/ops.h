@@ -17,6 +17,7 @@ std::unique_ptr<Op> make_softmax(const SoftmaxSpec& spec, const PlanArgs& args);
 std::unique_ptr<Op> make_add(const AddSpec& spec, const PlanArgs& args);
 std::unique_ptr<Op> make_multiply(const MultiplySpec& spec, const PlanArgs& args);
 std::unique_ptr<Op> make_concat(const ConcatSpec& spec, const PlanArgs& args);
+std::unique_ptr<Op> make_channel_pad(const ChannelPadSpec& spec, const PlanArgs& args);
 /// {n, c, h, w} to {n, c*h*w, 1, 1}: plain in, plain out, nothing moves.
 std::unique_ptr<Op> make_flatten(const Shape& in, const PlanArgs& args);
 

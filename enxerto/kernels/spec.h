@@ -100,4 +100,10 @@ struct ConcatSpec {
   Shape out;
 };
 
+/// Channels of zeros before and after.
+struct ChannelPadSpec {
+  Shape in, out;
+  std::int64_t before = 0;
+};
+
 }  // namespace enxerto

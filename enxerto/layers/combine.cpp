@@ -58,4 +58,21 @@ std::unique_ptr<Op> Concat::plan(const PlanArgs& args) const {
   return make_concat({.in = in, .out = out_shape(in)}, args);
 }
 
+Shape ChannelPad::out_shape(std::span<const Shape> in) const {
+  check_inputs(kind, in, 1);
+  if (before < 0 || after < 0)
+    throw Error(ErrorKind::usage,
+                text(kind, ": ", before, " channels before and ", after, " after cannot be"));
+  Shape made = in[0];
+  made.c += std::int64_t{before} + after;
+  return check_activation(kind, made);
+}
+
+std::vector<ParamSpec> ChannelPad::params(std::span<const Shape>) const { return {}; }
+
+std::unique_ptr<Op> ChannelPad::plan(const PlanArgs& args) const {
+  const std::vector<Shape> in = shapes_of(args);
+  return make_channel_pad({.in = in[0], .out = out_shape(in), .before = before}, args);
+}
+
 }  // namespace enxerto

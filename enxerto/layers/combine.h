@@ -1,4 +1,4 @@
-/// Layers of several inputs.
+/// Layers of several inputs, and what makes an input fit another.
 #pragma once
 
 #include "enxerto/layers/layer.h"
@@ -36,6 +36,19 @@ struct Concat {
   std::vector<ParamSpec> params(std::span<const Shape> in) const;
   std::unique_ptr<Op> plan(const PlanArgs& args) const;
   friend bool operator==(const Concat&, const Concat&) = default;
+};
+
+/// Channels of zeros before and after: the shortcut without parameters of He et al. 2015 (option A).
+struct ChannelPad {
+  int before = 0, after = 0;
+  static constexpr std::string_view kind = "channel_pad";
+  static constexpr auto fields =
+      std::tuple{field("before", &ChannelPad::before), field("after", &ChannelPad::after)};
+
+  Shape out_shape(std::span<const Shape> in) const;
+  std::vector<ParamSpec> params(std::span<const Shape> in) const;
+  std::unique_ptr<Op> plan(const PlanArgs& args) const;
+  friend bool operator==(const ChannelPad&, const ChannelPad&) = default;
 };
 
 }  // namespace enxerto

@@ -197,6 +197,10 @@ std::vector<Row> rows() {
       {"concat_of_three", Concat{}, {{2, 8, 3, 3}, {2, 16, 3, 3}, {2, 24, 3, 3}}},
       {"concat_oddly", Concat{}, {{3, 5, 3, 4}, {3, 20, 3, 4}, {3, 3, 3, 4}}},
       {"concat_features", Concat{}, {{3, 10}, {3, 6}}},
+
+      {"channel_pad", ChannelPad{.before = 16, .after = 16}, {{2, 32, 4, 5}}},
+      {"channel_pad_oddly", ChannelPad{.before = 3, .after = 8}, {{3, 5, 3, 4}}},
+      {"channel_pad_features", ChannelPad{.before = 0, .after = 2}, {{3, 10}}},
   };
   for (int kind = 0; kind <= static_cast<int>(Activation::silu); ++kind)
     for (const std::int64_t channels : {16, 5})

@@ -19,7 +19,7 @@
 namespace enxerto {
 
 using AnyLayer = std::variant<Input, Conv2d, Linear, BatchNorm, Activate, MaxPool2d, AvgPool2d, GlobalAvgPool,
-                              LocalResponseNorm, Dropout, Softmax, Flatten, Add, Multiply, Concat>;
+                              LocalResponseNorm, Dropout, Softmax, Flatten, Add, Multiply, Concat, ChannelPad>;
 
 template <class... L>
 constexpr bool all_layers(const std::variant<L...>*) {

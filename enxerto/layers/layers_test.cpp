@@ -117,6 +117,7 @@ TEST(Shapes, AreThoseOfEachLayer) {
   EXPECT_EQ(out(GlobalAvgPool{}, {{2, 64, 7, 7}}), (Shape{2, 64}));
   EXPECT_EQ(out(Flatten{}, {{2, 64, 7, 7}}), (Shape{2, 3136}));
   EXPECT_EQ(out(Concat{}, {{1, 3, 4, 4}, {1, 5, 4, 4}, {1, 1, 4, 4}}), (Shape{1, 9, 4, 4}));
+  EXPECT_EQ(out(ChannelPad{.before = 2, .after = 3}, {{1, 4, 6, 7}}), (Shape{1, 9, 6, 7}));
   EXPECT_EQ(out(Multiply{}, {{1, 3, 4, 4}, {1, 3}}), (Shape{1, 3, 4, 4}));
 }
 

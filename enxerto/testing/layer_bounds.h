@@ -322,6 +322,7 @@ inline Bounds bounds_of(const Softmax&, const BoundsCase& c) {
 
 inline Bounds bounds_of(const Flatten&, const BoundsCase& c) { return exact(c.wanted); }
 inline Bounds bounds_of(const Concat&, const BoundsCase& c) { return exact(c.wanted); }
+inline Bounds bounds_of(const ChannelPad&, const BoundsCase& c) { return exact(c.wanted); }
 
 inline Bounds bounds_of(const Add&, const BoundsCase& c) {
   Bounds bounds = exact(c.wanted);

@@ -1,4 +1,4 @@
-// What looks along channels: local response normalisation, softmax, concatenation.
+// What looks along channels: local response normalisation, softmax, concatenation, padding.
 #include <cmath>
 #include <cstring>
 
@@ -165,6 +165,40 @@ class ConcatOp : public Op {
   std::vector<std::int64_t> runs_;  ///< floats of each input that lie together
 };
 
+/// In plain order, or in blocks that no border cuts, a picture is one run of floats between zeros.
+class ChannelPadOp : public Op {
+ public:
+  ChannelPadOp(const ChannelPadSpec& spec, const PlanArgs& args) {
+    const std::int64_t offered = args.in.at(0).block, after = spec.out.c - spec.in.c - spec.before;
+    const bool whole = spec.before % offered == 0 && spec.in.c % offered == 0 && after % offered == 0;
+    const std::int64_t block = whole ? offered : 1, pixels = spec.in.h * spec.in.w;
+    info_.in = {make_layout(spec.in, block)};
+    info_.out = make_layout(spec.out, block);
+    info_.keeps_in = {false};
+    info_.implementation = "loops";
+    pictures_ = spec.in.n;
+    before_ = spec.before * pixels;
+    run_ = spec.in.c * pixels;
+    after_ = after * pixels;
+  }
+  void forward(const Forward& run) override {
+#pragma omp parallel for schedule(static)
+    for (std::int64_t n = 0; n < pictures_; ++n) {
+      float* out = std::fill_n(run.out + n * (before_ + run_ + after_), before_, 0.0f);
+      out = std::copy_n(run.in[0] + n * run_, run_, out);
+      std::fill_n(out, after_, 0.0f);
+    }
+  }
+  void backward(const Backward& run) override {
+#pragma omp parallel for schedule(static)
+    for (std::int64_t n = 0; n < pictures_; ++n)
+      std::copy_n(run.dout + n * (before_ + run_ + after_) + before_, run_, run.din[0] + n * run_);
+  }
+
+ private:
+  std::int64_t pictures_ = 0, before_ = 0, run_ = 0, after_ = 0;  ///< the last three in floats
+};
+
 }  // namespace
 
 std::unique_ptr<Op> lrn(const LrnSpec& spec, const PlanArgs& args) {
@@ -172,6 +206,9 @@ std::unique_ptr<Op> lrn(const LrnSpec& spec, const PlanArgs& args) {
 }
 std::unique_ptr<Op> softmax(const SoftmaxSpec& spec, const PlanArgs& args) {
   return std::make_unique<SoftmaxOp>(spec, args);
+}
+std::unique_ptr<Op> channel_pad(const ChannelPadSpec& spec, const PlanArgs& args) {
+  return std::make_unique<ChannelPadOp>(spec, args);
 }
 std::unique_ptr<Op> concat(const ConcatSpec& spec, const PlanArgs& args) {
   return std::make_unique<ConcatOp>(spec, args);

@@ -17,6 +17,7 @@ std::unique_ptr<Op> softmax(const SoftmaxSpec& spec, const PlanArgs& args);
 std::unique_ptr<Op> add(const AddSpec& spec, const PlanArgs& args);
 std::unique_ptr<Op> multiply(const MultiplySpec& spec, const PlanArgs& args);
 std::unique_ptr<Op> concat(const ConcatSpec& spec, const PlanArgs& args);
+std::unique_ptr<Op> channel_pad(const ChannelPadSpec& spec, const PlanArgs& args);
 std::unique_ptr<Op> flatten(const Shape& in, const PlanArgs& args);
 
 }  // namespace enxerto::cpu

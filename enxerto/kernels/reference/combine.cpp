@@ -80,11 +80,43 @@ class Concat : public Kernel {
   ConcatSpec spec_;
 };
 
+class ChannelPad : public Kernel {
+ public:
+  explicit ChannelPad(const ChannelPadSpec& spec) : spec_(spec) {}
+
+  void forward(const std::vector<Block>& in, std::vector<Block>&, Block& out, Rng) const override {
+    out = zeros(spec_.out.size());
+    for_each_element([&](std::size_t inner, std::size_t outer) { out[outer] = in[0][inner]; });
+  }
+
+  void backward(const std::vector<Block>&, const std::vector<Block>&, const Block&, const Block& dout,
+                std::vector<Block>& din, std::vector<Block>& dparams, Rng) const override {
+    din = {zeros(spec_.in.size())};
+    dparams.clear();
+    for_each_element([&](std::size_t inner, std::size_t outer) { din[0][inner] = dout[outer]; });
+  }
+
+ private:
+  /// visit(where an element lies in the input, where in the output).
+  template <class Visit>
+  void for_each_element(Visit visit) const {
+    const Shape& in = spec_.in;
+    for (std::int64_t n = 0; n < in.n; ++n)
+      for (std::int64_t c = 0; c < in.c; ++c)
+        for (std::int64_t h = 0; h < in.h; ++h)
+          for (std::int64_t w = 0; w < in.w; ++w)
+            visit(place(in, n, c, h, w), place(spec_.out, n, c + spec_.before, h, w));
+  }
+
+  ChannelPadSpec spec_;
+};
+
 }  // namespace
 
 std::unique_ptr<Kernel> add(const AddSpec&) { return std::make_unique<Add>(); }
 std::unique_ptr<Kernel> multiply(const MultiplySpec& spec) { return std::make_unique<Multiply>(spec); }
 std::unique_ptr<Kernel> concat(const ConcatSpec& spec) { return std::make_unique<Concat>(spec); }
+std::unique_ptr<Kernel> channel_pad(const ChannelPadSpec& spec) { return std::make_unique<ChannelPad>(spec); }
 std::unique_ptr<Kernel> flatten(const Shape&) { return activation({.kind = Activation::none}); }
 
 }  // namespace enxerto::reference

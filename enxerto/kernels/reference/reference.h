@@ -41,6 +41,7 @@ std::unique_ptr<Kernel> softmax(const SoftmaxSpec& spec);
 std::unique_ptr<Kernel> add(const AddSpec& spec);
 std::unique_ptr<Kernel> multiply(const MultiplySpec& spec);
 std::unique_ptr<Kernel> concat(const ConcatSpec& spec);
+std::unique_ptr<Kernel> channel_pad(const ChannelPadSpec& spec);
 std::unique_ptr<Kernel> flatten(const Shape& in);
 
 /// The kernel as an Op: plain layouts, floats widened before and rounded after. `params` are the
