@@ -20,4 +20,9 @@ Graph make_lenet5(const Shape& image, int classes, bool include_top);
 Graph make_resnet(const Shape& image, int classes, bool include_top, const std::array<int, 4>& blocks,
                   bool bottleneck);
 
+/// The CIFAR ResNet of He et al. 2015, section 4.2, with 6 * blocks + 2 layers and shortcuts without
+/// parameters (option A): every second pixel, missing channels zero, half of them before and half after.
+/// Names are those of akamaster/pytorch_resnet_cifar10.
+Graph make_resnet_cifar(const Shape& image, int classes, bool include_top, int blocks);
+
 }  // namespace enxerto

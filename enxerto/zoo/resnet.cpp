@@ -65,4 +65,30 @@ Graph make_resnet(const Shape& image, int classes, bool include_top, const std::
   return net;
 }
 
+Graph make_resnet_cifar(const Shape& image, int classes, bool include_top, int blocks) {
+  Graph net;
+  Builder build{net};
+  const NodeId first = build.conv_bn("conv1", "bn1", net.input(image), {.out = 16, .kernel = 3, .pad = 1});
+  NodeId x = build.relu("relu", first);
+  for (int stage = 0; stage < 3; ++stage) {
+    const int channels = 16 << stage;
+    for (int i = 0; i < blocks; ++i) {
+      const std::string block = text("layer", stage + 1, ".", i);
+      const bool halves = stage > 0 && i == 0;
+      const NodeId branch = build.basic(block, x, channels, halves ? 2 : 1);
+      NodeId shortcut = x;
+      if (halves) {
+        // A mean over one pixel is that pixel: with stride 2 every second one remains.
+        const NodeId thinned = net.add(block + ".shortcut.pixels", AvgPool2d{.kernel = 1, .stride = 2}, {x});
+        shortcut = net.add(block + ".shortcut.channels",
+                           ChannelPad{.before = channels / 4, .after = channels / 4}, {thinned});
+      }
+      x = build.join(block, branch, shortcut);
+    }
+  }
+  if (!include_top) return net;
+  net.add("linear", Linear{.out = classes}, {net.add("avgpool", GlobalAvgPool{}, {x})});
+  return net;
+}
+
 }  // namespace enxerto

@@ -11,15 +11,16 @@
 namespace enxerto {
 namespace {
 
-constexpr Shape imagenet{1, 3, 224, 224};
+constexpr Shape cifar{1, 3, 32, 32}, imagenet{1, 3, 224, 224};
 constexpr std::array<float, 3> half = {0.5f, 0.5f, 0.5f};
-// Of ImageNet's training pictures, as torchvision's weights expect them; CIFAR-10's and MNIST's alike.
+// Of ImageNet's training pictures, as torchvision's weights expect them; which akamaster's of CIFAR-10 do
+// too.
 constexpr std::array<float, 3> imagenet_mean = {0.485f, 0.456f, 0.406f},
                                imagenet_std = {0.229f, 0.224f, 0.225f};
 constexpr std::array<float, 3> mnist_mean = {0.1307f, 0.1307f, 0.1307f},
                                mnist_std = {0.3081f, 0.3081f, 0.3081f};
 
-constexpr std::array<NetInfo, 5> all_nets = {{
+constexpr std::array<NetInfo, 6> all_nets = {{
     {"lecture3",
      "three convolutions and a linear layer, the lecture's own",
      {1, 3, 96, 96},
@@ -34,6 +35,9 @@ constexpr std::array<NetInfo, 5> all_nets = {{
      mnist_mean,
      mnist_std,
      make_lenet5},
+    {"resnet20_cifar", "ResNet-20 for small pictures (He et al. 2015, section 4.2)", cifar, 10, imagenet_mean,
+     imagenet_std,
+     [](const Shape& image, int classes, bool top) { return make_resnet_cifar(image, classes, top, 3); }},
     {"resnet18", "ResNet-18 (He et al. 2015), torchvision's form", imagenet, 1000, imagenet_mean,
      imagenet_std,
      [](const Shape& image, int classes, bool top) {

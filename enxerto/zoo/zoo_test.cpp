@@ -53,6 +53,16 @@ TEST(Zoo, ResNet50IsTorchvisionsAndKerasWouldCountItsStatisticsToo) {
   EXPECT_EQ(net.params().size(), 267u);  // 320 less 53
 }
 
+TEST(Zoo, ResNet20HasShortcutsWithoutParameters) {
+  const Graph net = make_net("resnet20_cifar");
+  // He et al. 2015, table 6: 0.27 million.
+  EXPECT_EQ(summarize(net).parameters, 269722);
+  EXPECT_EQ(net.params().size(), 19u * 5 + 2);
+  EXPECT_TRUE(has_param(net, "layer1.0.conv1.weight", {16, 16, 3, 3}));
+  EXPECT_TRUE(has_param(net, "layer3.2.bn2.running_var", {.n = 64}));
+  EXPECT_TRUE(has_param(net, "linear.weight", {.n = 10, .c = 64}));
+}
+
 TEST(Zoo, Lenet5IsThePapers) {
   EXPECT_EQ(parameters("lenet5"), 61706);
   EXPECT_EQ(parameters("lenet5", {.image = Shape{.c = 1, .h = 32, .w = 32}}), 61706);
