@@ -36,8 +36,6 @@ Environment read_environment() {
     made.reference_kernels = true;
   }
   made.check_finite = flag("ENXERTO_CHECK_FINITE");
-  made.profile = flag("ENXERTO_PROFILE");
-  made.dump = variable("ENXERTO_DUMP");
   made.max_isa = variable("DNNL_MAX_CPU_ISA");
   if (made.max_isa.empty()) made.max_isa = variable("ONEDNN_MAX_CPU_ISA");
   return made;

@@ -8,9 +8,7 @@ namespace enxerto {
 struct Environment {
   int threads = 0;                 ///< ENXERTO_THREADS: 0 means all cores
   bool reference_kernels = false;  ///< ENXERTO_KERNELS=reference: the slow twins, for finding faults
-  bool check_finite = false;       ///< ENXERTO_CHECK_FINITE=1: name the first node with NaN
-  bool profile = false;            ///< ENXERTO_PROFILE=1: time per node
-  std::string dump;                ///< ENXERTO_DUMP=dir: write every activation there
+  bool check_finite = false;       ///< ENXERTO_CHECK_FINITE=1: stop at the first node with NaN
   std::string max_isa;             ///< DNNL_MAX_CPU_ISA, oneDNN's: the widest instructions to use
 };
 

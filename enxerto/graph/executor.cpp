@@ -407,6 +407,16 @@ struct Executor::Plan {
     for (std::int64_t i = 0; i < size; ++i) b[i] += a[i];
   }
 
+  /// Whether the output of a forward step is; copies have what was looked at before.
+  bool is_finite(const Step& step) {
+    if (step.run == none) return true;
+    const int out = runs[at(step.run)].out;
+    return all_finite({data(out), static_cast<std::size_t>(cells[at(out)].layout.size())});
+  }
+  const std::string& name_of(const Step& step) const {
+    return program.nodes()[at(runs[at(step.run)].node)].name;
+  }
+
   template <class Do>
   void timed(Step& step, Do run) {
     const double start = now_seconds();
@@ -452,8 +462,12 @@ ConstView Executor::forward(ConstView images, std::int64_t step) {
   ensure(images.shape == in, "the batch has the size that was planned for");
   plan.images = images.data.data();
   plan.training_step = step;
-  for (int s = 0; s < plan.forward_steps; ++s)
+  for (int s = 0; s < plan.forward_steps; ++s) {
     plan.timed(plan.steps[Plan::at(s)], [&](const Step& each) { plan.forward_step(each); });
+    if (environment().check_finite && !plan.is_finite(plan.steps[Plan::at(s)]))
+      throw Error(ErrorKind::diverged, text("layer ", plan.name_of(plan.steps[Plan::at(s)]),
+                                            " made a NaN or infinity at step ", step));
+  }
   return {out, {plan.read(plan.output_cell), static_cast<std::size_t>(out.size())}};
 }
 
@@ -553,11 +567,7 @@ std::string Executor::find_not_finite(ConstView images, std::int64_t step) {
   for (int s = 0; s < plan.forward_steps; ++s) {
     const Step& each = plan.steps[Plan::at(s)];
     plan.forward_step(each);
-    if (each.run == none) continue;
-    const Run& run = plan.runs[Plan::at(each.run)];
-    const Cell& out = plan.cells[Plan::at(run.out)];
-    if (!all_finite({plan.data(run.out), static_cast<std::size_t>(out.layout.size())}))
-      return plan.program.nodes()[Plan::at(run.node)].name;
+    if (!plan.is_finite(each)) return plan.name_of(each);
   }
   return "";
 }

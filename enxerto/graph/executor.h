@@ -47,7 +47,8 @@ class Executor {
   Executor& operator=(Executor&&) noexcept;
 
   /// images {batch, c, h, w}; the answer {batch, ...} is valid until the next call. `step` numbers the
-  /// training steps: dropout is a function of (seed, step, node).
+  /// training steps: dropout is a function of (seed, step, node). With ENXERTO_CHECK_FINITE=1 throws
+  /// Error{diverged} at the first node whose output is not finite.
   ConstView forward(ConstView images, std::int64_t step = 0);
   /// The gradient of the loss by the last forward()'s output. Stops where everything below is frozen.
   void backward(ConstView dout);
@@ -65,7 +66,7 @@ class Executor {
   int batch() const;
   std::int64_t memory_bytes() const;         ///< activations, gradients and scratch: the planned arena
   std::int64_t param_bytes() const;          ///< packed parameters and their gradients
-  std::vector<StepProfile> profile() const;  ///< times are there with ENXERTO_PROFILE=1
+  std::vector<StepProfile> profile() const;  ///< in the order of running
   /// The first node whose output of the last forward(), or parameter, is not finite; empty: none. Runs
   /// the last batch again.
   std::string find_not_finite(ConstView images, std::int64_t step);
