@@ -28,13 +28,15 @@ function(enxerto_folder name)
 endfunction()
 
 # enxerto_test_program(NAME SOURCES ... LIBRARIES ...): a GoogleTest program known to ctest.
-# DISCOVERY PRE_TEST keeps the build from running what it has just built.
+# DISCOVERY PRE_TEST keeps the build from running what it has just built. Threads that wait go to sleep:
+# on a busy machine those that spin take the processor from those that work.
 function(enxerto_test_program name)
   cmake_parse_arguments(T "" "" "SOURCES;LIBRARIES" ${ARGN})
   add_executable(${name} ${T_SOURCES})
   target_link_libraries(${name} PRIVATE ${T_LIBRARIES} GTest::gtest_main)
   enxerto_warnings(${name})
   gtest_discover_tests(${name} DISCOVERY_MODE PRE_TEST PROPERTIES TIMEOUT 600
+    ENVIRONMENT OMP_WAIT_POLICY=passive
     WORKING_DIRECTORY ${PROJECT_SOURCE_DIR})
 endfunction()
 
