@@ -80,10 +80,9 @@ double seconds_of(const Probe& probe, std::int64_t rounds, int threads) {
 }
 
 double measure_gflops(const Probe& probe, int threads) {
-  std::int64_t rounds = 1 << 16;
-  while (seconds_of(probe, rounds, threads) < 0.02) rounds *= 2;
-  double best = seconds_of(probe, rounds, threads);
-  for (int i = 0; i < 5; ++i) best = std::min(best, seconds_of(probe, rounds, threads));
+  constexpr std::int64_t rounds = 1 << 21;  // some milliseconds, long enough to wake all threads
+  double best = 1e30;
+  for (int i = 0; i < 30; ++i) best = std::min(best, seconds_of(probe, rounds, threads));
   return 2e-9 * static_cast<double>(rounds) * chains * probe.lanes * threads / best;
 }
 

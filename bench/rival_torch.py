@@ -140,9 +140,9 @@ def make_step(options):
 
         return step
 
-    import torch._inductor.config
+    from torch._inductor import config
 
-    torch._inductor.config.freezing = True  # constants folded into the code; it wants no_grad
+    config.freezing = True  # constants folded into the code; it wants no_grad
     model = torch.compile(net)
 
     def step():
