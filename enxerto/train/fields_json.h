@@ -56,11 +56,11 @@ T value_from_json(const Json& json, const std::string& where) {
       throw Error(ErrorKind::corrupt, error.what());
     }
   } else if constexpr (std::is_integral_v<T>) {
-    const bool fits =
-        json.is_number_unsigned()
-            ? json.get<std::uint64_t>() <= static_cast<std::uint64_t>(std::numeric_limits<T>::max())
-            : json.is_number_integer() && std::is_signed_v<T> &&
-                  json.get<std::int64_t>() >= static_cast<std::int64_t>(std::numeric_limits<T>::min());
+    bool fits = false;
+    if (json.is_number_unsigned())
+      fits = std::in_range<T>(json.get<std::uint64_t>());
+    else if (json.is_number_integer())
+      fits = std::in_range<T>(json.get<std::int64_t>());
     if (!fits) fail_json(where, "a whole number was expected, not too large");
     return json.get<T>();
   } else if constexpr (std::is_floating_point_v<T>) {

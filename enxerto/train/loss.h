@@ -18,8 +18,8 @@ namespace enxerto {
 /// s the label smoothing and C the number of classes (Szegedy et al. 2016, section 7).
 struct CrossEntropy {
   static constexpr std::string_view kind = "cross_entropy";
-  double label_smoothing = 0;         ///< in [0, 1)
-  std::vector<double> class_weights;  ///< empty: all one; else one for each class, none negative
+  double label_smoothing = 0;              ///< in [0, 1)
+  std::vector<double> class_weights = {};  ///< empty: all one; else one for each class, none negative
   static constexpr auto fields = std::tuple{field("label_smoothing", &CrossEntropy::label_smoothing),
                                             field("class_weights", &CrossEntropy::class_weights)};
   friend bool operator==(const CrossEntropy&, const CrossEntropy&) = default;

@@ -62,7 +62,7 @@ using OnOutputs = std::function<void(std::int64_t index, std::int32_t label, std
 
 struct EvaluateOptions {
   LossConfig loss = CrossEntropy{};
-  OnOutputs on_outputs;                     ///< optional
+  OnOutputs on_outputs = {};                ///< optional
   const std::atomic<bool>* stop = nullptr;  ///< optional: Error{interrupted} where it turns true
 };
 

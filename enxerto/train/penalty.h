@@ -23,7 +23,7 @@ constexpr Penalty elastic_net(double alpha, double ratio) { return {alpha * rati
 
 /// The gradient that an optimizer sees: scale (g + l1 sign(w) + l2 w), with sign(0) = 0.
 struct Shaping {
-  Penalty penalty;
+  Penalty penalty = {};
   double scale = 1;
 };
 

@@ -23,12 +23,12 @@ struct TrainConfig {
   int epochs = 10;
   int batch = 32;          ///< of no more pictures than there are
   std::uint64_t seed = 0;  ///< of order, augmentation and dropout
-  Preprocess preprocess;
-  Augment augment;
-  LossConfig loss;
+  Preprocess preprocess = {};
+  Augment augment = {};
+  LossConfig loss = CrossEntropy{};
   OptimizerConfig optimizer = Momentum{};
-  Schedule schedule;
-  Penalty penalty;
+  Schedule schedule = {};
+  Penalty penalty = {};
   double clip_norm = 0;  ///< the most that the norm of all gradients may be; 0: no bound
   Metric metric = Metric::val_loss;
   double min_delta = 0;  ///< an epoch is the best only if it is better by more than this
