@@ -3,8 +3,9 @@
 #include <algorithm>
 #include <charconv>
 #include <cstdio>
-#include <cstdlib>
 #include <iostream>
+#include <map>
+#include <memory>
 #include <nlohmann/json.hpp>
 #include <optional>
 
@@ -245,7 +246,6 @@ int main(int count, char** words) {
   using namespace enxerto;
   try {
     const bench::Options options = bench::parse({words + 1, words + count});
-    if (options.profile) setenv("ENXERTO_PROFILE", "1", 1);
     set_threads(options.threads);
     bench::Job job(options);
     options.serve ? bench::serve(options, job) : bench::measure(options, job);
