@@ -1,0 +1,47 @@
+/// The verbs of the command, and what they share.
+#pragma once
+
+#include <CLI/CLI.hpp>
+#include <filesystem>
+#include <functional>
+#include <nlohmann/json_fwd.hpp>
+#include <string>
+#include <vector>
+
+#include "enxerto/tensor/shape.h"
+
+namespace enxerto::cli {
+
+/// What the command line asks for, run after all of it was understood. Returns the exit code.
+using Action = std::function<int()>;
+
+/// Each adds its verb; where the verb is given, `chosen` becomes what it does.
+void add_train(CLI::App& app, Action& chosen);
+void add_predict(CLI::App& app, Action& chosen);
+void add_evaluate(CLI::App& app, Action& chosen);
+void add_summary(CLI::App& app, Action& chosen);
+void add_preprocess(CLI::App& app, Action& chosen);
+void add_report(CLI::App& app, Action& chosen);
+void add_demo(CLI::App& app, Action& chosen);
+
+/// Flags that most verbs have.
+struct Common {
+  int threads = 0;  ///< 0: ENXERTO_THREADS, or all cores
+  bool json = false;
+};
+void add_json(CLI::App& verb, Common& common);
+void add_threads(CLI::App& verb, Common& common);
+
+/// Prints one object on a line of standard output; what is not UTF-8 in it is replaced.
+void print_json(const nlohmann::json& json);
+
+/// Throws Error{usage} unless value >= least.
+void check_at_least(const char* flag, int value, int least);
+
+/// As a shell wants it: quoted where it has to be.
+std::string shell_word(const std::filesystem::path& path);
+
+/// 0.9312 as "93.1 %", with `digits` digits.
+std::string percent(double proportion, int digits = 1);
+
+}  // namespace enxerto::cli

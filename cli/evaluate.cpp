@@ -1,0 +1,224 @@
+// enxerto evaluate: how well a model does on labelled pictures.
+#include <algorithm>
+#include <memory>
+#include <nlohmann/json.hpp>
+
+#include "cli/commands.h"
+#include "cli/console.h"
+#include "cli/model.h"
+#include "cli/training.h"
+#include "enxerto/core/error.h"
+#include "enxerto/core/file.h"
+#include "enxerto/core/system.h"
+#include "enxerto/core/text.h"
+#include "enxerto/data/split.h"
+#include "enxerto/train/metrics.h"
+
+namespace enxerto::cli {
+namespace {
+
+namespace fs = std::filesystem;
+
+struct EvaluateFlags {
+  Common common;
+  std::string model, data, split;
+  int batch = 32, workers = 1;
+};
+
+/// All splits one after the other.
+class All final : public Dataset {
+ public:
+  explicit All(const Splits& splits) {
+    for (const auto& part : {splits.train, splits.val, splits.test})
+      if (part) parts_.push_back(part);
+  }
+  std::int64_t size() const override {
+    std::int64_t n = 0;
+    for (const auto& part : parts_) n += part->size();
+    return n;
+  }
+  Sample get(std::int64_t index) const override {
+    const Dataset& part = find(index);
+    return part.get(index);
+  }
+  std::int32_t label(std::int64_t index) const override {
+    const Dataset& part = find(index);
+    return part.label(index);
+  }
+  std::string name(std::int64_t index) const override {
+    const Dataset& part = find(index);
+    return part.name(index);
+  }
+  std::span<const std::string> classes() const override { return parts_.front()->classes(); }
+
+ private:
+  /// The part that a picture lies in; the index becomes its place there.
+  const Dataset& find(std::int64_t& index) const {
+    auto part = parts_.begin();
+    for (; index >= (*part)->size(); ++part) index -= (*part)->size();
+    return **part;
+  }
+  std::vector<std::shared_ptr<const Dataset>> parts_;
+};
+
+/// What a run held back of data that have no such split; null where the model is no run or the data are
+/// others.
+std::shared_ptr<const Dataset> held_back(const EvaluateFlags& flags, const Splits& splits,
+                                         std::string_view split) {
+  const fs::path config_path = fs::path(flags.model) / "config.json";
+  if (!fs::is_regular_file(config_path) || !splits.train) return nullptr;
+  const auto json = nlohmann::json::parse(read_text_file(config_path), nullptr, false);
+  if (json.is_discarded()) return nullptr;
+  const RunConfig config = RunConfig::from_json(json);
+  Splits again = splits;
+  again = with_splits(std::move(again), config.val_fraction, config.test_fraction, config.split_seed);
+  const auto& record = split == "val" ? config.val : split == "test" ? config.test : config.train;
+  const auto& found = split == "val" ? again.val : split == "test" ? again.test : again.train;
+  return found && record && *record == record_of(*found) ? found : nullptr;
+}
+
+struct Chosen {
+  std::string split;
+  std::shared_ptr<const Dataset> data;
+};
+
+Chosen choose(const EvaluateFlags& flags, const Splits& splits) {
+  const auto find = [&](std::string_view split) -> std::shared_ptr<const Dataset> {
+    if (split == "all") return std::make_shared<All>(splits);
+    if (split == "train") {
+      const auto kept = held_back(flags, splits, split);
+      return kept ? kept : splits.train;
+    }
+    const auto& own = split == "val" ? splits.val : splits.test;
+    return own ? own : held_back(flags, splits, split);
+  };
+  if (!flags.split.empty()) {
+    if (auto data = find(flags.split)) return {flags.split, data};
+    throw Error(ErrorKind::not_found,
+                text(flags.data, ": has no ", flags.split, " split; choose another --split, or all"));
+  }
+  for (const char* split : {"test", "val"})
+    if (auto data = find(split)) return {split, data};
+  return {"all", find("all")};
+}
+
+std::string format_proportion(const nlohmann::json& value) {
+  return value.is_null() ? "-" : percent(value.get<double>());
+}
+
+void print_evaluation(const EvaluateFlags& flags, const std::string& split, const Evaluation& evaluation,
+                      Console& console) {
+  const nlohmann::json json = evaluation.to_json();
+  const Interval interval = evaluation.top1_interval();
+  console.line(text(flags.data, ", ", split == "all" ? "all" : "split " + split, ": ",
+                    with_commas(evaluation.n), " pictures"));
+  console.line();
+  console.line(text("top-1  ", console.bold(pad_left(percent(evaluation.top1(), 2), 8)), "   (95 % interval ",
+                    percent(interval.low), " to ", percent(interval.high), ")"));
+  if (json.contains("top5")) console.line(text("top-5  ", pad_left(percent(evaluation.top5(), 2), 8)));
+  console.line(text("loss   ", pad_left(fixed(evaluation.loss, 4), 8)));
+  console.line();
+
+  std::size_t width = 5;
+  for (const std::string& name : evaluation.classes) width = std::max(width, columns_of(name));
+  const auto row = [&](std::string_view name, std::string_view n, std::string_view right,
+                       const std::string& precision, const std::string& recall, const std::string& f1) {
+    return text(pad_right(name, width), pad_left(n, 9), pad_left(right, 9), pad_left(precision, 12),
+                pad_left(recall, 10), pad_left(f1, 10));
+  };
+  console.line(console.dim(row("class", "pictures", "right", "precision", "recall", "f1")));
+  for (const auto& score : json.at("per_class"))
+    console.line(row(score.at("class").get<std::string>(), with_commas(score.at("n").get<std::int64_t>()),
+                     with_commas(score.at("right").get<std::int64_t>()),
+                     format_proportion(score.at("precision")), format_proportion(score.at("recall")),
+                     format_proportion(score.at("f1"))));
+  console.line(
+      console.dim(row("mean", "", "", format_proportion(json.at("macro_precision")),
+                      format_proportion(json.at("macro_recall")), format_proportion(json.at("macro_f1")))));
+
+  struct Mistake {
+    std::int64_t count;
+    std::size_t is, taken_for;
+  };
+  std::vector<Mistake> mistakes;
+  const std::size_t classes = evaluation.classes.size();
+  for (std::size_t i = 0; i < evaluation.confusion.size(); ++i)
+    if (i / classes != i % classes && evaluation.confusion[i] > 0)
+      mistakes.push_back({evaluation.confusion[i], i / classes, i % classes});
+  std::ranges::stable_sort(mistakes, std::greater{}, &Mistake::count);
+  mistakes.resize(std::min<std::size_t>(mistakes.size(), 3));
+  if (!mistakes.empty()) console.line();
+  for (const Mistake& mistake : mistakes)
+    console.line(text(with_commas(mistake.count), " times \"", evaluation.classes[mistake.is],
+                      "\" taken for \"", evaluation.classes[mistake.taken_for], "\""));
+}
+
+int run_evaluate(const EvaluateFlags& flags) {
+  check_at_least("--batch", flags.batch, 1);
+  check_at_least("--workers", flags.workers, 0);
+  set_threads(flags.common.threads);
+  Console console(flags.common.json ? stderr : stdout);
+  const Classifier model = load_classifier(flags.model);
+  const Splits splits = open_data(flags.data, {.classes = model.classes});
+  for (const std::string& note : splits.notes) console.line(note);
+  const Chosen chosen = choose(flags, splits);
+  if (chosen.data->size() == 0)
+    throw Error(ErrorKind::not_found, text(flags.data, ": there are no pictures in it"));
+  const int batch = static_cast<int>(std::min<std::int64_t>(flags.batch, chosen.data->size()));
+
+  const double began = now_seconds();
+  double last_drawn = began;
+  std::int64_t done = 0;
+  const auto show = [&](std::int64_t, std::int32_t, std::span<const float>) {
+    ++done;
+    if (const double now = now_seconds(); now - last_drawn >= 0.1) {
+      last_drawn = now;
+      const double pace = static_cast<double>(done) / (now - began);
+      console.draw(text(with_commas(done), " of ", with_commas(chosen.data->size()), " pictures, ",
+                        with_commas(static_cast<std::int64_t>(pace)), " img/s, ",
+                        human_seconds(static_cast<double>(chosen.data->size() - done) / pace), " left"));
+    }
+  };
+  const Evaluation evaluation =
+      evaluate(model.graph, *chosen.data, model.preprocess, batch, flags.workers,
+               {.loss = CrossEntropy{}, .on_outputs = show, .stop = &catch_interrupts()});
+  if (flags.common.json) {
+    nlohmann::json json = evaluation.to_json();
+    json["split"] = chosen.split;
+    json["seconds"] = now_seconds() - began;
+    print_json(json);
+  } else {
+    print_evaluation(flags, chosen.split, evaluation, console);
+  }
+  return 0;
+}
+
+}  // namespace
+
+void add_evaluate(CLI::App& app, Action& chosen) {
+  auto flags = std::make_shared<EvaluateFlags>();
+  CLI::App* verb = app.add_subcommand("evaluate", "Measure a model on labelled pictures");
+  verb->add_option("model", flags->model, "Model file or run folder")->required()->type_name("MODEL");
+  verb->add_option("data", flags->data, "Data as `enxerto train` takes them; classes are matched by name")
+      ->required()
+      ->type_name("DATA");
+  verb->add_option("--split", flags->split,
+                   "test, val, train or all (the first of test, val, all that there is)")
+      ->check(CLI::IsMember({"test", "val", "train", "all"}))
+      ->type_name("NAME");
+  verb->add_option("--batch", flags->batch, "Pictures at once")->capture_default_str()->type_name("N");
+  verb->add_option("--workers", flags->workers, "Threads that decode pictures")
+      ->capture_default_str()
+      ->type_name("N");
+  add_threads(*verb, flags->common);
+  add_json(*verb, flags->common);
+  verb->footer(
+      "Examples:\n"
+      "  enxerto evaluate run photos --split test\n"
+      "  enxerto evaluate run/model.safetensors elsewhere --split all --json\n"
+      "Where a run held a split back from its data, `evaluate RUN` on these data finds the same pictures "
+      "again.");
+  verb->callback([flags, &chosen] { chosen = [flags] { return run_evaluate(*flags); }; });
+}
+
+}  // namespace enxerto::cli

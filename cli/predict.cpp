@@ -1,0 +1,152 @@
+// enxerto predict: what is in these pictures.
+#include <algorithm>
+#include <atomic>
+#include <iostream>
+#include <memory>
+#include <nlohmann/json.hpp>
+#include <thread>
+
+#include "cli/commands.h"
+#include "cli/console.h"
+#include "cli/model.h"
+#include "enxerto/core/error.h"
+#include "enxerto/core/system.h"
+#include "enxerto/core/text.h"
+#include "enxerto/data/open.h"
+#include "enxerto/image/decode.h"
+
+namespace enxerto::cli {
+namespace {
+
+struct PredictFlags {
+  Common common;
+  std::string model;
+  std::vector<std::string> paths;
+  int top = 5, batch = 32;
+};
+
+/// A file, or something given that has no files.
+struct Picture {
+  std::string file, error;  ///< error: why it cannot be read; empty: it can
+};
+
+std::vector<Picture> list_all(const std::vector<std::string>& paths) {
+  std::vector<Picture> pictures;
+  for (const std::string& path : paths) {
+    try {
+      for (std::string& file : list_pictures(path)) pictures.push_back({std::move(file), ""});
+    } catch (const Error& error) {
+      pictures.push_back({path, error.what()});
+    }
+  }
+  return pictures;
+}
+
+/// Decodes a batch's pictures into its rows, on all threads; those that cannot be read get an error.
+void read_batch(std::span<Picture> pictures, const Preprocess& preprocess, Tensor& images) {
+  const auto row = static_cast<std::size_t>(preprocess.shape().size());
+  std::atomic<std::size_t> next{0};
+  const auto work = [&] {
+    for (std::size_t i; (i = next++) < pictures.size();) {
+      const std::span<float> chw = images.data().subspan(i * row, row);
+      try {
+        if (pictures[i].error.empty()) preprocess.apply(load_image(pictures[i].file), chw);
+      } catch (const Error& error) {
+        pictures[i].error = error.what();
+      } catch (const std::bad_alloc&) {
+        pictures[i].error = text(pictures[i].file, ": there is not enough memory to decode it");
+      }
+      // An executor is given numbers, whatever the row before held.
+      if (!pictures[i].error.empty()) std::ranges::fill(chw, 0.0f);
+    }
+  };
+  std::vector<std::jthread> workers;
+  for (int i = 1; i < std::min(threads(), static_cast<int>(pictures.size())); ++i) workers.emplace_back(work);
+  work();
+}
+
+void print(const Picture& picture, std::span<const Ranked> ranked, std::size_t file_width,
+           std::size_t class_width, bool json) {
+  if (json) {
+    nlohmann::json list = nlohmann::json::array();
+    for (const Ranked& each : ranked)
+      list.push_back({{"class", each.name}, {"probability", each.probability}});
+    print_json({{"file", picture.file},
+                {"class", ranked.front().name},
+                {"probability", ranked.front().probability},
+                {"top", std::move(list)}});
+    return;
+  }
+  std::string line =
+      text(pad_right(picture.file, file_width), "  ", pad_right(ranked.front().name, class_width),
+           pad_left(percent(ranked.front().probability), 9));
+  for (std::size_t i = 1; i < ranked.size(); ++i)
+    line += text(i == 1 ? "   " : ", ", ranked[i].name, " ", percent(ranked[i].probability));
+  std::cout << line << '\n';
+}
+
+int run_predict(const PredictFlags& flags) {
+  check_at_least("--top", flags.top, 1);
+  check_at_least("--batch", flags.batch, 1);
+  set_threads(flags.common.threads);
+  const Classifier model = load_classifier(flags.model);
+  std::vector<Picture> pictures = list_all(flags.paths);
+  std::size_t file_width = 0, class_width = 0;
+  for (const Picture& picture : pictures)
+    if (picture.error.empty()) file_width = std::max(file_width, columns_of(picture.file));
+  for (const std::string& name : model.classes) class_width = std::max(class_width, columns_of(name));
+
+  const int batch =
+      std::clamp(static_cast<int>(std::min<std::size_t>(pictures.size(), 4096)), 1, flags.batch);
+  Executor executor(model.graph, {.batch = batch});
+  Shape shape = model.preprocess.shape();
+  shape.n = batch;
+  Tensor images(shape);
+  bool all_read = true;
+  for (std::size_t begin = 0; begin < pictures.size(); begin += static_cast<std::size_t>(batch)) {
+    const std::span<Picture> part = std::span(pictures).subspan(
+        begin, std::min(pictures.size() - begin, static_cast<std::size_t>(batch)));
+    read_batch(part, model.preprocess, images);
+    const ConstView outputs = executor.forward(images.view());
+    for (std::size_t i = 0; i < part.size(); ++i) {
+      if (part[i].error.empty()) {
+        const std::size_t classes = model.classes.size();
+        print(part[i], rank(model, outputs.data.subspan(i * classes, classes), flags.top), file_width,
+              class_width, flags.common.json);
+      } else {
+        all_read = false;
+        if (flags.common.json) print_json({{"file", part[i].file}, {"error", part[i].error}});
+        std::cout << std::flush;
+        std::cerr << "enxerto: " << part[i].error << '\n';
+      }
+    }
+    std::cout << std::flush;
+  }
+  return all_read ? 0 : 3;
+}
+
+}  // namespace
+
+void add_predict(CLI::App& app, Action& chosen) {
+  auto flags = std::make_shared<PredictFlags>();
+  CLI::App* verb = app.add_subcommand("predict", "Say what is in pictures");
+  verb->add_option("model", flags->model, "Model file or run folder")->required()->type_name("MODEL");
+  verb->add_option("files", flags->paths, "Pictures, or folders of them")
+      ->required()
+      ->type_name("FILE_OR_FOLDER");
+  verb->add_option("--top", flags->top, "Classes to list for each, the likeliest first")
+      ->capture_default_str()
+      ->type_name("N");
+  verb->add_option("--batch", flags->batch, "Pictures at once")->capture_default_str()->type_name("N");
+  add_threads(*verb, flags->common);
+  add_json(*verb, flags->common);
+  verb->footer(
+      "Examples:\n"
+      "  enxerto predict run holiday.jpg\n"
+      "  enxerto predict run/model.safetensors photos --top 3 --json\n"
+      "A file that cannot be read is named on standard error; the others are still told, and the exit code "
+      "is 3.");
+  verb->callback([flags, &chosen] { chosen = [flags] { return run_predict(*flags); }; });
+}
+
+}  // namespace enxerto::cli

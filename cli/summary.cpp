@@ -1,0 +1,102 @@
+// enxerto summary: what a network is made of.
+#include "enxerto/graph/summary.h"
+
+#include <algorithm>
+#include <filesystem>
+#include <iostream>
+#include <memory>
+#include <nlohmann/json.hpp>
+
+#include "cli/commands.h"
+#include "cli/training.h"
+#include "enxerto/core/error.h"
+#include "enxerto/core/system.h"
+#include "enxerto/core/text.h"
+#include "enxerto/graph/executor.h"
+#include "enxerto/zoo/model_file.h"
+#include "enxerto/zoo/zoo.h"
+
+namespace enxerto::cli {
+namespace {
+
+struct SummaryFlags {
+  Common common;
+  std::string what, style = "torch";
+  int size = 0, classes = 0, batch = 1;
+  bool no_top = false;
+};
+
+Graph find_graph(const SummaryFlags& flags) {
+  const bool is_net = std::ranges::any_of(nets(), [&](const NetInfo& net) { return net.name == flags.what; });
+  if (!is_net && std::filesystem::exists(flags.what)) {
+    if (flags.size || flags.classes || flags.no_top)
+      throw Error(ErrorKind::usage,
+                  text(flags.what, ": a model is as it is; leave out --size, --classes and --no-top"));
+    return load_model(flags.what).graph;
+  }
+  const NetInfo& net = find_net(flags.what);
+  Shape image = net.image;
+  if (flags.size) image.h = image.w = flags.size;
+  return make_net(flags.what, {.image = image, .classes = flags.classes, .include_top = !flags.no_top});
+}
+
+std::int64_t planned_bytes(const Graph& graph, int batch, bool train) {
+  const Executor executor(graph, {.batch = batch, .train = train});
+  return executor.memory_bytes() + executor.param_bytes();
+}
+
+int run_summary(const SummaryFlags& flags) {
+  check_at_least("--batch", flags.batch, 1);
+  if (flags.size != 0) check_at_least("--size", flags.size, 1);
+  if (flags.classes != 0) check_at_least("--classes", flags.classes, 1);
+  set_threads(flags.common.threads);
+  const Graph graph = find_graph(flags);
+  const Summary summary =
+      summarize(graph, flags.style == "keras" ? SummaryStyle::keras : SummaryStyle::torch);
+  const std::int64_t inference = planned_bytes(graph, flags.batch, false),
+                     training = planned_bytes(graph, flags.batch, true);
+  if (flags.common.json) {
+    nlohmann::json json = summary_to_json(summary);
+    json["batch"] = flags.batch;
+    json["inference_bytes"] = inference;
+    json["training_bytes"] = training;
+    print_json(json);
+    return 0;
+  }
+  std::cout << format_summary(summary) << "Memory:        " << human_bytes(static_cast<double>(inference))
+            << " to predict, " << human_bytes(static_cast<double>(training)) << " to train (batch "
+            << flags.batch << ", without the optimizer's own)\n";
+  return 0;
+}
+
+}  // namespace
+
+void add_summary(CLI::App& app, Action& chosen) {
+  auto flags = std::make_shared<SummaryFlags>();
+  CLI::App* verb = app.add_subcommand("summary", "Count a network's layers, parameters and memory");
+  std::vector<std::string> names;
+  for (const NetInfo& net : nets()) names.emplace_back(net.name);
+  verb->add_option("net", flags->what, "Network (" + join(names, ", ") + "), model file or run folder")
+      ->required()
+      ->type_name("NET_OR_MODEL");
+  verb->add_option("--size", flags->size, "Sides of the input (the net's own)")->type_name("PIXELS");
+  verb->add_option("--classes", flags->classes, "Outputs (the net's own)")->type_name("N");
+  verb->add_flag("--no-top", flags->no_top, "Only up to the last feature map");
+  verb->add_option("--style", flags->style, "keras counts running statistics as parameters, torch does not")
+      ->capture_default_str()
+      ->check(CLI::IsMember({"torch", "keras"}))
+      ->type_name("STYLE");
+  verb->add_option("--batch", flags->batch, "Pictures at once, for the memory")
+      ->capture_default_str()
+      ->type_name("N");
+  add_threads(*verb, flags->common);
+  add_json(*verb, flags->common);
+  verb->footer(
+      "Examples:\n"
+      "  enxerto summary resnet50\n"
+      "  enxerto summary resnet18 --size 96 --classes 6 --batch 32\n"
+      "  enxerto summary run --json");
+  verb->callback([flags, &chosen] { chosen = [flags] { return run_summary(*flags); }; });
+}
+
+}  // namespace enxerto::cli

@@ -1,0 +1,345 @@
+// enxerto train: a folder of photographs to a trained network.
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <memory>
+#include <nlohmann/json.hpp>
+#include <optional>
+#include <set>
+#include <variant>
+
+#include "cli/commands.h"
+#include "cli/progress.h"
+#include "cli/training.h"
+#include "enxerto/core/error.h"
+#include "enxerto/core/file.h"
+#include "enxerto/core/system.h"
+#include "enxerto/core/text.h"
+#include "enxerto/data/split.h"
+#include "enxerto/zoo/zoo.h"
+
+namespace enxerto::cli {
+namespace {
+
+namespace fs = std::filesystem;
+
+struct TrainFlags {
+  Common common;
+  std::string data, net, out, resume, weights, init = "he_normal", optimizer = "adam", schedule = "onecycle",
+                                               class_weights = "none", metric;
+  std::vector<std::string> freeze;
+  int size = 0, epochs = 15, batch = 32, restarts = 1, patience = 0, workers = 1, shift = 0;
+  std::optional<double> lr, momentum, weight_decay;
+  double l1 = 0, l2 = 0, warmup = 0, label_smoothing = 0, clip = 0, val_fraction = 0.2, test_fraction = 0,
+         min_area = 1;
+  std::uint64_t seed = 0;
+  bool flip = false, augment = false, quiet = false;
+};
+
+/// Sets a field of whichever optimizer has it.
+template <class Set>
+void set_in_optimizer(OptimizerConfig& config, const char* flag, const Set& set) {
+  const bool done = std::visit([&](auto& held) { return set(held); }, config);
+  if (!done)
+    throw Error(ErrorKind::usage,
+                text(flag, ": the optimizer ", std::visit([](auto& held) { return held.kind; }, config),
+                     " has none; leave it out or choose another --optimizer"));
+}
+
+OptimizerConfig optimizer_of(const TrainFlags& flags) {
+  OptimizerConfig config = parse_optimizer(flags.optimizer);
+  if (flags.momentum)
+    set_in_optimizer(config, "--momentum", [&](auto& held) {
+      if constexpr (requires { held.mu; }) return held.mu = *flags.momentum, true;
+      return false;
+    });
+  if (flags.weight_decay)
+    set_in_optimizer(config, "--weight-decay", [&](auto& held) {
+      if constexpr (requires { held.weight_decay; }) return held.weight_decay = *flags.weight_decay, true;
+      return false;
+    });
+  return config;
+}
+
+Schedule schedule_of(const TrainFlags& flags, const OptimizerConfig& optimizer, std::int64_t epoch_steps) {
+  if (!(flags.warmup >= 0 && flags.warmup < flags.epochs))
+    throw Error(ErrorKind::usage, text("--warmup: epochs from 0 to less than --epochs, not ", flags.warmup));
+  Schedule schedule;
+  schedule.curve = parse_curve(flags.schedule == "onecycle" ? "one_cycle" : flags.schedule);
+  schedule.base = flags.lr.value_or(usual_lr(optimizer));
+  schedule.warmup = std::llround(flags.warmup * static_cast<double>(epoch_steps));
+  // Thrice down to a tenth: at a third and two thirds of the run.
+  if (schedule.curve == Schedule::Curve::step)
+    schedule.every = std::max<std::int64_t>(1, (epoch_steps * flags.epochs - schedule.warmup + 2) / 3);
+  return schedule;
+}
+
+std::vector<double> balanced_weights(const Dataset& data) {
+  std::vector<double> counts(data.classes().size());
+  for (std::int64_t i = 0; i < data.size(); ++i) ++counts[static_cast<std::size_t>(data.label(i))];
+  for (double& count : counts)
+    count = static_cast<double>(data.size()) / (static_cast<double>(counts.size()) * count);
+  return counts;
+}
+
+TrainConfig training_of(const TrainFlags& flags, const Splits& splits, const StartWeights* weights) {
+  TrainConfig training;
+  training.epochs = flags.epochs;
+  training.batch = flags.batch;
+  training.seed = flags.seed;
+  training.preprocess = preprocess_for(flags.net, flags.size);
+  if (weights && weights->preprocess) {
+    const int channels = training.preprocess.channels;
+    training.preprocess = *weights->preprocess;
+    if (flags.size) training.preprocess.height = training.preprocess.width = flags.size;
+    if (training.preprocess.channels != channels)
+      throw Error(ErrorKind::unsupported,
+                  text(weights->file, ": takes pictures of ", training.preprocess.channels, " channels, ",
+                       flags.net, " of ", channels));
+  }
+  training.augment.flip = flags.flip || flags.augment ? 0.5 : 0;
+  training.augment.min_area = flags.augment ? std::min(flags.min_area, 0.5) : flags.min_area;
+  training.augment.shift_px = flags.shift;
+  training.augment.check();
+  CrossEntropy loss{.label_smoothing = flags.label_smoothing, .class_weights = {}};
+  if (flags.class_weights == "balanced") loss.class_weights = balanced_weights(*splits.train);
+  training.loss = loss;
+  training.optimizer = optimizer_of(flags);
+  training.schedule =
+      schedule_of(flags, training.optimizer, steps_per_epoch(splits.train->size(), flags.batch));
+  training.penalty = {.l1 = flags.l1, .l2 = flags.l2};
+  training.clip_norm = flags.clip;
+  if (!flags.metric.empty())
+    training.metric = parse_metric(flags.metric);
+  else if (!splits.val)
+    training.metric = Metric::train_loss;
+  training.patience = flags.patience;
+  training.workers = flags.workers;
+  return training;
+}
+
+/// The best of several starts, each trained for a fifth of the run. The run itself then begins anew from its
+/// seed, so that the run folder has all of it.
+std::uint64_t best_seed(const TrainFlags& flags, const RunConfig& config, const Splits& splits,
+                        Console& console) {
+  TrainConfig trial = config.training;
+  trial.schedule.total = steps_per_epoch(splits.train->size(), trial.batch) * trial.epochs;
+  trial.epochs = std::max(1, trial.epochs / 5);
+  Graph graph = make_net(
+      config.net, {.image = trial.preprocess.shape(), .classes = static_cast<int>(config.classes.size())});
+  const std::atomic<bool>& stop = catch_interrupts();
+  try {
+    const Restarts restarts = train_with_restarts(
+        graph, parse_init(config.init), flags.restarts, flags.seed, trial.metric,
+        [&](Graph& candidate, std::uint64_t seed) {
+          console.line(text("start ", seed - flags.seed + 1, " of ", flags.restarts, ", seed ", seed));
+          Progress progress(console, text("start ", seed - flags.seed + 1, "  "));
+          const std::array<Observer*, 1> observers = {&progress};
+          trial.seed = seed;
+          return train(candidate, *splits.train, splits.val.get(), trial, observers, {}, &stop);
+        });
+    const std::uint64_t best = restarts.all[restarts.best].seed;
+    console.line(text("the best start has seed ", best));
+    console.line();
+    return best;
+  } catch (const Error& error) {
+    console.clear();
+    if (error.kind() != ErrorKind::interrupted) throw;
+    throw Error(error.kind(), text("interrupted while trying starts; nothing is kept of these"));
+  }
+}
+
+void check_flags(const TrainFlags& flags) {
+  const auto check_given = [](const std::string& value, const char* what) {
+    if (value.empty()) throw Error(ErrorKind::usage, text("train: ", what, "; see `enxerto train --help`"));
+  };
+  check_given(flags.data, "DATA is missing");
+  check_given(flags.net, "--net is missing");
+  check_given(flags.out, "--out is missing");
+  find_net(flags.net);
+  parse_init(flags.init);
+  if (flags.size != 0) check_at_least("--size", flags.size, 1);
+  check_at_least("--epochs", flags.epochs, 1);
+  check_at_least("--batch", flags.batch, 1);
+  check_at_least("--restarts", flags.restarts, 1);
+  check_at_least("--workers", flags.workers, 0);
+  if (flags.lr && !(std::isfinite(*flags.lr) && *flags.lr > 0))
+    throw Error(ErrorKind::usage, text("--lr: more than 0, not ", *flags.lr));
+  if (flags.restarts > 1 && !flags.weights.empty())
+    throw Error(ErrorKind::usage, "--restarts tries starts from nothing; leave out --weights");
+  check_is_new(flags.out);
+}
+
+nlohmann::json train_new(const TrainFlags& flags, Console& console) {
+  check_flags(flags);
+  std::optional<StartWeights> weights;
+  if (!flags.weights.empty()) weights = load_start_weights(flags.weights);
+
+  RunConfig config;
+  config.net = flags.net;
+  config.data = fs::absolute(flags.data).lexically_normal().string();
+  config.val_fraction = flags.val_fraction;
+  config.test_fraction = flags.test_fraction;
+  config.split_seed = flags.seed;
+  if (weights) config.weights = fs::absolute(weights->file).lexically_normal().string();
+  config.init = flags.init;
+  config.freeze = flags.freeze;
+  config.threads = threads();
+  config.version = ENXERTO_VERSION;
+  const Splits splits =
+      with_splits(open_data(flags.data), flags.val_fraction, flags.test_fraction, flags.seed);
+  for (const std::string& note : splits.notes) console.line(note);
+  record_data(config, splits);
+  config.training = training_of(flags, splits, weights ? &*weights : nullptr);
+  const Preprocess& preprocess = config.training.preprocess;
+  config.image = {preprocess.channels, preprocess.height, preprocess.width};
+  if (flags.restarts > 1) config.training.seed = best_seed(flags, config, splits, console);
+  Graph graph = start_network(config, weights ? &*weights : nullptr, console);
+  RunFolder run = RunFolder::create(flags.out, config);
+  return train_run(run, std::move(graph), {}, splits, flags.workers, console);
+}
+
+nlohmann::json train_on(const TrainFlags& flags, Console& console) {
+  const fs::path folder = flags.resume;
+  if (!fs::exists(folder / "config.json"))
+    throw Error(ErrorKind::not_found, text(folder.string(), ": there is no run in it (no config.json)"));
+  RunFolder run = RunFolder::resume(folder);
+  const RunConfig& config = run.config();
+  if (fs::exists(folder / "result.json")) {
+    const auto result = nlohmann::json::parse(read_text_file(folder / "result.json"), nullptr, false);
+    if (result.is_object() &&
+        (result.value("stopped_early", false) || result.value("epochs", 0) >= config.training.epochs)) {
+      console.line(text(folder.string(), ": the run has ended already"));
+      return result;
+    }
+  }
+  if (flags.common.threads <= 0) set_threads(config.threads);
+  if (threads() != config.threads)
+    console.warn(text("the run began with ", config.threads, " threads and goes on with ", threads(),
+                      ": its bits will not be those of one that never stopped"));
+  const Splits splits = open_splits(config);
+  run.check_same_data(*splits.train, splits.val.get(), splits.test.get());
+  if (auto checkpoint = run.take_checkpoint())
+    return train_run(run, std::move(checkpoint->graph), std::move(checkpoint->state), splits, flags.workers,
+                     console);
+  std::optional<StartWeights> weights;
+  if (!config.weights.empty()) weights = load_start_weights(config.weights);
+  Graph graph = start_network(config, weights ? &*weights : nullptr, console);
+  return train_run(run, std::move(graph), {}, splits, flags.workers, console);
+}
+
+int run_train(const TrainFlags& flags) {
+  set_threads(flags.common.threads);
+  Console console(flags.common.json ? stderr : stdout, flags.quiet);
+  const nlohmann::json result = flags.resume.empty() ? train_new(flags, console) : train_on(flags, console);
+  if (flags.common.json)
+    print_json(result);
+  else
+    print_outcome(result, console);
+  return 0;
+}
+
+}  // namespace
+
+void add_train(CLI::App& app, Action& chosen) {
+  auto flags = std::make_shared<TrainFlags>();
+  CLI::App* verb = app.add_subcommand("train", "Train a network on a folder of pictures");
+  verb->add_option(
+          "data", flags->data,
+          "Folder per class, folder with train/ val/ test/, CSV or JSONL manifest, IDX or CIFAR-10 files")
+      ->type_name("DATA");
+  std::vector<std::string> names;
+  for (const NetInfo& net : nets()) names.emplace_back(net.name);
+  verb->add_option("--net", flags->net, "Network: " + join(names, ", "))->type_name("NAME");
+  verb->add_option("--out", flags->out, "Folder for the run; it must not hold anything yet")
+      ->type_name("RUN");
+  CLI::Option* resume =
+      verb->add_option("--resume", flags->resume, "Go on with an interrupted run")->type_name("RUN");
+  verb->add_option("--size", flags->size, "Sides of the network's input (the net's own, 96 at most)")
+      ->type_name("PIXELS");
+  verb->add_option("--epochs", flags->epochs, "Times through the data")
+      ->capture_default_str()
+      ->type_name("N");
+  verb->add_option("--batch", flags->batch, "Pictures a step")->capture_default_str()->type_name("N");
+  verb->add_option("--seed", flags->seed, "Of start, order, augmentation and splits")
+      ->capture_default_str()
+      ->type_name("N");
+  verb->add_option("--optimizer", flags->optimizer, join(optimizer_names(), ", "))
+      ->capture_default_str()
+      ->type_name("NAME");
+  verb->add_option("--lr", flags->lr, "Learning rate, the highest (what is usual for the optimizer)")
+      ->type_name("X");
+  verb->add_option("--momentum", flags->momentum, "Of momentum, nesterov, rmsprop")->type_name("X");
+  verb->add_option("--weight-decay", flags->weight_decay, "Decoupled, of sgd, momentum, nesterov, adamw")
+      ->type_name("X");
+  verb->add_option("--schedule", flags->schedule, "constant, step, cosine or onecycle")
+      ->capture_default_str()
+      ->type_name("NAME");
+  verb->add_option("--warmup", flags->warmup, "Epochs of linear warm-up")
+      ->capture_default_str()
+      ->type_name("EPOCHS");
+  verb->add_option("--l1", flags->l1, "Penalty on the weights' absolute values")->type_name("X");
+  verb->add_option("--l2", flags->l2, "Penalty on the weights' squares")->type_name("X");
+  verb->add_option("--clip", flags->clip, "Most that the gradients' norm may be (0: no bound)")
+      ->type_name("X");
+  verb->add_option("--label-smoothing", flags->label_smoothing, "In [0, 1)")->type_name("X");
+  verb->add_option("--class-weights", flags->class_weights, "none, or balanced: rare classes count more")
+      ->capture_default_str()
+      ->check(CLI::IsMember({"none", "balanced"}))
+      ->type_name("NAME");
+  verb->add_option("--weights", flags->weights, "Start from a model file, a run or a safetensors file")
+      ->type_name("FILE");
+  verb->add_option("--init", flags->init,
+                   "Start of what has no weights: he_normal, xavier_uniform, uniform:0.1...")
+      ->capture_default_str()
+      ->type_name("NAME");
+  verb->add_option("--freeze", flags->freeze, "Layers whose names begin so keep their values (repeatable)")
+      ->type_name("PREFIX")
+      ->expected(1)
+      ->take_all();
+  verb->add_option("--restarts", flags->restarts,
+                   "Try so many starts for a fifth of the epochs, keep the best")
+      ->capture_default_str()
+      ->type_name("N");
+  verb->add_option("--metric", flags->metric,
+                   "val_loss, val_top1 or train_loss: by which an epoch is the best")
+      ->type_name("NAME");
+  verb->add_option("--patience", flags->patience, "Stop after so many epochs without a better one (0: never)")
+      ->type_name("N");
+  verb->add_flag("--augment", flags->augment, "Random parts and mirror images of the pictures");
+  verb->add_flag("--flip", flags->flip, "Mirror images only");
+  verb->add_option("--shift", flags->shift, "Move pictures by up to so many pixels")->type_name("PIXELS");
+  verb->add_option("--min-area", flags->min_area, "Random parts of at least this proportion")->type_name("X");
+  verb->add_option("--val-fraction", flags->val_fraction, "Held back from train where there is no val/")
+      ->capture_default_str()
+      ->type_name("X");
+  verb->add_option("--test-fraction", flags->test_fraction, "Held back from train where there is no test/")
+      ->capture_default_str()
+      ->type_name("X");
+  verb->add_option("--workers", flags->workers, "Threads that decode pictures")
+      ->capture_default_str()
+      ->type_name("N");
+  add_threads(*verb, flags->common);
+  verb->add_flag("--quiet", flags->quiet, "Print nothing but errors");
+  add_json(*verb, flags->common);
+  verb->footer(
+      "Examples:\n"
+      "  enxerto train photos --net resnet18 --out run\n"
+      "  enxerto train photos --net lecture3 --out run --test-fraction 0.2 --flip --patience 5\n"
+      "  enxerto train photos --net resnet18 --out run2 --weights run --freeze layer1\n"
+      "  enxerto train --resume run\n"
+      "Ctrl-C stops after the step under way and keeps the run.");
+  verb->callback([flags, verb, resume, &chosen] {
+    if (resume->count() > 0)
+      for (const CLI::Option* option : verb->get_options()) {
+        const std::string name = option->get_name();
+        static const std::set<std::string> allowed = {"--resume", "--threads", "--workers", "--quiet",
+                                                      "--json"};
+        if (option->count() > 0 && !allowed.contains(name))
+          throw CLI::ValidationError(name, "a run goes on as it began; leave this out beside --resume");
+      }
+    chosen = [flags] { return run_train(*flags); };
+  });
+}
+
+}  // namespace enxerto::cli

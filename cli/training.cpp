@@ -1,0 +1,170 @@
+#include "cli/training.h"
+
+#include <algorithm>
+#include <array>
+#include <csignal>
+#include <nlohmann/json.hpp>
+#include <system_error>
+
+#include "cli/commands.h"
+#include "cli/progress.h"
+#include "enxerto/core/error.h"
+#include "enxerto/core/system.h"
+#include "enxerto/core/text.h"
+#include "enxerto/data/split.h"
+#include "enxerto/graph/summary.h"
+#include "enxerto/report/report.h"
+#include "enxerto/zoo/zoo.h"
+
+namespace enxerto::cli {
+namespace {
+
+namespace fs = std::filesystem;
+
+std::atomic<bool> stop{false};
+static_assert(std::atomic<bool>::is_always_lock_free, "signal handlers may touch nothing else");
+
+std::string format_split(const char* name, const Dataset* data) {
+  return data ? text(", ", with_commas(data->size()), " ", name) : "";
+}
+
+void print_plan(const RunConfig& config, const Graph& graph, const Splits& splits, int first_epoch,
+                Console& console) {
+  const TrainConfig& training = config.training;
+  const Summary summary = summarize(graph);
+  console.line(text(console.bold(config.net), " for ", training.preprocess.width, "x",
+                    training.preprocess.height, training.preprocess.channels == 1 ? " grey" : " colour",
+                    " pictures of ", config.classes.size(), " classes: ", with_commas(summary.parameters),
+                    " parameters",
+                    summary.non_trainable ? text(", ", with_commas(summary.trainable), " trained") : ""));
+  console.line(text(with_commas(splits.train->size()), " pictures to train with",
+                    format_split("for validation", splits.val.get()),
+                    format_split("for the test", splits.test.get())));
+  const nlohmann::json json = training.to_json();
+  console.line(text(json.at("optimizer").at("kind").get<std::string>(), ", lr ", training.schedule.base, " (",
+                    json.at("schedule").at("curve").get<std::string>(), "), batch ", training.batch,
+                    ", epochs ", first_epoch, " to ", training.epochs, ", seed ", training.seed, ", ",
+                    threads(), threads() == 1 ? " thread" : " threads"));
+  console.line();
+}
+
+/// A run that failed before its first checkpoint leaves nothing that one could go on from.
+void remove_stillborn(const fs::path& folder) {
+  if (fs::exists(folder / "checkpoint.safetensors")) return;
+  std::error_code ignored;
+  for (const char* name : {"config.json", "log.jsonl"}) fs::remove(folder / name, ignored);
+  fs::remove(folder, ignored);  // only where it is empty
+}
+
+std::string format_score(const nlohmann::json& score) {
+  const auto& interval = score.at("top1_interval");
+  return text(percent(score.at("top1").get<double>()), " of ", with_commas(score.at("n").get<std::int64_t>()),
+              " pictures right (95 % interval ", percent(interval.at(0).get<double>()), " to ",
+              percent(interval.at(1).get<double>()), "), loss ", fixed(score.at("loss").get<double>(), 4));
+}
+
+}  // namespace
+
+const std::atomic<bool>& catch_interrupts() {
+  struct sigaction action {};
+  action.sa_handler = [](int) { stop = true; };
+  action.sa_flags = SA_RESETHAND | SA_RESTART;  // the second one does what it always does
+  sigaction(SIGINT, &action, nullptr);
+  sigaction(SIGTERM, &action, nullptr);
+  return stop;
+}
+
+Splits open_splits(const RunConfig& config) {
+  return with_splits(open_data(config.data), config.val_fraction, config.test_fraction, config.split_seed);
+}
+
+void check_is_new(const fs::path& out) {
+  std::error_code code;
+  const fs::file_status status = fs::status(out, code);
+  if (status.type() == fs::file_type::not_found) return;
+  if (code) throw Error(ErrorKind::io, text(out.string(), ": ", code.message()));
+  if (!fs::is_directory(status))
+    throw Error(ErrorKind::usage, text(out.string(), ": is a file; choose another --out"));
+  if (fs::exists(out / "config.json") && fs::exists(out / "log.jsonl"))
+    throw Error(ErrorKind::usage,
+                text(out.string(), ": holds a run already; go on with `enxerto train --resume ",
+                     shell_word(out), "` or choose another --out"));
+  if (!fs::is_empty(out))
+    throw Error(ErrorKind::usage, text(out.string(), ": is not empty; choose another --out"));
+}
+
+Preprocess preprocess_for(std::string_view net, int size) {
+  const NetInfo& info = find_net(net);
+  constexpr int usual = 96;
+  const int side = size ? size : std::min(usual, static_cast<int>(info.image.h));
+  Preprocess made;
+  made.height = made.width = side;
+  made.channels = static_cast<int>(info.image.c);
+  made.mean.assign(info.mean.begin(), info.mean.begin() + made.channels);
+  made.std.assign(info.std.begin(), info.std.begin() + made.channels);
+  return made;
+}
+
+Graph start_network(const RunConfig& config, const StartWeights* weights, Console& console) {
+  Graph graph = make_net(config.net, {.image = config.training.preprocess.shape(),
+                                      .classes = static_cast<int>(config.classes.size())});
+  graph.init(parse_init(config.init), Rng(config.training.seed));
+  if (weights)
+    for (const std::string& note : apply_start_weights(graph, *weights, config.classes)) console.line(note);
+  for (const std::string& prefix : config.freeze) graph.freeze(prefix);
+  return graph;
+}
+
+void record_data(RunConfig& config, const Splits& splits) {
+  config.classes.assign(splits.train->classes().begin(), splits.train->classes().end());
+  config.train = record_of(*splits.train);
+  if (splits.val) config.val = record_of(*splits.val);
+  if (splits.test) config.test = record_of(*splits.test);
+}
+
+nlohmann::json train_run(RunFolder& run, Graph graph, TrainState state, const Splits& splits, int workers,
+                         Console& console) {
+  const std::atomic<bool>& stop_now = catch_interrupts();
+  print_plan(run.config(), graph, splits, state.epoch + 1, console);
+  TrainConfig training = run.config().training;
+  training.workers = workers;
+  Progress progress(console);
+  const std::array<Observer*, 2> observers = {&run, &progress};
+  try {
+    const TrainResult result =
+        train(graph, *splits.train, splits.val.get(), training, observers, std::move(state), &stop_now);
+    std::optional<Evaluation> test;
+    if (splits.test)
+      test = evaluate(graph, *splits.test, training.preprocess, training.batch, workers, {.stop = &stop_now});
+    nlohmann::json json = run.finish(result, test);
+    write_report(run.folder());
+    return json;
+  } catch (const Error& error) {
+    console.clear();
+    if (error.kind() == ErrorKind::interrupted)
+      throw Error(error.kind(), text(error.what(), "; what was done is kept, `enxerto train --resume ",
+                                     shell_word(run.folder()), "` goes on"));
+    remove_stillborn(run.folder());
+    throw;
+  }
+}
+
+void print_outcome(const nlohmann::json& result, Console& console) {
+  const fs::path run = result.at("run").get<std::string>();
+  const int epochs = result.at("epochs").get<int>();
+  console.line();
+  console.line(text("Kept: epoch ", result.at("best_epoch").get<int>(), " of ", epochs, ", the best by ",
+                    result.at("metric").get<std::string>(),
+                    result.at("stopped_early").get<bool>() ? "; stopped early" : ""));
+  for (const char* split : {"val", "test"})
+    if (const auto& score = result.at(split); !score.is_null())
+      console.line(text(pad_right(split, 6), console.bold(format_score(score))));
+  console.line(text(human_seconds(result.at("seconds").get<double>()), ", ",
+                    with_commas(static_cast<std::int64_t>(result.at("images_per_second").get<double>())),
+                    " img/s, ", human_bytes(result.at("peak_memory_bytes").get<double>()),
+                    " of memory at most"));
+  console.line(text("Model   ", (run / "model.safetensors").string()));
+  console.line(text("Report  ", (run / "report.html").string()));
+}
+
+}  // namespace enxerto::cli

@@ -1,0 +1,517 @@
+#!/usr/bin/env python3
+"""The command as scripts and people meet it: each test is a transcript of command, output and exit code.
+
+usage: cli_test.py PATH_OF_ENXERTO [unittest arguments]
+"""
+import fcntl
+import json
+import os
+import pty
+import re
+import resource
+import shutil
+import signal
+import struct
+import subprocess
+import sys
+import tempfile
+import termios
+import time
+import unittest
+from pathlib import Path
+
+ENXERTO = ""
+WORK = None  # a folder for all of it; has demo/, a run with data/train, data/val, data/test
+VERBS = ["train", "predict", "evaluate", "summary", "report", "preprocess", "demo"]
+ENVIRONMENT = {**os.environ, "LC_ALL": "C.UTF-8", "ENXERTO_THREADS": "2"}
+# Seconds; far more than needed, for machines that are busy or sanitizers that are slow.
+PATIENCE = 300
+
+
+def enxerto(*arguments, file_limit=None, **options):
+    """Runs the command in WORK and returns code, stdout and stderr."""
+    def limit():
+        resource.setrlimit(resource.RLIMIT_FSIZE, (file_limit, file_limit))
+
+    return subprocess.run([ENXERTO, *map(str, arguments)], cwd=WORK, env=ENVIRONMENT, timeout=PATIENCE,
+                          stdin=subprocess.DEVNULL, capture_output="stdout" not in options, text=True,
+                          preexec_fn=limit if file_limit else None, **options)
+
+
+def pictures(split, label, count):
+    return sorted((WORK / "demo/data" / split / label).iterdir())[:count]
+
+
+def make_data(name, classes, count=12):
+    """A folder of `classes`, names to the shape that their pictures show."""
+    for label, shape in classes.items():
+        folder = WORK / name / label
+        folder.mkdir(parents=True)
+        for picture in pictures("train", shape, count):
+            shutil.copy(picture, folder)
+    return WORK / name
+
+
+def small(data, out, *more):
+    """The arguments of a run that takes a moment."""
+    return ["train", data, "--net", "lenet5", "--out", out, "--epochs", "2", "--batch", "8", *more]
+
+
+def setUpModule():
+    result = enxerto("demo", "--out", "demo", "--pictures", "160", "--epochs", "2", "--json")
+    assert result.returncode == 0, result.stderr
+    Demo.result = result
+
+
+class Case(unittest.TestCase):
+    maxDiff = None
+
+    def check(self, result, code, *texts):
+        """The exit code, and for a failure one line on stderr with each of `texts` in it."""
+        self.assertEqual(result.returncode, code, result.stderr)
+        if code:
+            self.assertRegex(result.stderr, r"\A(.*\n)*enxerto: [^\n]+\n\Z")
+            self.assertNotIn("fault of ours", result.stderr)
+        for wanted in texts:
+            self.assertIn(str(wanted), result.stderr if code else result.stdout)
+
+    def check_error(self, result, code, *texts):
+        """Nothing but one line on stderr."""
+        self.check(result, code, *texts)
+        self.assertEqual(result.stderr.count("\n"), 1, result.stderr)
+
+    def check_evaluation(self, score, classes, n=None):
+        self.assertLessEqual({"n", "top1", "top1_interval", "loss", "per_class"}, set(score))
+        low, high = score["top1_interval"]
+        self.assertTrue(0 <= low <= score["top1"] <= high <= 1)
+        self.assertEqual([each["class"] for each in score["per_class"]], classes)
+        self.assertEqual(sum(each["n"] for each in score["per_class"]), score["n"])
+        if n is not None:
+            self.assertEqual(score["n"], n)
+
+
+class Usage(Case):
+    def test_each_verb_has_help_with_an_example(self):
+        for verb in VERBS:
+            result = enxerto(verb, "--help")
+            self.check(result, 0, f"enxerto {verb} ", "Example", "Usage:", "--json")
+            self.assertEqual(result.stderr, "")
+        self.check(enxerto("--help"), 0, *VERBS)
+
+    def test_it_tells_its_version(self):
+        self.assertRegex(enxerto("--version").stdout, r"\Aenxerto \d+\.\d+\.\d+\n\Z")
+
+    def test_a_wrong_command_line_is_2_and_one_line_that_says_what_to_do(self):
+        run = WORK / "never"
+        net = ["train", "demo/data", "--out", run, "--net"]
+        for arguments, texts in [
+                ([], ["--help"]),
+                (["frobnicate"], ["frobnicate", "--help"]),
+                (["train", "--frobnicate"], ["--frobnicate", "enxerto train --help"]),
+                (["train", "demo/data", "--net", "lenet5"], ["--out is missing"]),
+                (["train", "demo/data", "--out", run], ["--net is missing"]),
+                (["train", "--net", "lenet5", "--out", run], ["DATA is missing"]),
+                ([*net, "lenet9"], ["lenet9", "lenet5", "resnet18"]),
+                ([*net, "lenet5", "--epochs", "many"], ["--epochs", "many"]),
+                ([*net, "lenet5", "--epochs", "0"], ["--epochs", "0"]),
+                ([*net, "lenet5", "--batch", "-3"], ["--batch", "-3"]),
+                ([*net, "lenet5", "--lr", "-1"], ["--lr", "-1"]),
+                ([*net, "lenet5", "--lr", "nan"], ["--lr"]),
+                ([*net, "lenet5", "--size", "2"], ["lenet5"]),
+                ([*net, "lenet5", "--optimizer", "magic"], ["magic", "adam"]),
+                ([*net, "lenet5", "--optimizer", "adam", "--momentum", "0.9"], ["--momentum", "adam"]),
+                ([*net, "lenet5", "--schedule", "magic"], ["magic", "cosine"]),
+                ([*net, "lenet5", "--init", "magic"], ["magic", "he_normal"]),
+                ([*net, "lenet5", "--metric", "magic"], ["magic", "val_loss"]),
+                ([*net, "lenet5", "--class-weights", "magic"], ["magic", "balanced"]),
+                ([*net, "lenet5", "--warmup", "99"], ["--warmup"]),
+                ([*net, "lenet5", "--label-smoothing", "1.5"], ["label smoothing"]),
+                (["train", "--resume", "demo", "--lr", "0.1"], ["--lr", "--resume"]),
+                (["predict"], ["model", "required"]),
+                (["predict", "demo"], ["files", "required"]),
+                (["evaluate", "demo", "demo/data", "--split", "dev"], ["dev", "val"]),
+                (["summary", "lenet9"], ["lenet9", "lenet5"]),
+                (["summary", "lenet5", "--style", "tf"], ["tf", "keras"]),
+                (["summary", "demo", "--classes", "3"], ["demo", "--classes"]),
+                (["demo", "--epochs", "0"], ["--epochs"]),
+        ]:
+            with self.subTest(" ".join(map(str, arguments))):
+                result = enxerto(*arguments)
+                self.check_error(result, 2, *texts)
+                self.assertEqual(result.stdout, "")
+        self.assertFalse(run.exists())
+
+    def test_an_output_folder_that_holds_something_is_left_alone(self):
+        full = WORK / "full"
+        full.mkdir()
+        (full / "diary.txt").write_text("dear diary")
+        self.check_error(enxerto(*small("demo/data", full)), 2, full, "--out")
+        self.assertEqual([each.name for each in full.iterdir()], ["diary.txt"])
+        before = (WORK / "demo/model.safetensors").read_bytes()
+        self.check_error(enxerto(*small("demo/data", "demo")), 2, "enxerto train --resume demo", "--out")
+        self.check_error(enxerto("demo", "--out", "demo"), 2, "demo")
+        self.assertEqual((WORK / "demo/model.safetensors").read_bytes(), before)
+        self.check_error(enxerto(*small("demo/data", full / "diary.txt")), 2, "diary.txt")
+
+
+class Demo(Case):
+    result = None
+
+    def test_it_makes_a_run_and_a_report(self):
+        outcome = json.loads(self.result.stdout)
+        self.assertEqual(outcome["run"], "demo")
+        self.assertIn("crosses and circles", self.result.stderr)
+        for name in ["config.json", "log.jsonl", "model.safetensors", "result.json", "report.html"]:
+            self.assertTrue((WORK / "demo" / name).is_file(), name)
+        self.check_evaluation(outcome["val"], ["circle", "cross"], 20)
+        self.check_evaluation(outcome["test"], ["circle", "cross"], 40)
+
+    def test_without_an_output_folder_it_finds_a_free_one(self):
+        (WORK / "enxerto-demo").mkdir()
+        result = enxerto("demo", "--pictures", "16", "--epochs", "1")
+        self.check(result, 0, "enxerto-demo-2/report.html", "enxerto predict enxerto-demo-2")
+        self.assertTrue((WORK / "enxerto-demo-2/model.safetensors").is_file())
+
+    def test_a_report_can_be_made_again(self):
+        (WORK / "demo/report.html").unlink()
+        self.check(enxerto("report", "demo"), 0, "demo/report.html")
+        self.assertIn("</html>", (WORK / "demo/report.html").read_text())
+        answer = json.loads(enxerto("report", "demo", "--json").stdout)
+        self.assertEqual(answer, {"reports": ["demo/report.html"]})
+        self.check_error(enxerto("report", "nowhere"), 3, "nowhere")
+
+
+class Train(Case):
+    def test_json_has_the_keys_that_scripts_count_on(self):
+        result = enxerto(*small("demo/data", "keys", "--json"))
+        self.check(result, 0)
+        outcome = json.loads(result.stdout)
+        self.assertLessEqual({"run", "epochs", "seconds", "images_per_second", "peak_memory_bytes", "val", "test"},
+                             set(outcome))
+        self.assertEqual((outcome["run"], outcome["epochs"]), ("keys", 2))
+        self.assertGreater(outcome["peak_memory_bytes"], 1 << 20)
+        self.assertLess(outcome["peak_memory_bytes"], 1 << 34)
+        self.assertIn("2/2", result.stderr)
+
+    def test_without_a_terminal_there_is_a_plain_line_an_epoch(self):
+        result = enxerto(*small("demo/data", "plain"))
+        self.check(result, 0, "plain/report.html", "plain/model.safetensors")
+        self.assertNotIn("\x1b", result.stdout)
+        self.assertNotIn("\r", result.stdout)
+        self.assertEqual(len(re.findall(r"^ +[12]/2 ", result.stdout, re.M)), 2, result.stdout)
+        self.assertEqual(result.stderr, "")
+        quiet = enxerto(*small("demo/data", "quiet", "--quiet"))
+        self.assertEqual((quiet.returncode, quiet.stdout, quiet.stderr), (0, "", ""))
+
+    def test_every_flag_does_its_part(self):
+        data = make_data("flat", {"a": "circle", "b": "cross"})
+        result = enxerto(*small(data, "flags"), "--size", "32", "--lr", "0.01", "--optimizer", "momentum", "--momentum",
+                         "0.8", "--weight-decay", "1e-4", "--l1", "1e-6", "--l2", "1e-5", "--schedule", "cosine", "--warmup",
+                         "0.5", "--label-smoothing", "0.1", "--class-weights", "balanced", "--clip", "1", "--seed", "5",
+                         "--threads", "1", "--init", "xavier_uniform", "--restarts", "2", "--patience", "3", "--metric",
+                         "val_top1", "--flip", "--augment", "--shift", "2", "--workers", "0", "--val-fraction", "0.25",
+                         "--test-fraction", "0.25", "--freeze", "conv1", "--freeze", "conv2")
+        self.check(result, 0, "start 2 of 2", "the best start has seed")
+        config = json.loads((WORK / "flags/config.json").read_text())
+        training = config["training"]
+        self.assertEqual(config["image"], [1, 32, 32])
+        self.assertEqual(config["freeze"], ["conv1", "conv2"])
+        self.assertEqual((config["threads"], config["init"], config["split_seed"]), (1, "xavier_uniform", 5))
+        self.assertEqual({name: split["pictures"] for name, split in config["splits"].items()},
+                         {"train": 12, "val": 6, "test": 6})
+        self.assertEqual(training["optimizer"]["kind"], "momentum")
+        self.assertEqual((training["optimizer"]["mu"], training["optimizer"]["weight_decay"]), (0.8, 1e-4))
+        self.assertEqual((training["schedule"]["curve"], training["schedule"]["base"]), ("cosine", 0.01))
+        self.assertEqual(training["penalty"], {"l1": 1e-6, "l2": 1e-5})
+        self.assertEqual(training["loss"]["label_smoothing"], 0.1)
+        self.assertEqual(training["loss"]["class_weights"], [1, 1])
+        self.assertEqual((training["clip_norm"], training["patience"], training["metric"]), (1, 3, "val_top1"))
+        self.assertEqual(training["augment"], {"flip": 0.5, "shift_px": 2, "min_area": 0.5})
+        self.assertIn(training["seed"], [5, 6])
+
+    def test_data_that_cannot_be_trained_on_are_3_and_leave_no_run(self):
+        empty = WORK / "empty"
+        empty.mkdir()
+        one = make_data("one", {"a": "circle"})
+        corrupt = make_data("corrupt", {"a": "circle", "b": "cross"})
+        broken = sorted((corrupt / "b").iterdir())[3]
+        broken.write_bytes(broken.read_bytes()[:200])
+        words = make_data("words", {"a": "circle", "b": "cross"})
+        (words / "a/notes.jpg").write_text("these are words, not a picture\n")
+        shutil.copytree(WORK / "demo/data", WORK / "lacking")
+        shutil.rmtree(WORK / "lacking/val/cross")
+        file = WORK / "list.txt"
+        file.write_text("a b c")
+        for data, texts in [(empty, ["empty"]), (one, ["one", "\"a\"", "two"]), (corrupt, [broken]),
+                            (words, ["words/a/notes.jpg"]), (WORK / "lacking", ["cross", "val"]),
+                            (WORK / "nowhere", ["nowhere"]), (file, ["list.txt"])]:
+            with self.subTest(str(data)):
+                self.check(enxerto(*small(data, "never", "--json")), 3, *texts)
+                self.assertFalse((WORK / "never").exists())
+
+    def test_a_place_that_cannot_be_written_is_1(self):
+        (WORK / "in_the_way").write_text("a file")
+        self.check(enxerto(*small("demo/data", "in_the_way/run")), 1, "in_the_way")
+        self.check(enxerto(*small("demo/data", "/proc/enxerto/run")), 1, "/proc/enxerto")
+
+    def test_a_full_disk_is_1_and_names_the_file(self):
+        # A limit on the size of files stands for the disk: writing fails in the same place.
+        result = enxerto(*small("demo/data", "disk"), file_limit=40_000)
+        self.check(result, 1, "disk/")
+        with open("/dev/full", "w", encoding="utf-8") as full:
+            result = enxerto("predict", "demo", "demo/data/test", stdout=full, stderr=subprocess.PIPE)
+        self.check_error(result, 1, "standard output")
+
+    def test_a_run_that_diverges_is_1_and_names_the_layer(self):
+        result = enxerto(*small("demo/data", "diverged", "--optimizer", "sgd", "--lr", "1e30", "--schedule", "constant"))
+        self.check(result, 1, "diverged", "--lr")
+
+    def test_weights_of_another_run_are_taken_and_the_head_starts_anew_where_it_must(self):
+        first = enxerto(*small("demo/data", "first"))
+        self.check(first, 0)
+        again = enxerto(*small("demo/data", "again", "--weights", "first", "--freeze", "conv"))
+        self.check(again, 0)
+        self.assertNotIn("starts anew", again.stdout)
+        other = make_data("other", {"round": "circle", "sharp": "cross", "sharper": "cross"})
+        anew = enxerto(*small(other, "anew", "--weights", "first/model.safetensors"))
+        self.check(anew, 0, "the head \"fc3\" starts anew")
+        wrong = enxerto("train", "demo/data", "--net", "lecture3", "--out", "never", "--weights", "first")
+        self.check(wrong, 3, "first/model.safetensors", "1 channels")
+        self.check(enxerto(*small("demo/data", "never", "--weights", "first", "--size", "40")), 3,
+                   "first/model.safetensors", "fc1.weight", "120x")
+        self.check(enxerto(*small("demo/data", "never", "--weights", "nowhere.safetensors")), 3, "nowhere")
+        self.check(enxerto(*small("demo/data", "never", "--weights", "demo/log.jsonl")), 3, "demo/log.jsonl")
+        self.check(enxerto(*small("demo/data", "never", "--freeze", "nothing")), 3, "nothing")
+
+    def test_names_that_are_not_ascii_work_throughout(self):
+        data = make_data("fotos de férias 写真", {"café": "circle", "犬 & 'katze'": "cross"})
+        run = WORK / "läufe/eins zwei"
+        self.check(enxerto(*small(data, run)), 0, run)
+        picture = data / "café/smörgås 1.png"
+        shutil.copy(pictures("test", "circle", 1)[0], picture)
+        result = enxerto("predict", run, picture, "--json")
+        self.check(result, 0)
+        self.assertEqual(json.loads(result.stdout)["file"], str(picture))
+        result = enxerto("evaluate", run, data, "--split", "all", "--json")
+        self.check_evaluation(json.loads(result.stdout), ["café", "犬 & 'katze'"], 25)
+
+
+class Interrupt(Case):
+    def arguments(self, out):
+        return ["train", "demo/data", "--net", "lenet5", "--out", out, "--epochs", "60", "--batch", "8", "--threads", "1",
+                "--seed", "3", "--flip"]
+
+    def interrupt(self, arguments, log, number, epochs):
+        """Starts a run and interrupts it behind so many epochs."""
+        process = subprocess.Popen([ENXERTO, *map(str, arguments)], cwd=WORK, env=ENVIRONMENT, text=True,
+                                   stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        until = time.monotonic() + PATIENCE
+        while time.monotonic() < until and process.poll() is None:
+            if log.exists() and log.read_text().count('"kind":"epoch"') >= epochs:
+                break
+            time.sleep(0.002)
+        process.send_signal(number)
+        out, err = process.communicate(timeout=PATIENCE)
+        return subprocess.CompletedProcess(arguments, process.returncode, out, err)
+
+    def test_an_interrupted_run_goes_on_to_the_same_bits(self):
+        self.check(enxerto(*self.arguments("whole")), 0)
+        log = WORK / "parts/log.jsonl"
+        result = self.interrupt(self.arguments("parts"), log, signal.SIGINT, 2)
+        self.check(result, 130, "interrupted", "enxerto train --resume parts")
+        result = self.interrupt(["train", "--resume", "parts", "--json"], log, signal.SIGTERM, 4)
+        self.check(result, 130, "enxerto train --resume parts")
+        self.assertEqual(result.stdout, "")
+        # The disk fills up: the checkpoint stays whole.
+        self.check(enxerto("train", "--resume", "parts", file_limit=60_000), 1, "parts/")
+        self.check(enxerto("train", "--resume", "parts"), 0, "parts/model.safetensors")
+        whole, parts = WORK / "whole", WORK / "parts"
+        self.assertEqual((whole / "model.safetensors").read_bytes(), (parts / "model.safetensors").read_bytes())
+        outcomes = [json.loads((run / "result.json").read_text()) for run in (whole, parts)]
+        for key in ["epochs", "best_epoch", "best_value", "steps", "train_loss", "val", "test"]:
+            self.assertEqual(outcomes[0][key], outcomes[1][key], key)
+        epochs = [json.loads(line)["epoch"] for line in log.read_text().splitlines() if '"kind":"epoch"' in line]
+        self.assertEqual(epochs, list(range(1, 61)))
+        again = enxerto("train", "--resume", "parts", "--json")
+        self.check(again, 0)
+        self.assertEqual(json.loads(again.stdout), outcomes[1])
+        self.assertIn("ended already", again.stderr)
+
+    def test_a_resume_of_nothing_or_with_other_data_is_an_error(self):
+        self.check_error(enxerto("train", "--resume", "nowhere"), 3, "nowhere")
+        data = make_data("changing", {"a": "circle", "b": "cross"})
+        log = WORK / "changed/log.jsonl"
+        result = self.interrupt(["train", data, "--net", "lenet5", "--out", "changed", "--epochs", "500"], log,
+                                signal.SIGINT, 1)
+        self.check(result, 130)
+        sorted((data / "a").iterdir())[0].unlink()
+        self.check_error(enxerto("train", "--resume", "changed"), 2, "changed", "pictures")
+
+
+class Predict(Case):
+    def test_good_files_are_told_and_bad_ones_named(self):
+        mixed = WORK / "mixed"
+        mixed.mkdir()
+        good = [shutil.copy(path, mixed / f"good{i}.png") for i, path in enumerate(pictures("test", "cross", 3))]
+        (mixed / "bad.jpg").write_text("no picture")
+        (mixed / "cut.png").write_bytes(Path(good[0]).read_bytes()[:300])
+        result = enxerto("predict", "demo", "mixed", "mixed/not_there.png", "--batch", "2")
+        self.assertEqual(result.returncode, 3)
+        self.assertEqual(re.findall(r"^mixed/(good\d).png +(?:circle|cross) +[\d.]+ %", result.stdout, re.M),
+                         ["good0", "good1", "good2"])
+        errors = result.stderr.splitlines()
+        self.assertEqual(len(errors), 3, result.stderr)
+        for error, name in zip(errors, ["mixed/bad.jpg", "mixed/cut.png", "mixed/not_there.png"]):
+            self.assertIn(name, error)
+
+        lines = enxerto("predict", "demo", "mixed", "--json", "--top", "1").stdout.splitlines()
+        answers = [json.loads(line) for line in lines]
+        self.assertEqual([answer["file"] for answer in answers],
+                         [f"mixed/{name}" for name in ["bad.jpg", "cut.png", "good0.png", "good1.png", "good2.png"]])
+        for answer in answers[:2]:
+            self.assertEqual(set(answer), {"file", "error"})
+        for answer in answers[2:]:
+            self.assertLessEqual({"file", "class", "probability", "top"}, set(answer))
+            self.assertEqual(answer["top"], [{"class": answer["class"], "probability": answer["probability"]}])
+
+    def test_all_classes_are_listed_best_first_and_sum_to_one(self):
+        result = enxerto("predict", "demo/model.safetensors", pictures("test", "circle", 1)[0], "--json")
+        self.check(result, 0)
+        top = json.loads(result.stdout)["top"]
+        self.assertEqual({each["class"] for each in top}, {"circle", "cross"})
+        self.assertGreaterEqual(top[0]["probability"], top[1]["probability"])
+        self.assertAlmostEqual(top[0]["probability"] + top[1]["probability"], 1, places=5)
+
+    def test_batches_of_any_size_say_the_same(self):
+        answers = [enxerto("predict", "demo", "demo/data/val", "--json", "--batch", size).stdout for size in (1, 7, 64)]
+        classes = [[json.loads(line)["class"] for line in each.splitlines()] for each in answers]
+        self.assertEqual(len(classes[0]), 20)
+        self.assertEqual(classes[0], classes[1])
+        self.assertEqual(classes[0], classes[2])
+
+    def test_a_file_that_is_no_model_is_3(self):
+        picture = pictures("test", "circle", 1)[0]
+        self.check_error(enxerto("predict", "nowhere", picture), 3, "nowhere")
+        self.check_error(enxerto("predict", "demo/log.jsonl", picture), 3, "demo/log.jsonl")
+        self.check_error(enxerto("predict", "demo/checkpoint.safetensors", picture), 3, "checkpoint.safetensors")
+        cut = WORK / "cut.safetensors"
+        cut.write_bytes((WORK / "demo/model.safetensors").read_bytes()[:5000])
+        self.check_error(enxerto("predict", cut, picture), 3, "cut.safetensors")
+
+    def test_preprocess_writes_what_the_network_is_given(self):
+        result = enxerto("preprocess", "demo", *pictures("test", "circle", 2), "--out", "tensor.npy", "--json")
+        self.check(result, 0)
+        self.assertEqual(json.loads(result.stdout)["shape"], [2, 3, 48, 48])
+        content = (WORK / "tensor.npy").read_bytes()
+        self.assertTrue(content.startswith(b"\x93NUMPY"))
+        header = content[:content.index(b"\n") + 1]
+        self.assertIn(b"(2, 3, 48, 48)", header)
+        self.assertEqual(len(content) - len(header), 4 * 2 * 3 * 48 * 48)
+        values = struct.unpack(f"<{2 * 3 * 48 * 48}f", content[len(header):])
+        self.assertTrue(-1 <= min(values) < max(values) <= 1)
+
+
+class Evaluate(Case):
+    def test_json_and_table_agree(self):
+        result = enxerto("evaluate", "demo", "demo/data", "--split", "test", "--json")
+        self.check(result, 0)
+        score = json.loads(result.stdout)
+        self.check_evaluation(score, ["circle", "cross"], 40)
+        self.assertNotIn("top5", score)
+        self.assertEqual(score["split"], "test")
+        outcome = json.loads((WORK / "demo/result.json").read_text())["test"]
+        self.assertEqual(score["top1"], outcome["top1"])
+        self.check(enxerto("evaluate", "demo", "demo/data"), 0, "split test", "40 pictures",
+                   f"{100 * score['top1']:.2f} %", "circle", "precision")
+        counts = {split: json.loads(enxerto("evaluate", "demo", "demo/data", "--split", split, "--json").stdout)["n"]
+                  for split in ["train", "val", "all"]}
+        self.assertEqual(counts, {"train": 160, "val": 20, "all": 220})
+
+    def test_classes_are_matched_by_name(self):
+        # The folder has only one of the classes, whose number would be another one without its name.
+        data = make_data("crosses", {"cross": "cross"})
+        score = json.loads(enxerto("evaluate", "demo", data, "--json").stdout)
+        self.check_evaluation(score, ["circle", "cross"], 12)
+        self.assertEqual([each["n"] for each in score["per_class"]], [0, 12])
+        self.check_error(enxerto("evaluate", "demo", make_data("unknown", {"cross": "cross", "zebra": "circle"})), 3,
+                         "zebra", "circle")
+
+    def test_what_a_run_held_back_is_found_again(self):
+        data = make_data("held", {"a": "circle", "b": "cross"}, 20)
+        outcome = enxerto(*small(data, "holding", "--test-fraction", "0.25", "--json"))
+        self.check(outcome, 0)
+        score = json.loads(enxerto("evaluate", "holding", data, "--split", "test", "--json").stdout)
+        self.assertEqual({**json.loads(outcome.stdout)["test"], "split": "test", "seconds": 0}, {**score, "seconds": 0})
+        # Not by the model alone, which does not say how.
+        self.check_error(enxerto("evaluate", "holding/model.safetensors", data, "--split", "test"), 3, "test", "--split")
+
+    def test_a_picture_that_cannot_be_read_is_3(self):
+        data = make_data("sick", {"circle": "circle", "cross": "cross"})
+        (data / "cross/words.jpg").write_text("words")
+        self.check(enxerto("evaluate", "demo", data), 3, "words.jpg")
+
+
+class Summary(Case):
+    def test_parameters_are_those_that_everybody_counts(self):
+        for arguments, parameters in [(["lenet5"], 61_706), (["resnet18"], 11_689_512),
+                                      (["resnet18", "--style", "keras"], 11_699_112),
+                                      (["resnet18", "--size", "64", "--classes", "2"], 11_177_538)]:
+            with self.subTest(str(arguments)):
+                result = enxerto("summary", *arguments, "--json")
+                self.check(result, 0)
+                answer = json.loads(result.stdout)
+                self.assertEqual(answer["parameters"], parameters)
+                self.assertEqual(answer["parameters"], answer["trainable"] + answer["non_trainable"])
+                self.assertEqual(answer["parameters"], sum(each["parameters"] for each in answer["layers"]))
+                for layer in answer["layers"]:
+                    self.assertLessEqual({"name", "kind", "output", "parameters", "multiply_adds"}, set(layer))
+
+    def test_the_table_has_layers_totals_and_memory(self):
+        self.check(enxerto("summary", "lenet5"), 0, "conv1", "61,706", "Memory:", "to train")
+        self.check(enxerto("summary", "demo"), 0, "conv3", "fc")
+        shorter = json.loads(enxerto("summary", "lenet5", "--no-top", "--json").stdout)
+        self.assertEqual(shorter["layers"][-1]["output"], [16, 5, 5])
+
+
+class Terminal(Case):
+    def watch(self, columns, *arguments, locale="C.UTF-8"):
+        """What the command writes to a terminal of so many columns."""
+        pid, descriptor = pty.fork()
+        if pid == 0:
+            os.chdir(WORK)
+            os.execve(ENXERTO, [ENXERTO, *map(str, arguments)], {**ENVIRONMENT, "LC_ALL": locale})
+        fcntl.ioctl(descriptor, termios.TIOCSWINSZ, struct.pack("HHHH", 40, columns, 0, 0))
+        content = b""
+        while True:
+            try:
+                part = os.read(descriptor, 65536)
+            except OSError:  # how Linux says that the other side is closed
+                break
+            if not part:
+                break
+            content += part
+        os.close(descriptor)
+        return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]), content.decode()
+
+    def test_the_bar_keeps_to_the_width_and_is_cleared(self):
+        for columns, locale in [(100, "C.UTF-8"), (60, "C.UTF-8"), (80, "C")]:
+            with self.subTest(columns=columns, locale=locale):
+                code, shown = self.watch(columns, "train", "demo/data", "--net", "lecture3", "--size", "48", "--out",
+                                         f"watched{columns}", "--epochs", "6", "--batch", "4", locale=locale)
+                self.assertEqual(code, 0, shown)
+                bars = [each for each in re.split("[\r\n]", shown) if each.startswith("epoch ") and "%" in each]
+                self.assertTrue(bars, shown)
+                for bar in bars:
+                    self.assertLess(len(re.sub("\x1b\\[[0-9;]*[a-zA-Z]", "", bar)), columns)
+                    self.assertTrue(bar.endswith("\x1b[K"))
+                self.assertEqual("━" in shown, locale == "C.UTF-8")
+                self.assertNotIn("epoch ", re.sub(".*\r\x1b\\[K", "", shown).split("Kept:")[0].replace("  epoch ", ""))
+
+
+if __name__ == "__main__":
+    if len(sys.argv) < 2:
+        sys.exit(__doc__)
+    ENXERTO = str(Path(sys.argv.pop(1)).resolve())
+    with tempfile.TemporaryDirectory(prefix="enxerto-cli-") as folder:
+        WORK = Path(folder)
+        unittest.main()
