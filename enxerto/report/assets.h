@@ -27,11 +27,11 @@ border-left:4px solid var(--soft);overflow-wrap:anywhere}
 .outcome.diverged{border-color:var(--bad)}
 .outcome.interrupted,.outcome.running{border-color:var(--val)}
 .tiles{display:grid;grid-template-columns:repeat(auto-fit,minmax(10.5rem,1fr));gap:.75rem;margin:1.25rem 0 0}
-.tiles div{background:var(--panel);border-radius:8px;padding:.75rem 1rem}
+.tiles div{background:var(--panel);border-radius:8px;padding:.7rem .8rem}
 .tiles dt{color:var(--soft);font-size:.875rem}
 .tiles dd{margin:0}
-.tiles dd b{display:block;font-size:1.6rem;line-height:1.3;font-weight:650;font-variant-numeric:tabular-nums}
-.tiles dd span{color:var(--soft);font-size:.875rem}
+.tiles dd b{display:block;font-size:1.45rem;white-space:nowrap;line-height:1.3;font-weight:650;font-variant-numeric:tabular-nums}
+.tiles dd span{color:var(--soft);font-size:.8125rem}
 .charts{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(26rem,100%),1fr));gap:1.5rem}
 figure{margin:0;min-width:0;break-inside:avoid}
 figcaption{display:flex;flex-wrap:wrap;gap:.1rem 1rem;align-items:baseline;font-size:.875rem}
@@ -50,10 +50,12 @@ svg text{font-size:12px;fill:var(--soft);font-variant-numeric:tabular-nums}
 circle.train{fill:var(--train)}circle.val{fill:var(--val)}circle.only{fill:var(--train)}
 .scroll{overflow-x:auto;max-width:100%;margin:.75rem 0}
 table{border-collapse:collapse;font-size:.875rem;font-variant-numeric:tabular-nums}
-caption{text-align:left;color:var(--soft);padding:.25rem 0;max-width:46rem}
+caption{text-align:left;color:var(--soft);padding:.25rem 0;width:max-content;max-width:min(34rem,85vw)}
 th,td{padding:.25rem .7rem;text-align:right;border-bottom:1px solid var(--rule);white-space:nowrap}
 thead th{vertical-align:bottom;font-weight:600}
-th[scope=row],thead th:first-child,td.name{text-align:left;font-weight:500}
+th[scope=row],thead th:first-child,td.name,.pairs thead th:nth-child(2){text-align:left}
+th[scope=row]{font-weight:500}
+.side{display:flex;flex-wrap:wrap;gap:0 3rem;align-items:flex-start}
 .sortable button{all:unset;cursor:pointer;font-weight:600}
 .sortable button::after{content:" \2195";color:var(--soft)}
 .sortable [aria-sort=ascending] button::after{content:" \2191";color:inherit}
@@ -61,8 +63,9 @@ th[scope=row],thead th:first-child,td.name{text-align:left;font-weight:500}
 :focus-visible{outline:2px solid var(--train)!important;outline-offset:1px}
 td.bar{background:linear-gradient(90deg,rgba(var(--right),.28) var(--v),transparent 0)}
 .facts td{text-align:left;white-space:normal;overflow-wrap:anywhere}
-.facts th{vertical-align:top;color:var(--soft);min-width:9rem}
-.facts{width:100%}
+.facts th{vertical-align:top;color:var(--soft);width:min(13rem,40vw);white-space:normal}
+.facts caption{color:var(--ink);font-weight:600;padding-top:1rem;font-size:1rem}
+.facts{width:100%;table-layout:fixed}
 .matrix th,.matrix td{border:1px solid var(--bg);padding:.3rem .45rem}
 .matrix tbody td{min-width:2.6rem;text-align:center;color:var(--soft);background:var(--panel)}
 .matrix thead th span{display:inline-block;writing-mode:vertical-rl;transform:rotate(180deg);font-weight:500}
@@ -70,7 +73,8 @@ td.bar{background:linear-gradient(90deg,rgba(var(--right),.28) var(--v),transpar
 .matrix tbody th{position:sticky;left:0;background:var(--bg);text-align:right}
 .matrix .corner{text-align:right;vertical-align:bottom;color:var(--soft)}
 .matrix .on{background:var(--panel);box-shadow:inset 0 0 0 1px var(--soft)}
-.crowded{font-size:.6875rem}.crowded th,.crowded td{padding:.1rem .2rem}.crowded tbody td{min-width:1.5rem}
+.matrix.crowded{font-size:.625rem}.matrix.crowded th,.matrix.crowded td{padding:.1rem .12rem}
+.matrix.crowded tbody td{min-width:1rem}
 .readout{min-height:1.5em;font-size:.875rem;color:var(--soft)}
 .scale{display:flex;flex-wrap:wrap;gap:.25rem .6rem;align-items:center;font-size:.8125rem;color:var(--soft)}
 .strip{display:inline-flex;margin-right:1rem}.strip i{width:1rem;height:.8rem}
@@ -79,7 +83,7 @@ footer{margin-top:3rem;color:var(--soft);font-size:.8125rem}
 @media print{body{max-width:none;padding:0;font-size:11px}.scroll{overflow:visible}h2{break-after:avoid}
 tr,.tiles div{break-inside:avoid}.readout{display:none}.matrix tbody th{position:static}
 .matrix td,.strip i,td.bar{-webkit-print-color-adjust:exact;print-color-adjust:exact}
-.sortable button::after{content:none}.crowded{font-size:6px}.crowded tbody td{min-width:0}}
+.sortable button::after{content:none}.matrix.crowded{font-size:6px}.matrix.crowded tbody td{min-width:0}}
 )css";
 
 /// Light pages turn the digits white from level 8 on, dark ones black from level 6 on; in between the shades

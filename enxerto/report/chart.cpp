@@ -122,9 +122,9 @@ Axis linear_axis(double low, double high, int about) {
   low = std::clamp(low, -most_value, most_value);
   high = std::clamp(high, -most_value, most_value);
   // Two numbers that a double can hardly tell apart get some room around them.
-  const double least = std::max({std::abs(low), std::abs(high), 1e-30}) * 1e-9;
-  if (high - low < least) {
-    const double room = std::max({std::abs(low), std::abs(high)}) > 0 ? 0.5 * std::abs(high) : 0.5;
+  const double size = std::max(std::abs(low), std::abs(high));
+  if (high - low < std::max(1e-9 * size, 1e-30)) {
+    const double room = size > 1e-30 ? 0.5 * size : 0.5;
     low -= room;
     high += room;
   }
@@ -168,6 +168,7 @@ std::string draw(const Chart& chart, const Texts& t) {
   if (lines.empty()) return "";
   for (const BandPoint& point : chart.band) reach(point.x, point.y.low), reach(point.x, point.y.high);
 
+  low.x = std::floor(low.x);
   const bool is_log = chart.may_be_log && low.y > 0 && high.y > 100 * least_above_zero;
   Frame frame;
   frame.x = linear_axis(low.x, std::max(high.x, low.x + 1), 8);
@@ -176,6 +177,7 @@ std::string draw(const Chart& chart, const Texts& t) {
   std::erase_if(frame.x.ticks, [&](double tick) {
     return tick < frame.x.low || tick > frame.x.high || tick != std::floor(tick);
   });
+  if (chart.has_zero) low.y = std::min(low.y, 0.0);
   frame.y = is_log ? log_axis(low.y, high.y) : linear_axis(low.y, high.y);
 
   std::string legend, description = chart.title + ". ", drawn;

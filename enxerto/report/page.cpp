@@ -124,6 +124,7 @@ std::string curves(const RunRecord& run, const Texts& t) {
     chart.title = title;
     chart.lines = {finest_line(run, of_step, of_epoch, t)};
     chart.may_be_log = log;
+    chart.has_zero = !log;
     out += draw(chart, t);
   };
   draw_finest(t.chart_lr, &StepLine::lr, &EpochLine::lr, false);
@@ -164,34 +165,39 @@ std::string evaluation_section(const EvaluationRecord& evaluation, const char* h
              fill(t.confusion_too_large, {with_commas(static_cast<std::int64_t>(evaluation.classes.size())),
                                           with_commas(most_matrix_classes)}),
              "</p>\n");
-  out += confused_pairs_table(evaluation, t) + confusion_table(evaluation, t) + class_table(evaluation, t);
+  out += text(confusion_table(evaluation, t), "<div class=side>\n", confused_pairs_table(evaluation, t),
+              class_table(evaluation, t), "</div>\n");
   return out + "</section>\n";
 }
 
 /// A value of config.json in words, and never much longer than a fact may be: {"kind": "adam", "eps": 1e-8}
-/// is "adam: eps 1e-8".
-void describe(const Json& value, std::string& out) {
-  if (out.size() > 4 * most_text) return;
+/// is "adam: eps 1e-8". What is empty is left out.
+void describe(const Json& value, std::string& out, bool is_inner = false) {
   if (value.is_string()) {
     out += value.get_ref<const std::string&>();
   } else if (value.is_object()) {
+    if (is_inner) out += "(";
     std::string_view between = "";
     for (const char* key : {"kind", "curve"})
       if (const std::string name = find_text(value, key); !name.empty()) out += name, between = ": ";
     for (const auto& [key, member] : value.items()) {
-      if (key == "kind" || key == "curve") continue;
+      if (key == "kind" || key == "curve" || member.empty()) continue;
+      if (out.size() > 4 * most_text) return;
       out += text(between, key, " ");
-      describe(member, out);
+      describe(member, out, true);
       between = ", ";
     }
+    if (is_inner) out += ")";
   } else if (value.is_array()) {
+    if (is_inner) out += "[";
     std::string_view between = "";
     for (const Json& member : value) {
-      out += between;
-      describe(member, out);
-      between = ", ";
       if (out.size() > 4 * most_text) return;
+      out += between;
+      describe(member, out, true);
+      between = ", ";
     }
+    if (is_inner) out += "]";
   } else if (!value.is_null()) {
     out += value.dump();
   }

@@ -75,8 +75,8 @@ std::string outcome_of(const RunRecord& run, const Texts& t) {
     case Outcome::stopped_early:
       return fill(t.stopped_early, {epochs, planned});
     case Outcome::diverged:
-      return text(fill(t.diverged, {epochs, planned}), " ", clean(run.message, 400),
-                  run.message.empty() ? "" : " ", t.try_lower_rate);
+      return text(fill(t.diverged, {epochs, planned}), " ", t.try_lower_rate,
+                  run.message.empty() ? "" : fill(t.diverged_message, {clean(run.message, 400)}));
     case Outcome::running:
       return fill(t.running, {epochs, planned});
     case Outcome::interrupted:

@@ -83,7 +83,7 @@ std::string confused_pairs_table(const EvaluationRecord& evaluation, const Texts
   const bool has_matrix = evaluation.classes.size() <= most_matrix_classes;
   const auto pairs = find_confused_pairs(evaluation, has_matrix ? most_pairs : most_pairs_without_matrix);
   if (pairs.empty()) return "";
-  std::string out = text("<div class=scroll><table><caption>", t.pairs_caption, "</caption>",
+  std::string out = text("<div class=scroll><table class=pairs><caption>", t.pairs_caption, "</caption>",
                          header({t.pairs_truth, t.pairs_predicted, t.pairs_count, t.pairs_part}));
   for (const Pair& pair : pairs) {
     const ClassRecord& truth = evaluation.classes[pair.truth];

@@ -15,6 +15,7 @@ struct Texts {
   const char* stopped_early = "Stopped early after epoch {} of {}: it no longer got better.";
   const char* diverged = "Diverged after epoch {} of {}: loss or gradient were no longer finite.";
   const char* try_lower_rate = "A lower learning rate or a clipped gradient often helps.";
+  const char* diverged_message = " It said: {}";
   const char* running = "Still running: {} of {} epochs are done.";
   const char* interrupted =
       "Not finished: {} of {} epochs are done, and for {} nothing was added. What was done is kept.";
@@ -52,7 +53,7 @@ struct Texts {
   const char* results = "Results";
   const char* tile_test = "Test top-1";
   const char* tile_val = "Validation top-1";
-  const char* tile_interval = "95 % interval {}";
+  const char* tile_interval = "95 %: {}";
   const char* tile_best = "Best epoch";
   const char* tile_by = "by {}, of {}";
   const char* tile_time = "Time";

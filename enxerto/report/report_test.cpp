@@ -1,0 +1,203 @@
+#include "enxerto/report/report.h"
+
+#include <gtest/gtest.h>
+
+#include <chrono>
+
+#include "enxerto/core/error.h"
+#include "enxerto/core/text.h"
+#include "enxerto/report/runs_for_tests.h"
+#include "enxerto/report/summary.h"
+
+namespace enxerto {
+namespace {
+
+namespace fs = std::filesystem;
+
+const std::vector<std::string> shapes = {"circle", "cross", "square"};
+
+std::size_t count(std::string_view page, std::string_view what) {
+  std::size_t found = 0;
+  for (std::size_t at = page.find(what); at != std::string_view::npos; at = page.find(what, at + 1)) ++found;
+  return found;
+}
+
+void expect_has(std::string_view page, std::string_view what) {
+  EXPECT_NE(page.find(what), std::string_view::npos) << "missing: " << what;
+}
+void expect_has_not(std::string_view page, std::string_view what) {
+  EXPECT_EQ(page.find(what), std::string_view::npos) << "there: " << what;
+}
+
+std::string page_of(const RunForTests& run) {
+  EXPECT_EQ(write_report(run.folder()), run.folder() / "report.html");
+  return run.read("report.html");
+}
+
+TEST(Report, TheSummaryOfAFinishedRunSaysWhatMatters) {
+  const RunForTests run;
+  write_finished(run, shapes);
+  run.write("model.safetensors", "");
+  const std::string wanted = text(
+      "lecture3 on shapes\n"
+      "  outcome     Finished: 3 of 3 epochs are done.\n"
+      "  data        3 classes; 60 pictures to train on, 60 for validation, 0 for the test\n"
+      "  best epoch  3, by val_top1\n"
+      "  validation  80.0 % top-1 (95 %: 70.0 to 90.0 %), 30 pictures, loss 0.5\n"
+      "  weakest     circle: 80.0 % of 10 recognised, most often taken for cross\n"
+      "              cross: 80.0 % of 10 recognised, most often taken for square\n"
+      "              square: 80.0 % of 10 recognised, most often taken for circle\n"
+      "  time        13s, 123 images/s, A Chip, threads: 2\n"
+      "  memory      2.0 MiB at most\n"
+      "  files       ",
+      (run.folder() / "model.safetensors").string(), "  best weights\n");
+  EXPECT_EQ(text_summary(run.folder()), wanted);
+}
+
+TEST(Report, ThePageOfAFinishedRunHasAllItsParts) {
+  const RunForTests run;
+  write_finished(run, shapes);
+  const std::string page = page_of(run);
+  EXPECT_EQ(page.rfind("<!doctype html>", 0), 0u);
+  expect_has(page, "<h1>lecture3 on shapes</h1>");
+  expect_has(page, "class=\"outcome finished\"");
+  EXPECT_EQ(count(page, "<figure>"), 5u);
+  EXPECT_EQ(count(page, "role=img aria-label="), 5u);
+  EXPECT_EQ(count(page, "class=band d="), 1u);
+  EXPECT_EQ(count(page, "<table"), count(page, "<caption>"));
+  EXPECT_EQ(count(page, "<table"), count(page, "</table>"));
+  EXPECT_EQ(count(page, "<section"), count(page, "</section>"));
+  expect_has(page, "<tr><th scope=row>circle<td class=r8>8<td class=w2>2<td>0");
+  expect_has(page, "adam: beta1 0.5");
+  expect_has(page, "0123456789abcdef");
+}
+
+TEST(Report, ThePageFetchesNothing) {
+  const RunForTests run;
+  write_finished(run, shapes);
+  const std::string page = page_of(run);
+  expect_has(page, "default-src 'none'");
+  for (const char* what : {"http://", "https://", "src=", "@import", "url("}) expect_has_not(page, what);
+}
+
+TEST(Report, TheSameFolderGivesTheSamePage) {
+  const RunForTests run;
+  write_finished(run, shapes);
+  EXPECT_EQ(page_of(run), page_of(run));
+}
+
+TEST(Report, NoNameFromAFileBecomesMarkup) {
+  const std::string script = "<script>alert(1)</script>", quotes = "\" onfocus='alert(2)' x=\"";
+  const RunForTests run;
+  write_finished(run, {script, quotes, "&amp;"});
+  nlohmann::json config = config_for_tests({script, quotes, "&amp;"});
+  for (const char* key : {"net", "data", "chip", "version", "weights", "command"})
+    config[key] = script + quotes;
+  config["splits"]["train"]["digest"] = script;
+  config["training"]["metric"] = script;
+  config["training"]["optimizer"] = {{"kind", script}, {script, {script, {{script, quotes}}}}};
+  run.write("config.json", config.dump());
+  nlohmann::json result = result_for_tests(shapes, 3);
+  result["metric"] = script;
+  run.write("result.json", result.dump());
+  const std::string page = page_of(run);
+  EXPECT_EQ(count(page, "<script>"), 1u);
+  expect_has_not(page, "\" onfocus=");
+  expect_has_not(page, "onfocus='");
+  expect_has(page, "<th scope=row>&lt;script&gt;alert(1)&lt;/script&gt;");
+  expect_has(page, "<th scope=row>&amp;amp;");
+}
+
+TEST(Report, ARunThatIsNotFinishedSaysSoAndHowToGoOn) {
+  const RunForTests run;
+  run.write("config.json", config_for_tests(shapes).dump());
+  run.write("log.jsonl", log_for_tests(2) + "{\"kind\":\"ep");
+  expect_has(page_of(run), "Still running: 2 of 3 epochs are done.");
+  expect_has_not(page_of(run), "--resume");
+  fs::last_write_time(run.folder() / "log.jsonl", fs::file_time_type::clock::now() - std::chrono::hours(2));
+  expect_has(page_of(run), "class=\"outcome interrupted\"");
+  expect_has(page_of(run), "Not finished: 2 of 3 epochs are done");
+  expect_has(page_of(run), "enxerto train --resume " + run.folder().string());
+  expect_has(text_summary(run.folder()), "enxerto train --resume " + run.folder().string());
+  expect_has(text_summary(run.folder()), "validation  40.0 % top-1 (95 %: 20.0 to 50.0 %)");
+}
+
+TEST(Report, ADivergedRunSaysSoAndIsNotToBeResumed) {
+  const RunForTests run;
+  run.write("config.json", config_for_tests(shapes).dump());
+  run.write("log.jsonl", log_for_tests(1) + R"({"kind":"diverged","message":"step 3: <b>"})" + "\n");
+  expect_has(page_of(run), "Diverged after epoch 1 of 3");
+  expect_has(page_of(run), "step 3: &lt;b&gt;");
+  expect_has_not(page_of(run), "--resume");
+}
+
+TEST(Report, ARunWithoutALogOrWithAnEmptyConfigurationStillGivesAPage) {
+  const RunForTests run;
+  run.write("config.json", "{}");
+  expect_has(page_of(run), "unknown on unknown");
+  expect_has(page_of(run), "No epoch is done yet");
+  expect_has(text_summary(run.folder()), "unknown on unknown");
+}
+
+TEST(Report, FlippedBitsAnywhereGiveAPageOrAnError) {
+  const RunForTests run;
+  write_finished(run, shapes);
+  for (const char* name : {"config.json", "result.json"}) {
+    const std::string content = run.read(name);
+    for (std::size_t at = 0; at < content.size(); at += 3) {
+      std::string damaged = content;
+      damaged[at] = static_cast<char>(damaged[at] ^ (1 << (at % 8)));
+      run.write(name, damaged);
+      try {
+        EXPECT_FALSE(text_summary(run.folder()).empty());
+      } catch (const Error& error) {
+        expect_has(std::string(error.what()), name);
+      }
+    }
+    run.write(name, content);
+  }
+}
+
+TEST(Report, FiftyClassesFitAndAThousandShowTheWorstPairs) {
+  for (const std::size_t c : {std::size_t{50}, std::size_t{1000}}) {
+    std::vector<std::string> names;
+    for (std::size_t i = 0; i < c; ++i) names.push_back(text("\"\"\"\"\"\"\"\"\"\" class & number ", i));
+    const RunForTests run;
+    write_finished(run, names);
+    const std::string page = page_of(run);
+    EXPECT_LT(page.size(), 300000u) << c;
+    EXPECT_EQ(count(page, "<table class=\"matrix"), c == 50 ? 1u : 0u);
+    EXPECT_EQ(count(page, "<table class=pairs>"), 1u);
+    if (c == 1000) expect_has(page, "The 400 weakest of 1,000.");
+  }
+}
+
+TEST(Report, AFolderThatCannotBeWrittenIsAnErrorThatNamesThePage) {
+  const RunForTests run;
+  write_finished(run, shapes);
+  fs::create_directories(run.folder() / "report.html" / "in the way");
+  try {
+    write_report(run.folder());
+    FAIL() << "no Error";
+  } catch (const Error& error) {
+    EXPECT_EQ(error.kind(), ErrorKind::io);
+    expect_has(std::string(error.what()), (run.folder() / "report.html").string());
+  }
+}
+
+TEST(Report, ControlCharactersDoNotReachTheTerminal) {
+  const RunForTests run;
+  write_finished(run, {"\x1b[2Jred", "b\nc", "d"});
+  const std::string summary = text_summary(run.folder());
+  expect_has_not(summary, "\x1b");
+  expect_has(summary, "b\uFFFDc");
+}
+
+TEST(Report, WordsForTheShellAreQuotedWhereTheyHaveToBe) {
+  EXPECT_EQ(shell_word("runs/a-1"), "runs/a-1");
+  EXPECT_EQ(shell_word("my run's"), "'my run'\\''s'");
+  EXPECT_EQ(shell_word(""), "''");
+}
+
+}  // namespace
+}  // namespace enxerto
