@@ -173,6 +173,7 @@ class LogReader {
     const Json json = parse(line);
     if (!json.is_object()) return false;
     const std::string kind = find_text(json, "kind");
+    run_.ends_with_step = kind == "step";
     if (kind == "step") take_step(json);
     if (kind == "epoch") take_epoch(json);
     if (kind == "evaluation") take_evaluation(json);
@@ -258,6 +259,12 @@ void take_result(const Json& result, RunRecord& run) {
   if (!run.test) run.test = evaluation_of(find_member(result, "test"));
 }
 
+bool is_newer(const fs::path& path, const fs::path& than) {
+  std::error_code code, other;
+  const fs::file_time_type first = fs::last_write_time(path, code), second = fs::last_write_time(than, other);
+  return !code && !other && first > second;
+}
+
 std::int64_t seconds_since_change(const fs::path& path) {
   std::error_code code;
   const fs::file_time_type changed = fs::last_write_time(path, code);
@@ -323,6 +330,10 @@ RunRecord load_run(const fs::path& folder) {
   run.seconds_quiet = seconds_since_change(log);
   if (run.seconds_quiet < quiet_when_stopped) run.outcome = Outcome::running;
   LogReader(run).read(log);
+  // Checkpoints are written after an epoch's line, and otherwise only by a run that was told to stop.
+  if (run.outcome == Outcome::running && run.ends_with_step &&
+      is_newer(folder / "checkpoint.safetensors", log))
+    run.outcome = Outcome::interrupted;
   if (fs::exists(result, code)) take_result(load_object(result), run);
   return run;
 }

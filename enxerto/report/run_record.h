@@ -83,6 +83,7 @@ struct RunRecord {
   Figure seconds, images_per_second, peak_memory_bytes;
   std::string message;             ///< what a diverged run said
   std::int64_t unread_lines = 0;   ///< of the log, but for a last one that is cut off
+  bool ends_with_step = false;     ///< the log: an epoch is under way, or was
   std::int64_t seconds_quiet = 0;  ///< since the log was written to
 };
 

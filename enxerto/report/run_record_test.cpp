@@ -59,6 +59,20 @@ TEST(RunRecord, WithoutAResultTheRunIsRunningOrInterruptedByTheAgeOfItsLog) {
   EXPECT_NEAR(static_cast<double>(run.seconds_quiet), 7200, 60);
 }
 
+TEST(RunRecord, ACheckpointAfterTheLastStepIsOfARunThatWasToldToStop) {
+  const RunForTests folder;
+  folder.write("config.json", config_for_tests(shapes).dump());
+  const std::string step = R"({"kind":"step","epoch":3,"step":5,"step_in_epoch":1,"steps_per_epoch":2})";
+  folder.write("log.jsonl", log_for_tests(2) + step + "\n");
+  folder.write("checkpoint.safetensors", "");
+  const fs::path checkpoint = folder.folder() / "checkpoint.safetensors";
+  const auto logged = fs::last_write_time(folder.folder() / "log.jsonl");
+  fs::last_write_time(checkpoint, logged - std::chrono::seconds(1));
+  EXPECT_EQ(load_run(folder.folder()).outcome, Outcome::running);
+  fs::last_write_time(checkpoint, logged + std::chrono::milliseconds(1));
+  EXPECT_EQ(load_run(folder.folder()).outcome, Outcome::interrupted);
+}
+
 TEST(RunRecord, ALossThatIsNotFiniteOrALineThatSaysSoIsADivergedRun) {
   const RunForTests folder;
   folder.write("config.json", config_for_tests(shapes).dump());
