@@ -80,7 +80,7 @@ td.bar{background:linear-gradient(90deg,rgba(var(--right),.28) var(--v),transpar
 .strip{display:inline-flex;margin-right:1rem}.strip i{width:1rem;height:.8rem}
 details>summary{cursor:pointer;margin:1rem 0 .5rem;font-weight:600}
 footer{margin-top:3rem;color:var(--soft);font-size:.8125rem}
-@media print{body{max-width:none;padding:0;font-size:11px}.scroll{overflow:visible}h2{break-after:avoid}
+@media print{html{font-size:11px}body{max-width:none;padding:0;font-size:1rem}.charts{grid-template-columns:1fr 1fr}.scroll{overflow:visible}h2{break-after:avoid}
 tr,.tiles div{break-inside:avoid}.readout{display:none}.matrix tbody th{position:static}
 .matrix td,.strip i,td.bar{-webkit-print-color-adjust:exact;print-color-adjust:exact}
 .sortable button::after{content:none}.matrix.crowded{font-size:6px}.matrix.crowded tbody td{min-width:0}}

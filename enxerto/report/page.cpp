@@ -304,7 +304,7 @@ std::string machine_facts(const RunRecord& run, const Texts& t) {
       .add(t.fact_threads, config, "threads")
       .add(t.fact_workers, find_member(config, "training"), "workers")
       .add(t.fact_version, config, "version")
-      .add(t.fact_folder, escape(run.folder.string(), most_text))
+      .add(t.fact_folder, escape(absolute_folder(run), most_text))
       .add(t.fact_model, link_to(run, "model.safetensors"))
       .add(t.fact_config, link_to(run, "config.json"))
       .add(t.fact_log, link_to(run, "log.jsonl"))
@@ -320,7 +320,7 @@ std::string commands(const RunRecord& run, const Texts& t) {
   if (can_go_on(run)) add(t.resume, resume_command(run));
   std::error_code code;
   if (fs::exists(run.folder / "model.safetensors", code))
-    add(t.predict, text("enxerto predict ", shell_word(run.folder.string()), " ", t.predict_files));
+    add(t.predict, text("enxerto predict ", shell_word(absolute_folder(run)), " ", t.predict_files));
   return out;
 }
 

@@ -46,8 +46,14 @@ std::string describe(const EvaluationRecord& evaluation, const WeakClass& weak, 
 
 bool can_go_on(const RunRecord& run) { return run.outcome == Outcome::interrupted; }
 
+std::string absolute_folder(const RunRecord& run) {
+  std::error_code code;
+  const fs::path path = fs::absolute(run.folder, code);
+  return (code ? run.folder : path.lexically_normal()).string();
+}
+
 std::string resume_command(const RunRecord& run) {
-  return text("enxerto train --resume ", shell_word(run.folder.string()));
+  return text("enxerto train --resume ", shell_word(absolute_folder(run)));
 }
 
 std::string shell_word(std::string_view word) {

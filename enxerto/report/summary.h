@@ -20,6 +20,9 @@ std::string outcome_of(const RunRecord& run, const Texts& t);
 bool can_go_on(const RunRecord& run);
 std::string resume_command(const RunRecord& run);
 
+/// Good from any working folder.
+std::string absolute_folder(const RunRecord& run);
+
 /// As a shell wants it: quoted where it has to be.
 std::string shell_word(std::string_view word);
 
