@@ -94,8 +94,9 @@ TrainConfig training_of(const TrainFlags& flags, const Splits& splits, const Sta
     if (flags.size) training.preprocess.height = training.preprocess.width = flags.size;
     if (training.preprocess.channels != channels)
       throw Error(ErrorKind::unsupported,
-                  text(weights->file, ": takes pictures of ", training.preprocess.channels, " channels, ",
-                       flags.net, " of ", channels));
+                  text(weights->file, channels == 1 ? ": takes colour pictures, " : ": takes grey pictures, ",
+                       flags.net, channels == 1 ? " grey ones" : " colour ones",
+                       "; give the --net that it was made with"));
   }
   training.augment.flip = flags.flip || flags.augment ? 0.5 : 0;
   training.augment.min_area = flags.augment ? std::min(flags.min_area, 0.5) : flags.min_area;

@@ -48,6 +48,22 @@ void print_plan(const RunConfig& config, const Graph& graph, const Splits& split
   console.line();
 }
 
+/// Prints the plan once all of it was found to make sense.
+class Plan final : public Observer {
+ public:
+  Plan(const RunConfig& config, const Graph& graph, const Splits& splits, Console& console)
+      : config_(config), graph_(graph), splits_(splits), console_(console) {}
+  void on_start(const RunStart& start) override {
+    print_plan(config_, graph_, splits_, start.first_epoch, console_);
+  }
+
+ private:
+  const RunConfig& config_;
+  const Graph& graph_;
+  const Splits& splits_;
+  Console& console_;
+};
+
 /// A run that failed before its first checkpoint leaves nothing that one could go on from.
 void remove_stillborn(const fs::path& folder) {
   if (fs::exists(folder / "checkpoint.safetensors")) return;
@@ -125,11 +141,11 @@ void record_data(RunConfig& config, const Splits& splits) {
 nlohmann::json train_run(RunFolder& run, Graph graph, TrainState state, const Splits& splits, int workers,
                          Console& console) {
   const std::atomic<bool>& stop_now = catch_interrupts();
-  print_plan(run.config(), graph, splits, state.epoch + 1, console);
+  Plan plan(run.config(), graph, splits, console);
   TrainConfig training = run.config().training;
   training.workers = workers;
   Progress progress(console);
-  const std::array<Observer*, 2> observers = {&run, &progress};
+  const std::array<Observer*, 3> observers = {&run, &plan, &progress};
   try {
     const TrainResult result =
         train(graph, *splits.train, splits.val.get(), training, observers, std::move(state), &stop_now);
