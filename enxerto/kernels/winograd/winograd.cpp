@@ -33,6 +33,12 @@ const Kernels* kernels() {
   return nullptr;
 }
 
+Steps steps_of(const Layout& layout, int lanes) {
+  if (layout.block == lanes) return {lanes, layout.pixels() * lanes};
+  ensure(layout.block == layout.shape.c && layout.shape.c % lanes == 0, "blocks of lanes or channels last");
+  return {layout.shape.c, lanes};
+}
+
 std::int64_t filters_size(std::int64_t out_blocks, std::int64_t in_blocks, int lanes) {
   return 36 * out_blocks * in_blocks * lanes * lanes;
 }
@@ -61,7 +67,13 @@ class WinogradOp : public Op {
  public:
   WinogradOp(const ConvSpec& spec, const PlanArgs& args)
       : spec_(spec), threads_(threads()), in_blocks_(spec.in.c / lanes()), out_blocks_(spec.out.c / lanes()) {
-    const Layout in = make_layout(spec.in, lanes()), out = make_layout(spec.out, lanes());
+    // Inference takes either order, for oneDNN's inference kernels often answer channels last.
+    const Layout& offered = args.in.at(0);
+    const bool last = !args.backward() && offered.block == offered.shape.c && offered.block != 1;
+    const Layout in = last ? channels_last(spec.in) : make_layout(spec.in, lanes());
+    const Layout out = last ? channels_last(spec.out) : make_layout(spec.out, lanes());
+    x_steps_ = steps_of(in, lanes());
+    y_steps_ = steps_of(out, lanes());
     wants_din_ = !args.wants_din.empty() && args.wants_din[0];
     fixed_ = !args.backward();
     PlanArgs direct_args = args;
@@ -146,7 +158,9 @@ class WinogradOp : public Op {
             .out_h = spec_.out.h,
             .out_w = spec_.out.w,
             .pad_top = spec_.window.pad_top,
-            .pad_left = spec_.window.pad_left};
+            .pad_left = spec_.window.pad_left,
+            .x_steps = x_steps_,
+            .y_steps = y_steps_};
   }
   /// The gradient of x is the full correlation of dy with the turned filters.
   Call data_call() const {
@@ -158,12 +172,15 @@ class WinogradOp : public Op {
             .out_h = spec_.in.h,
             .out_w = spec_.in.w,
             .pad_top = 2 - spec_.window.pad_top,
-            .pad_left = 2 - spec_.window.pad_left};
+            .pad_left = 2 - spec_.window.pad_left,
+            .x_steps = y_steps_,
+            .y_steps = x_steps_};
   }
 
   ConvSpec spec_;
   int threads_;
   std::int64_t in_blocks_, out_blocks_;
+  Steps x_steps_, y_steps_;
   bool wants_din_ = false, fixed_ = false;
   std::unique_ptr<Op> direct_;
 };

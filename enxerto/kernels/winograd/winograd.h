@@ -18,7 +18,13 @@ bool suits(const ConvSpec& spec, const PlanArgs& args);
 /// Forward and data gradient by Winograd, weight gradient by oneDNN.
 std::unique_ptr<Op> conv(const ConvSpec& spec, const PlanArgs& args);
 
-/// One call of the kernel: x {n, c, h, w} to y {n, k, out_h, out_w}, both blocked by the kernel's lanes.
+/// How the blocks of `lanes` channels lie: floats from a pixel to the next, and from a block to the next.
+struct Steps {
+  std::int64_t pixel = 0, block = 0;
+};
+
+/// One call of the kernel: x {n, c, h, w} to y {n, k, out_h, out_w}, in blocks of the kernel's lanes that lie
+/// one after the other or, channels last, side by side.
 struct Call {
   const float* x = nullptr;
   const float* filters = nullptr;   ///< as transform_filters() or its turned twin made them
@@ -28,6 +34,7 @@ struct Call {
   float* scratch = nullptr;  ///< scratch_size() floats
   std::int64_t n = 0, c_blocks = 0, k_blocks = 0, h = 0, w = 0, out_h = 0, out_w = 0;
   std::int64_t pad_top = 0, pad_left = 0;
+  Steps x_steps, y_steps;  ///< of the residual too
   bool relu = false;
 };
 
@@ -43,6 +50,9 @@ struct Kernels {
   /// Floats of scratch that convolve() needs with so many threads.
   std::int64_t (*scratch_size)(const Call& call, int threads);
 };
+
+/// The steps of a layout that is blocked by `lanes` or channels last.
+Steps steps_of(const Layout& layout, int lanes);
 
 /// Floats of transformed filters.
 std::int64_t filters_size(std::int64_t out_blocks, std::int64_t in_blocks, int lanes);

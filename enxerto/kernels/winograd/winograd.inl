@@ -182,17 +182,18 @@ void gather_tile(const Call& call, const Tile& tile, float* to, std::int64_t poi
   const std::int64_t y0 = tile.y - call.pad_top, x0 = tile.x - call.pad_left;
   const bool inside = y0 >= 0 && x0 >= 0 && y0 + 6 <= call.h && x0 + 6 <= call.w;
   for (std::int64_t cb = 0; cb < call.c_blocks; ++cb) {
-    const float* const from = call.x + (tile.n * call.c_blocks + cb) * call.h * call.w * L;
+    const float* const from = call.x + tile.n * call.c_blocks * L * call.h * call.w + cb * call.x_steps.block;
+    const std::int64_t pixel = call.x_steps.pixel;
     V d[points], e[points];
     if (inside) {
       for (int y = 0; y < 6; ++y)
-        for (int x = 0; x < 6; ++x) d[y * 6 + x] = load(from + ((y0 + y) * call.w + x0 + x) * L);
+        for (int x = 0; x < 6; ++x) d[y * 6 + x] = load(from + ((y0 + y) * call.w + x0 + x) * pixel);
     } else {
       for (int y = 0; y < 6; ++y)
         for (int x = 0; x < 6; ++x) {
           const std::int64_t iy = y0 + y, ix = x0 + x;
           const bool in = iy >= 0 && ix >= 0 && iy < call.h && ix < call.w;
-          d[y * 6 + x] = in ? load(from + (iy * call.w + ix) * L) : V{};
+          d[y * 6 + x] = in ? load(from + (iy * call.w + ix) * pixel) : V{};
         }
     }
     for (int x = 0; x < 6; ++x) transform_in(d + x, 6, e + x, 6);
@@ -210,11 +211,10 @@ void scatter_tile(const Call& call, const Tile& tile, const float* from, std::in
     for (int x = 0; x < 6; ++x) transform_out(m + x, 6, e + x, 6);
     for (int y = 0; y < 4; ++y) transform_out(e + y * 6, 1, o + y * 4, 1);
     const V bias = call.bias ? load(call.bias + kb * L) : V{};
-    const std::int64_t start =
-        (((tile.n * call.k_blocks + kb) * call.out_h + tile.y) * call.out_w + tile.x) * L;
+    const std::int64_t start = tile.n * call.k_blocks * L * call.out_h * call.out_w + kb * call.y_steps.block;
     for (std::int64_t y = 0; y < height; ++y)
       for (std::int64_t x = 0; x < width; ++x) {
-        const std::int64_t at = start + (y * call.out_w + x) * L;
+        const std::int64_t at = start + ((tile.y + y) * call.out_w + tile.x + x) * call.y_steps.pixel;
         V v = o[y * 4 + x] + bias;
         if (call.residual) v += load(call.residual + at);
         if (call.relu) v = v > 0.0f ? v : V{};

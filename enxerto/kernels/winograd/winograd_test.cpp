@@ -131,11 +131,11 @@ TEST(Winograd, EqualsItsReferenceForwardAndBackUnderEachInstructionSet) {
     const auto residual = random_floats(spec.out.size(), 4), dout = random_floats(spec.out.size(), 5);
     const Wanted wanted = wanted_of(spec, x, w, b, residual, dout);
     for (const Kernels* table : tables())
-      for (const int threads : {1, 3}) {
-        const int lanes = table->lanes;
-        SCOPED_TRACE(testing::Message() << lanes << " lanes, " << threads << " threads, "
+      for (const bool last : {false, true}) {
+        const int lanes = table->lanes, threads = last ? 1 : 3;
+        SCOPED_TRACE(testing::Message() << lanes << " lanes, " << (last ? "channels last, " : "blocked, ")
                                         << format_shape(spec.in) << " to " << format_shape(spec.out));
-        const Layout in{spec.in, lanes}, out{spec.out, lanes};
+        const Layout in{spec.in, last ? spec.in.c : lanes}, out{spec.out, last ? spec.out.c : lanes};
         const auto blocked_w = blocked_filters(w, spec.out.c, spec.in.c, lanes);
         std::vector<float> filters(
             static_cast<std::size_t>(filters_size(spec.out.c / lanes, spec.in.c / lanes, lanes)), NAN);
@@ -148,18 +148,20 @@ TEST(Winograd, EqualsItsReferenceForwardAndBackUnderEachInstructionSet) {
                   .residual = each.residual ? br.data() : nullptr,
                   .y = y.data(),
                   .n = spec.in.n,
-                  .c_blocks = in.blocks(),
-                  .k_blocks = out.blocks(),
+                  .c_blocks = spec.in.c / lanes,
+                  .k_blocks = spec.out.c / lanes,
                   .h = spec.in.h,
                   .w = spec.in.w,
                   .out_h = spec.out.h,
                   .out_w = spec.out.w,
                   .pad_top = each.pad_top,
                   .pad_left = each.pad_left,
+                  .x_steps = steps_of(in, lanes),
+                  .y_steps = steps_of(out, lanes),
                   .relu = each.relu};
         std::vector<float> scratch(static_cast<std::size_t>(table->scratch_size(call, threads)), NAN);
         call.scratch = scratch.data();
-        table->transform_filters(blocked_w.data(), out.blocks(), in.blocks(), filters.data());
+        table->transform_filters(blocked_w.data(), spec.out.c / lanes, spec.in.c / lanes, filters.data());
         table->convolve(call, threads);
         EXPECT_TRUE(tests::within(wanted.out, reordered(out, y, plain(spec.out)),
                                   bounds(wanted.out_magnitude, spec.in.c * 9)));
@@ -170,17 +172,20 @@ TEST(Winograd, EqualsItsReferenceForwardAndBackUnderEachInstructionSet) {
                   .filters = filters.data(),
                   .y = dx.data(),
                   .n = spec.in.n,
-                  .c_blocks = out.blocks(),
-                  .k_blocks = in.blocks(),
+                  .c_blocks = spec.out.c / lanes,
+                  .k_blocks = spec.in.c / lanes,
                   .h = spec.out.h,
                   .w = spec.out.w,
                   .out_h = spec.in.h,
                   .out_w = spec.in.w,
                   .pad_top = 2 - each.pad_top,
-                  .pad_left = 2 - each.pad_left};
+                  .pad_left = 2 - each.pad_left,
+                  .x_steps = steps_of(out, lanes),
+                  .y_steps = steps_of(in, lanes)};
         scratch.assign(static_cast<std::size_t>(table->scratch_size(back, threads)), NAN);
         back.scratch = scratch.data();
-        table->transform_turned_filters(blocked_w.data(), out.blocks(), in.blocks(), filters.data());
+        table->transform_turned_filters(blocked_w.data(), spec.out.c / lanes, spec.in.c / lanes,
+                                        filters.data());
         table->convolve(back, threads);
         EXPECT_TRUE(tests::within(wanted.din, reordered(in, dx, plain(spec.in)),
                                   bounds(wanted.din_magnitude, spec.out.c * 9)));
@@ -209,7 +214,9 @@ TEST(Winograd, GivesTheSameBitsForAnyNumberOfThreads) {
                 .out_h = 19,
                 .out_w = 19,
                 .pad_top = 1,
-                .pad_left = 1};
+                .pad_left = 1,
+                .x_steps = steps_of({{2, 64, 19, 19}, table->lanes}, table->lanes),
+                .y_steps = steps_of({{2, 64, 19, 19}, table->lanes}, table->lanes)};
       std::vector<float> scratch(static_cast<std::size_t>(table->scratch_size(call, threads)));
       call.scratch = scratch.data();
       table->convolve(call, threads);
