@@ -24,12 +24,12 @@ const Loops* loops_avx512() { return nullptr; }
 #endif
 
 const Loops& loops() {
-  static const Loops& one = []() -> const Loops& {
-    if (chip_isa() == Isa::avx512 && loops_avx512()) return *loops_avx512();
-    if (chip_isa() != Isa::generic && loops_avx2()) return *loops_avx2();
-    return *loops_generic();
+  static const Loops* const one = [] {
+    if (chip_isa() == Isa::avx512 && loops_avx512()) return loops_avx512();
+    if (chip_isa() != Isa::generic && loops_avx2()) return loops_avx2();
+    return loops_generic();
   }();
-  return one;
+  return *one;
 }
 
 }  // namespace enxerto::cpu
