@@ -41,6 +41,9 @@ void check_at_least(const char* flag, int value, int least);
 /// As a shell wants it: quoted where it has to be.
 std::string shell_word(const std::filesystem::path& path);
 
+/// The words that this program was started with, as a shell wants them; empty where the system will not say.
+std::string command_line();
+
 /// 0.9312 as "93.1 %", with `digits` digits.
 std::string percent(double proportion, int digits = 1);
 

@@ -136,6 +136,7 @@ int run_demo(const DemoFlags& flags) {
   config.init = "he_normal";
   config.threads = threads();
   config.version = ENXERTO_VERSION;
+  config.command = command_line();
   const std::int64_t for_train = flags.pictures, for_val = flags.pictures / 8, for_test = flags.pictures / 4;
   console.line(text("Making ", with_commas(for_train + for_val + for_test),
                     " pictures of crosses and circles in ", (out / "data").string()));

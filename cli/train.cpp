@@ -187,6 +187,7 @@ nlohmann::json train_new(const TrainFlags& flags, Console& console) {
   config.freeze = flags.freeze;
   config.threads = threads();
   config.version = ENXERTO_VERSION;
+  config.command = command_line();
   const Splits splits =
       with_splits(open_data(flags.data), flags.val_fraction, flags.test_fraction, flags.seed);
   for (const std::string& note : splits.notes) console.line(note);

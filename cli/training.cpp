@@ -160,6 +160,10 @@ nlohmann::json train_run(RunFolder& run, Graph graph, TrainState state, const Sp
     if (error.kind() == ErrorKind::interrupted)
       throw Error(error.kind(), text(error.what(), "; what was done is kept, `enxerto train --resume ",
                                      shell_word(run.folder()), "` goes on"));
+    if (error.kind() == ErrorKind::diverged) {
+      run.log_diverged(error.what());
+      if (fs::exists(run.folder() / "checkpoint.safetensors")) write_report(run.folder());
+    }
     remove_stillborn(run.folder());
     throw;
   }

@@ -136,6 +136,7 @@ Json RunConfig::to_json() const {
           {"format_version", 1},
           {"version", version},
           {"chip", chip},
+          {"command", command},
           {"net", net},
           {"image", image},
           {"data", data},
@@ -167,6 +168,7 @@ RunConfig RunConfig::from_json(const Json& json) {
                 text("the run's format is ", format_version, ", this program knows 1; use a newer one"));
   reader.read("version", config.version);
   reader.read("chip", config.chip);
+  reader.read("command", config.command);
   reader.read("net", config.net);
   reader.read("image", config.image);
   if (config.image.size() != 3) fail_json("run: image", "three sizes were expected");
@@ -377,6 +379,8 @@ void RunFolder::log_evaluation(std::string_view split, const Evaluation& evaluat
   line["split"] = split;
   log(line);
 }
+
+void RunFolder::log_diverged(std::string_view message) { log({{"kind", "diverged"}, {"message", message}}); }
 
 Json RunFolder::finish(const TrainResult& result, const std::optional<Evaluation>& test) {
   if (result.val) log_evaluation("val", *result.val);

@@ -38,6 +38,7 @@ struct RunConfig {
   DataRecord train;
   std::optional<DataRecord> val, test;
   TrainConfig training;
+  std::string command;        ///< that starts it again, for people; may be empty
   std::string chip, version;  ///< for people: set by RunFolder::create()
   nlohmann::json to_json() const;
   static RunConfig from_json(const nlohmann::json& json);  ///< strict: Error{corrupt}
@@ -75,6 +76,8 @@ class RunFolder final : public Observer {
 
   /// A line of kind "evaluation": split is "val" or "test".
   void log_evaluation(std::string_view split, const Evaluation& evaluation);
+  /// A line of kind "diverged", the last thing of a run that ended so.
+  void log_diverged(std::string_view message);
   /// Writes result.json, the last thing of a run, and gives it back: the keys of `enxerto train --json`.
   nlohmann::json finish(const TrainResult& result, const std::optional<Evaluation>& test);
 

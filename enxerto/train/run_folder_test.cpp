@@ -150,7 +150,7 @@ TEST_F(RunFolders, BestWeightsThatWereNotYetWrittenComeFromTheCheckpoint) {
 TEST_F(RunFolders, HasWhatTheFormatPromises) {
   const TrainResult result = start("run", tiny_config());
   const auto config = Json::parse(read_text_file(root / "run" / "config.json"));
-  for (const char* key : {"format", "format_version", "version", "chip", "net", "image", "data",
+  for (const char* key : {"format", "format_version", "version", "chip", "command", "net", "image", "data",
                           "val_fraction", "test_fraction", "split_seed", "weights", "init", "freeze",
                           "threads", "classes", "splits", "training"})
     EXPECT_TRUE(config.contains(key)) << key;
