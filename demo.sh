@@ -6,4 +6,6 @@ cd "$(dirname "$0")"
 tools/install_dependencies.sh
 cmake --preset release -DENXERTO_TESTS=OFF -DENXERTO_BENCH=OFF
 cmake --build --preset release --parallel "$(nproc)"
+# Threads that wait go to sleep: on a busy machine those that spin take the processor from those that work.
+export OMP_WAIT_POLICY="${OMP_WAIT_POLICY:-passive}"
 exec build/release/cli/enxerto demo "$@"
