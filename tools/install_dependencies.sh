@@ -18,7 +18,7 @@ case "${1:-}" in
 esac
 
 if ! command -v apt-get >/dev/null; then
-  echo "This system has no apt-get. Enxerto needs a C++20 compiler (GCC 11 or newer), CMake 3.22, Ninja, oneDNN 2.5" >&2
+  echo "This system has no apt-get. Enxerto needs a C++20 compiler (GCC 11 or newer), CMake 3.22, Ninja, oneDNN 2.2" >&2
   echo "or newer, libjpeg-turbo, libpng, zlib, nlohmann-json 3.10, CLI11, and GoogleTest for the tests. Install" >&2
   echo "them, then: cmake --preset release && cmake --build --preset release" >&2
   exit 1

@@ -118,7 +118,9 @@ class JpegReader {
 
   [[noreturn]] void fail() const {
     switch (trouble_.code) {
+#if JPEG_LIB_VERSION < 70  // Ubuntu's libjpeg-turbo speaks version 8, which has no such error
       case JERR_ARITH_NOTIMPL:
+#endif
       case JERR_BAD_PRECISION:
       case JERR_CONVERSION_NOTIMPL:
       case JERR_IMAGE_TOO_BIG:

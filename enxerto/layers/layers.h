@@ -18,8 +18,9 @@
 
 namespace enxerto {
 
-using AnyLayer = std::variant<Input, Conv2d, Linear, BatchNorm, Activate, MaxPool2d, AvgPool2d, GlobalAvgPool,
-                              LocalResponseNorm, Dropout, Softmax, Flatten, Add, Multiply, Concat, ChannelPad>;
+using AnyLayer =
+    std::variant<Input, Conv2d, Linear, BatchNorm, Activate, MaxPool2d, AvgPool2d, GlobalAvgPool,
+                 LocalResponseNorm, Dropout, Softmax, Flatten, Add, Multiply, Concat, ChannelPad>;
 
 template <class... L>
 constexpr bool all_layers(const std::variant<L...>*) {

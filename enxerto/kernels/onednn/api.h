@@ -103,9 +103,7 @@ class Packing {
   Packing() = default;
   Packing(const Desc& plain, const Desc& packed);
   /// Floats, all of which the kernels write.
-  std::int64_t size() const {
-    return static_cast<std::int64_t>(packed_.desc().get_size() / sizeof(float));
-  }
+  std::int64_t size() const { return static_cast<std::int64_t>(packed_.desc().get_size() / sizeof(float)); }
   void pack(const float* plain, float* packed) const;
   void unpack(const float* packed, float* plain) const;
 

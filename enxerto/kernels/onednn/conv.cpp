@@ -76,7 +76,9 @@ class Planner {
   }
   /// One channel a group, everything in blocks of one size.
   bool is_depthwise(const Desc& w, const Layout& in, const Layout& out) const {
-    if (spec_.groups != spec_.in.c || spec_.groups != spec_.out.c || in.block != out.block) return false;
+    if (spec_.groups != spec_.in.c || spec_.groups != spec_.out.c) return false;
+    // One pixel is spelled plain, whatever its block: the same memory.
+    if (out != make_layout(spec_.out, in.block)) return false;
     return (in.block == 16 && w == tagged(w_, Tag::Goihw16g)) ||
            (in.block == 8 && w == tagged(w_, Tag::Goihw8g));
   }
@@ -103,8 +105,8 @@ class DepthwiseOp final : public ConvOp {
   }
   void backward(const Backward& run) override {
     if (run.dparams[0])
-      cpu::depthwise_weight_gradient(spec_, info_.in[0], info_.out, run.in[0], run.dout, run.dparams[0],
-                                     spec_.bias ? run.dparams[1] : nullptr, run.scratch);
+      cpu::depthwise_weight_gradient(spec_, info_.in[0], {spec_.out, info_.in[0].block}, run.in[0], run.dout,
+                                     run.dparams[0], spec_.bias ? run.dparams[1] : nullptr, run.scratch);
     if (!run.din[0]) return;
     Backward data = run;
     float* const unwanted[2] = {};
@@ -150,6 +152,8 @@ std::unique_ptr<Op> finish(const Planner& planner, const ConvSpec& spec, const P
   if (!args.wants_din.empty() && args.wants_din[0])
     parts.data =
         settle([&](const Desc& x, const Desc& y) { return planner.data(forward, x, y); }, wanted, anything);
+  if (args.wants_dparams && planner.is_depthwise(forward.weights_desc(), in, out))
+    return std::make_unique<DepthwiseOp>(parts, spec);
   if (args.wants_dparams)
     parts.weights = settle([&](const Desc& x, const Desc& y) { return planner.weights(forward, x, y); },
                            wanted, anything);
