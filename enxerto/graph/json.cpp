@@ -15,10 +15,10 @@ namespace {
 using Json = nlohmann::json;
 
 constexpr int format_version = 1;
-constexpr std::size_t most_nodes = 10000, longest_name = 255;
+constexpr std::size_t most_nodes = 10000, longest_name = 255, longest_list = 16;
 constexpr std::int64_t largest_option = 1 << 24;
 
-constexpr std::array<std::pair<Activation, const char*>, 9> activation_names = {
+constexpr std::array<std::pair<Activation, const char*>, 10> activation_names = {
     {{Activation::none, "none"},
      {Activation::relu, "relu"},
      {Activation::relu6, "relu6"},
@@ -27,7 +27,8 @@ constexpr std::array<std::pair<Activation, const char*>, 9> activation_names = {
      {Activation::tanh, "tanh"},
      {Activation::hard_sigmoid, "hard_sigmoid"},
      {Activation::hard_swish, "hard_swish"},
-     {Activation::silu, "silu"}}};
+     {Activation::silu, "silu"},
+     {Activation::exp, "exp"}}};
 
 [[noreturn]] void fail(const std::string& where, std::string_view wrong) {
   throw Error(ErrorKind::corrupt, text("network: ", where, ": ", wrong));
@@ -48,6 +49,7 @@ Json to_json(const Padding& value) {
   if (value.same) return "same";
   return Json::array({value.top, value.left, value.bottom, value.right});
 }
+Json to_json(const std::vector<int>& values) { return values; }
 Json to_json(Activation value) {
   return std::ranges::find(activation_names, value, &std::pair<Activation, const char*>::first)->second;
 }
@@ -68,6 +70,11 @@ std::vector<int> ints_from(const Json& json, std::size_t count, const std::strin
   return values;
 }
 
+void from_json(const Json& json, const std::string& where, std::vector<int>& values) {
+  if (!json.is_array() || json.size() > longest_list)
+    fail(where, text("a list of at most ", longest_list, " numbers was expected"));
+  values = ints_from(json, json.size(), where);
+}
 void from_json(const Json& json, const std::string& where, bool& value) {
   if (!json.is_boolean()) fail(where, "true or false was expected");
   value = json.get<bool>();
@@ -174,18 +181,21 @@ Json graph_to_json(const Graph& graph) {
     if (node.frozen) made["frozen"] = true;
     nodes.push_back(std::move(made));
   }
-  return {{"version", format_version}, {"nodes", std::move(nodes)}};
+  Json made = {{"version", format_version}, {"nodes", std::move(nodes)}};
+  for (const NodeId id : graph.side_outputs()) made["side_outputs"].push_back(id.index);
+  return made;
 }
 
 Graph graph_from_json(const Json& json, std::int64_t most_parameters) {
   static constexpr std::array<std::string_view, 2> graph_keys = {"version", "nodes"};
+  static constexpr std::array<std::string_view, 1> more_graph_keys = {"side_outputs"};
   static constexpr std::array<std::string_view, 3> node_keys = {"name", "kind", "inputs"};
   static constexpr std::array<std::string_view, 2> more_node_keys = {"options", "frozen"};
   if (!json.is_object() || !json.contains("version")) fail("version", "it is missing");
   if (const int version = int_from(json["version"], "version"); version != format_version)
     throw Error(ErrorKind::unsupported, text("network: it has the format ", version, ", this program reads ",
                                              format_version, "; use a newer enxerto"));
-  check_keys(json, graph_keys, {}, "network");
+  check_keys(json, graph_keys, more_graph_keys, "network");
   const Json& nodes = json["nodes"];
   if (!nodes.is_array() || nodes.empty()) fail("nodes", "a list of nodes was expected");
   if (nodes.size() > most_nodes) fail("nodes", text("there are more than ", most_nodes));
@@ -228,6 +238,17 @@ Graph graph_from_json(const Json& json, std::int64_t most_parameters) {
     } catch (const Error& error) {
       if (error.kind() == ErrorKind::corrupt) throw;
       fail(text("node ", place), error.what());
+    }
+  }
+  if (const auto found = json.find("side_outputs"); found != json.end()) {
+    if (!found->is_array() || found->size() > most_nodes)
+      fail("side_outputs", "a list of nodes was expected");
+    std::vector<NodeId> ids;
+    for (const int index : ints_from(*found, found->size(), "side_outputs")) ids.push_back({index});
+    try {
+      graph.set_side_outputs(std::move(ids));
+    } catch (const Error& error) {
+      fail("side_outputs", error.what());
     }
   }
   return graph;
