@@ -159,9 +159,12 @@ def vanishing(double):
 
 
 def off_by(double, single):
-    zeros = vanishing(double)
-    errors = {k: relative(single["gradients"][k].double(), v) for k, v in double["gradients"].items()
-              if k not in zeros}
+    zeros, gradients = vanishing(double), double["gradients"]
+    errors = {}
+    for k, v in gradients.items():
+        # A shift's terms may nearly cancel; the scale's gradient is a weighted sum of the same.
+        sizes = [v, gradients[k.removesuffix("bias") + "weight"]] if k.endswith(".bias") else [v]
+        errors[k] = (single["gradients"][k].double() - v).norm().item() / max(x.norm().item() for x in sizes)
     worst = max(errors, key=errors.get)
     return (f"{relative(single['inference_logits'].double(), double['inference_logits']):.1e} (inference), "
             f"{relative(single['training_logits'].double(), double['training_logits']):.1e} (training), "
