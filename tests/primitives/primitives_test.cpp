@@ -77,8 +77,7 @@ constexpr auto excuses = std::to_array<Excuse>({
     {"", "inner_product", "", false, "AVX2 has no inner product but this one; a faster one is issue 7's"},
     {"linear 64 to 1,", "inner_product", "forward", true, "one output is a dot product: it waits for memory"},
     {"first layer", "convolution", "backward_data", true, "only pictures of what a network sees need it"},
-    {" at 64", "convolution", "backward_weights mb4_ic512oc512_ih2oh2kh3sh1", false,
-     "a picture smaller than the kernel, 2x2 pixels"},
+    {" at 64", "convolution", "_ih2oh2kh3sh1", false, "a picture smaller than the kernel, 2x2 pixels"},
     {"depthwise 3x3 dilated", "convolution", "backward_data", true,
      "no kernel with dilation; not in the zoo"},
     {"depthwise 3x3 twice as many", "convolution", "", true, "no kernel with a multiplier; not in the zoo"},
@@ -95,7 +94,10 @@ constexpr auto excuses = std::to_array<Excuse>({
      "AVX2 has no kernel with dilation; not in the zoo"},
     {"1-D dilated", "convolution", "", false, "AVX2 has no kernel that pads that much; not in the zoo"},
     {"1-D 5 stride 2", "convolution", "backward_data", false, "AVX2 has no kernel for it; not in the zoo"},
-    {"11x11 of 3", "convolution", "forward", false, "AVX2 has no kernel for it; AlexNet is not in the zoo"},
+    {"11x11 of 3", "convolution", "forward", false, "AVX2 has no kernel for it"},
+    {"alexnet at", "convolution", "kh11sh4", false, "likewise, of its first layer"},
+    {"squeezenet1_0_caffe", "convolution", "kh1sh1dh0ph1", true,
+     "no kernel that pads by more than the window; of 1x1 it is one product of large matrices anyway"},
 });
 
 /// The reference loops and the plain matrix products; brgemm is neither.
