@@ -7,3 +7,4 @@ find_package(JPEG REQUIRED)
 find_package(PNG REQUIRED)
 find_package(ZLIB REQUIRED)
 find_package(nlohmann_json 3.10 REQUIRED)
+find_package(Protobuf REQUIRED)  # libprotobuf-lite, and to build protoc
