@@ -113,12 +113,7 @@ Preprocess preprocess_for(std::string_view net, int size) {
   const NetInfo& info = find_net(net);
   constexpr int usual = 96;
   const int side = size ? size : std::min(usual, static_cast<int>(info.image.h));
-  Preprocess made;
-  made.height = made.width = side;
-  made.channels = static_cast<int>(info.image.c);
-  made.mean.assign(info.mean.begin(), info.mean.begin() + made.channels);
-  made.std.assign(info.std.begin(), info.std.begin() + made.channels);
-  return made;
+  return Preprocess::of(info.normalization, side, side, static_cast<int>(info.image.c));
 }
 
 Graph start_network(const RunConfig& config, const StartWeights* weights, Console& console) {

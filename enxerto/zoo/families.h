@@ -1,6 +1,8 @@
 /// The families behind zoo.h, one function each.
 #pragma once
 
+#include <array>
+
 #include "enxerto/zoo/zoo.h"
 
 namespace enxerto {

@@ -12,44 +12,36 @@ namespace enxerto {
 namespace {
 
 constexpr Shape cifar{1, 3, 32, 32}, imagenet{1, 3, 224, 224};
-constexpr std::array<float, 3> half = {0.5f, 0.5f, 0.5f};
-// Of ImageNet's training pictures, as torchvision's weights expect them; which akamaster's of CIFAR-10 do
-// too.
-constexpr std::array<float, 3> imagenet_mean = {0.485f, 0.456f, 0.406f},
-                               imagenet_std = {0.229f, 0.224f, 0.225f};
-constexpr std::array<float, 3> mnist_mean = {0.1307f, 0.1307f, 0.1307f},
-                               mnist_std = {0.3081f, 0.3081f, 0.3081f};
-
 constexpr std::array<NetInfo, 6> all_nets = {{
     {"lecture3",
      "three convolutions and a linear layer, the lecture's own",
      {1, 3, 96, 96},
      2,
-     half,
-     half,
+     Normalization::half,
+     1,
      make_lecture3},
     {"lenet5",
      "LeNet-5 with ReLU and max pooling (LeCun et al. 1998)",
      {1, 1, 28, 28},
      10,
-     mnist_mean,
-     mnist_std,
+     Normalization::mnist,
+     1,
      make_lenet5},
-    {"resnet20_cifar", "ResNet-20 for small pictures (He et al. 2015, section 4.2)", cifar, 10, imagenet_mean,
-     imagenet_std,
+    {"resnet20_cifar", "ResNet-20 for small pictures (He et al. 2015, section 4.2)", cifar, 10,
+     Normalization::imagenet, 1,
      [](const Shape& image, int classes, bool top) { return make_resnet_cifar(image, classes, top, 3); }},
-    {"resnet18", "ResNet-18 (He et al. 2015), torchvision's form", imagenet, 1000, imagenet_mean,
-     imagenet_std,
+    {"resnet18", "ResNet-18 (He et al. 2015), torchvision's form", imagenet, 1000, Normalization::imagenet,
+     0.875,
      [](const Shape& image, int classes, bool top) {
        return make_resnet(image, classes, top, {2, 2, 2, 2}, false);
      }},
-    {"resnet34", "ResNet-34 (He et al. 2015), torchvision's form", imagenet, 1000, imagenet_mean,
-     imagenet_std,
+    {"resnet34", "ResNet-34 (He et al. 2015), torchvision's form", imagenet, 1000, Normalization::imagenet,
+     0.875,
      [](const Shape& image, int classes, bool top) {
        return make_resnet(image, classes, top, {3, 4, 6, 3}, false);
      }},
-    {"resnet50", "ResNet-50 (He et al. 2015), torchvision's form", imagenet, 1000, imagenet_mean,
-     imagenet_std,
+    {"resnet50", "ResNet-50 (He et al. 2015), torchvision's form", imagenet, 1000, Normalization::imagenet,
+     0.875,
      [](const Shape& image, int classes, bool top) {
        return make_resnet(image, classes, top, {3, 4, 6, 3}, true);
      }},
