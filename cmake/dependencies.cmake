@@ -7,3 +7,13 @@ find_package(JPEG REQUIRED)
 find_package(PNG REQUIRED)
 find_package(ZLIB REQUIRED)
 find_package(nlohmann_json 3.10 REQUIRED)
+
+# libzip's own CMake files insist on three commands that Debian has in other packages, so it is found by hand.
+if(NOT TARGET enxerto_outside::zip)
+  find_path(ENXERTO_LIBZIP_INCLUDE zip.h REQUIRED)  # libzip-dev
+  find_library(ENXERTO_LIBZIP zip REQUIRED)
+  mark_as_advanced(ENXERTO_LIBZIP_INCLUDE ENXERTO_LIBZIP)
+  add_library(enxerto_outside::zip UNKNOWN IMPORTED)
+  set_target_properties(enxerto_outside::zip PROPERTIES IMPORTED_LOCATION ${ENXERTO_LIBZIP}
+    INTERFACE_INCLUDE_DIRECTORIES ${ENXERTO_LIBZIP_INCLUDE})
+endif()
