@@ -140,7 +140,8 @@ void Builder::emit(Graph& graph, int node, std::vector<NodeId>& made, NameGiver&
   const std::vector<int>& params = graph.node(id).params;
   ensure(params.size() == from.params.size(), "a layer gets all of its parameters");
   for (std::size_t i = 0; i < params.size(); ++i) {
-    std::ranges::copy(*from.params[i], graph.params()[static_cast<std::size_t>(params[i])].value.data().begin());
+    std::ranges::copy(*from.params[i],
+                      graph.params()[static_cast<std::size_t>(params[i])].value.data().begin());
     from.params[i].reset();
   }
   if (from.frozen) graph.set_frozen(id, true);

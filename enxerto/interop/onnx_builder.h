@@ -1,5 +1,5 @@
-/// A graph while it is being read: nodes may still change, and those that nobody needs are left out at the end.
-/// For this folder only.
+/// A graph while it is being read: nodes may still change, and those that nobody needs are left out at the
+/// end. For this folder only.
 #pragma once
 
 #include <memory>

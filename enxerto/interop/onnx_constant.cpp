@@ -137,9 +137,10 @@ std::vector<float> Constant::as_floats() const {
 
 void Budget::charge(std::int64_t numbers) {
   if (numbers > left_)
-    throw Error(ErrorKind::unsupported,
-                "the network makes far more numbers than its file holds: a weight used in very many places, or "
-                "a very large constant");
+    throw Error(
+        ErrorKind::unsupported,
+        "the network makes far more numbers than its file holds: a weight used in very many places, or "
+        "a very large constant");
   left_ -= numbers;
 }
 

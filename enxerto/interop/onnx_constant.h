@@ -18,9 +18,7 @@ struct Constant {
   std::vector<std::int64_t> ints{};
   std::vector<float> floats{};
 
-  std::int64_t count() const {
-    return static_cast<std::int64_t>(whole ? ints.size() : floats.size());
-  }
+  std::int64_t count() const { return static_cast<std::int64_t>(whole ? ints.size() : floats.size()); }
   std::vector<float> as_floats() const;
 };
 using ConstantPtr = std::shared_ptr<const Constant>;

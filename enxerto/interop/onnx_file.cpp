@@ -13,7 +13,19 @@ constexpr std::uint64_t file_limit = (std::uint64_t{1} << 31) - 1;  // protobuf'
 constexpr std::int64_t pieces_limit = 1'000'000;
 constexpr std::int64_t packed_limit = 256 << 20;
 
-enum class Message { none, model, graph, node, attribute, tensor, value_info, type, tensor_type, shape, other };
+enum class Message {
+  none,
+  model,
+  graph,
+  node,
+  attribute,
+  tensor,
+  value_info,
+  type,
+  tensor_type,
+  shape,
+  other
+};
 
 /// What lies in a field of bytes of this message. The schema has no message within itself, so no file nests
 /// deeper than this function lets it.
@@ -22,10 +34,10 @@ Message within(Message message, std::uint64_t field) {
     case Message::model:
       return field == 7 ? Message::graph : field == 8 || field == 14 ? Message::other : Message::none;
     case Message::graph:
-      return field == 1                  ? Message::node
-             : field == 5                ? Message::tensor
+      return field == 1                   ? Message::node
+             : field == 5                 ? Message::tensor
              : field == 11 || field == 12 ? Message::value_info
-                                         : Message::none;
+                                          : Message::none;
     case Message::node:
       return field == 5 ? Message::attribute : Message::none;
     case Message::attribute:
@@ -108,8 +120,9 @@ class Walker {
                                                " messages and texts; no network that we can run has"));
     if (is_packed(message, field) && (packed_ += static_cast<std::int64_t>(size)) > packed_limit)
       throw Error(ErrorKind::unsupported,
-                  text(file_, ": has more than 256 MiB of numbers of variable length; store its tensors as "
-                              "raw data"));
+                  text(file_,
+                       ": has more than 256 MiB of numbers of variable length; store its tensors as "
+                       "raw data"));
     if (const Message inner = within(message, field); inner != Message::none)
       walk(bytes.subspan(0, size), inner);
     bytes = bytes.subspan(size);

@@ -200,9 +200,9 @@ void fold_range(Call& call) {
   Constant made{.dims = {count}, .whole = whole};
   for (std::int64_t i = 0; i < count; ++i)
     if (whole)
-      made.ints.push_back(wrapped(static_cast<std::uint64_t>(call.constant(0).ints[0]) +
-                                  static_cast<std::uint64_t>(i) *
-                                      static_cast<std::uint64_t>(call.constant(2).ints[0])));
+      made.ints.push_back(
+          wrapped(static_cast<std::uint64_t>(call.constant(0).ints[0]) +
+                  static_cast<std::uint64_t>(i) * static_cast<std::uint64_t>(call.constant(2).ints[0])));
     else
       made.floats.push_back(static_cast<float>(number(0) + static_cast<double>(i) * step));
   call.give(constant_value(std::move(made)));

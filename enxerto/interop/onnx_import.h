@@ -36,8 +36,8 @@ struct Refused {
 
 class Importer;
 
-/// One node of the file: its attributes and inputs, checked as they are asked for. Asking throws Error{corrupt}
-/// where the file breaks a rule, Refused where it keeps them all and we still cannot follow.
+/// One node of the file: its attributes and inputs, checked as they are asked for. Asking throws
+/// Error{corrupt} where the file breaks a rule, Refused where it keeps them all and we still cannot follow.
 class Call {
  public:
   Call(Importer& importer, const NodeProto& proto);
@@ -48,7 +48,7 @@ class Call {
   std::int64_t opset() const;
   Builder& builder() const;
   Budget& budget() const;
-  [[noreturn]] void fail(const std::string& what) const;    ///< the file is wrong
+  [[noreturn]] void fail(const std::string& what) const;   ///< the file is wrong
   [[noreturn]] void refuse(const std::string& why) const;  ///< we cannot
 
   bool has_attribute(std::string_view name) const { return find(name) != nullptr; }
@@ -62,9 +62,9 @@ class Call {
   int inputs() const { return proto_.input_size(); }
   bool has(int i) const { return i < inputs() && !proto_.input(i).empty(); }
   const Value& in(int i) const;
-  const Value& traced(int i) const;        ///< refuses a constant
-  const Constant& constant(int i) const;   ///< refuses what is not
-  Sizes constant_wholes(int i) const;      ///< the same, of integers
+  const Value& traced(int i) const;       ///< refuses a constant
+  const Constant& constant(int i) const;  ///< refuses what is not
+  Sizes constant_wholes(int i) const;     ///< the same, of integers
   std::vector<float> constant_floats(int i) const;
   /// The axes of an attribute, or of input i from the operator set `since` on; whether there are any.
   std::optional<Sizes> axes(std::string_view attribute, int i, std::int64_t since) const;

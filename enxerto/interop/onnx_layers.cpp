@@ -35,7 +35,9 @@ Picture picture(const Call& call, int i) {
   return {&value, dims.size(), shape};
 }
 
-int picture_node(const Call& call, const Picture& picture) { return arranged(call, *picture.value, picture.shape); }
+int picture_node(const Call& call, const Picture& picture) {
+  return arranged(call, *picture.value, picture.shape);
+}
 
 /// An attribute with one number for each axis of the picture, a row's height filled up.
 Size2 size2(const Call& call, std::string_view name, std::size_t rank, std::optional<Size2> otherwise) {
@@ -53,7 +55,8 @@ struct Windows {
 };
 
 /// SAME, worked out: half of what is missing on each side, the odd pixel at the end or, SAME_LOWER, before.
-void same_padding(bool lower, std::int64_t in, int kernel, int stride, int dilation, int& before, int& after) {
+void same_padding(bool lower, std::int64_t in, int kernel, int stride, int dilation, int& before,
+                  int& after) {
   const std::int64_t out = (in + stride - 1) / stride;
   const std::int64_t reach = std::int64_t{dilation} * (kernel - 1) + 1;
   const auto missing = static_cast<int>(std::max<std::int64_t>((out - 1) * stride + reach - in, 0));
@@ -62,7 +65,8 @@ void same_padding(bool lower, std::int64_t in, int kernel, int stride, int dilat
 }
 
 Windows windows(const Call& call, const Picture& in, Size2 kernel) {
-  Windows made{kernel, size2(call, "strides", in.rank, Size2(1)), size2(call, "dilations", in.rank, Size2(1)), {}};
+  Windows made{
+      kernel, size2(call, "strides", in.rank, Size2(1)), size2(call, "dilations", in.rank, Size2(1)), {}};
   const std::string rule = call.string("auto_pad", "NOTSET");
   if (rule == "SAME_UPPER" || rule == "SAME_LOWER") {
     const bool lower = rule == "SAME_LOWER";
@@ -71,7 +75,8 @@ Windows windows(const Call& call, const Picture& in, Size2 kernel) {
   } else if (rule == "NOTSET" || rule.empty()) {
     const Sizes pads = call.wholes("pads");
     if (pads.empty()) return made;
-    if (pads.size() != 2 * (in.rank - 2)) call.fail(text("its pads should be ", 2 * (in.rank - 2), " numbers"));
+    if (pads.size() != 2 * (in.rank - 2))
+      call.fail(text("its pads should be ", 2 * (in.rank - 2), " numbers"));
     for (const std::int64_t pad : pads) {
       if (pad < 0) call.refuse("negative padding");
       if (pad > side_limit) call.fail(text("a padding of ", pad, " makes no sense"));
@@ -107,12 +112,13 @@ void layer_conv(Call& call) {
     if (size < 1 || size > std::numeric_limits<int>::max()) call.fail("a size of its weight makes no sense");
   const Size2 kernel{in.rank == 4 ? static_cast<int>(std::min(weight.dims[2], side_limit)) : 1,
                      static_cast<int>(std::min(weight.dims.back(), side_limit))};
-  if (size2(call, "kernel_shape", in.rank, kernel) != kernel) call.fail("its kernel_shape is not its weight's");
+  if (size2(call, "kernel_shape", in.rank, kernel) != kernel)
+    call.fail("its kernel_shape is not its weight's");
   const Windows window = windows(call, in, kernel);
   const std::int64_t groups = call.whole("group", 1);
   if (groups < 1 || groups > in.shape.c || weight.dims[1] * groups != in.shape.c)
-    call.fail(text("its weight is for ", weight.dims[1], " channels in each of ", groups, " groups, its input has ",
-                   in.shape.c));
+    call.fail(text("its weight is for ", weight.dims[1], " channels in each of ", groups,
+                   " groups, its input has ", in.shape.c));
   Conv2d layer{.out = static_cast<int>(weight.dims[0]),
                .kernel = window.kernel,
                .stride = window.stride,
@@ -196,7 +202,8 @@ void layer_gemm(Call& call) {
   if (call.has(2)) {
     const float beta = call.number("beta", 1);
     const Constant& given = call.constant(2);
-    const bool fits = given.count() == 1 || (given.count() == by.out && !given.dims.empty() && given.dims.back() == by.out);
+    const bool fits =
+        given.count() == 1 || (given.count() == by.out && !given.dims.empty() && given.dims.back() == by.out);
     if (!fits) call.refuse("a bias that is not one number for each output");
     std::vector<float> numbers = given.as_floats();
     if (given.count() == 1) {
@@ -221,7 +228,8 @@ void layer_matmul(Call& call) {
 void layer_batch_norm(Call& call) {
   const Value& x = call.traced(0);
   const Sizes dims = x.dims();
-  if (call.whole("training_mode", 0) != 0) call.refuse("in training mode; export the model in evaluation mode");
+  if (call.whole("training_mode", 0) != 0)
+    call.refuse("in training mode; export the model in evaluation mode");
   if (call.whole("spatial", 1) != 1) call.refuse("with statistics for each pixel");
   call.refuse_other_outputs();
   if (dims.size() < 2 || dims[0] != 1) call.refuse("on a value whose channels are not the second axis");
@@ -229,7 +237,8 @@ void layer_batch_norm(Call& call) {
   const std::int64_t channels = dims[1];
   std::vector<Numbers> params;
   for (int i = 1; i <= 4; ++i) {
-    if (call.constant(i).count() != channels) call.fail(text("its input ", i, " is not one number a channel"));
+    if (call.constant(i).count() != channels)
+      call.fail(text("its input ", i, " is not one number a channel"));
     params.push_back(numbers_of(call.in(i).constant));
   }
   const float momentum = std::clamp(call.number("momentum", 0.9f), 0.0f, 1.0f);
@@ -287,7 +296,8 @@ AnyLayer over_all(const Call& call, const Shape& shape) {
 
 void layer_global_pool(Call& call) {
   const Picture in = picture(call, 0);
-  call.give_node(call.builder().add(call.name(), over_all(call, in.shape), {picture_node(call, in)}), in.rank);
+  call.give_node(call.builder().add(call.name(), over_all(call, in.shape), {picture_node(call, in)}),
+                 in.rank);
 }
 
 /// The kept axes become channels, the others height and width.

@@ -29,10 +29,11 @@ void move_cast(Call& call) {
 void move_shape(Call& call) {
   const Sizes dims = call.in(0).dims();
   const auto rank = static_cast<std::int64_t>(dims.size());
-  const auto place = [&](std::int64_t at) { return std::clamp(at < 0 ? at + rank : at, std::int64_t{0}, rank); };
+  const auto place = [&](std::int64_t at) {
+    return std::clamp(at < 0 ? at + rank : at, std::int64_t{0}, rank);
+  };
   const std::int64_t start = place(call.whole("start", 0)), end = place(call.whole("end", rank));
-  call.give(constant_value(
-      list_of(start < end ? Sizes(dims.begin() + start, dims.begin() + end) : Sizes())));
+  call.give(constant_value(list_of(start < end ? Sizes(dims.begin() + start, dims.begin() + end) : Sizes())));
 }
 
 void move_size(Call& call) {
@@ -173,7 +174,8 @@ void move_split(Call& call) {
   if (parts.empty()) {
     const std::int64_t count = call.outputs();
     const std::int64_t part = (dims[axis] + count - 1) / count;
-    for (std::int64_t left = dims[axis]; left > 0 && part > 0; left -= part) parts.push_back(std::min(part, left));
+    for (std::int64_t left = dims[axis]; left > 0 && part > 0; left -= part)
+      parts.push_back(std::min(part, left));
   }
   if (static_cast<int>(parts.size()) != call.outputs()) call.fail("its outputs are not as many as its parts");
   std::int64_t start = 0;
@@ -207,7 +209,8 @@ void move_concat(Call& call) {
   // The axis had a default before version 4.
   const std::size_t axis = axis_of(call, call.whole("axis", 1), values[0].dims().size());
   // Constants without elements add nothing.
-  std::erase_if(values, [](const Value& value) { return value.constant != nullptr && value.constant->count() == 0; });
+  std::erase_if(values,
+                [](const Value& value) { return value.constant != nullptr && value.constant->count() == 0; });
   if (values.empty()) values.push_back(call.in(0));
   call.give(concatenated(call, values, axis));
 }
@@ -266,7 +269,8 @@ std::int64_t nearest(const Call& call, const NearestRule& rule, std::int64_t at,
   return std::clamp<std::int64_t>(static_cast<std::int64_t>(made), 0, in - 1);
 }
 
-void resize_nearest(Call& call, const NearestRule& rule, const std::vector<float>& scales, const Sizes& sizes) {
+void resize_nearest(Call& call, const NearestRule& rule, const std::vector<float>& scales,
+                    const Sizes& sizes) {
   Value x = call.traced(0);
   const Sizes dims = x.dims();
   if (scales.size() != dims.size()) call.fail("its scales are not as many as the axes");
@@ -276,8 +280,7 @@ void resize_nearest(Call& call, const NearestRule& rule, const std::vector<float
     count_of({out});
     Sizes indices;
     call.budget().charge(out);
-    for (std::int64_t i = 0; i < out; ++i)
-      indices.push_back(nearest(call, rule, i, scales[axis], in, out));
+    for (std::int64_t i = 0; i < out; ++i) indices.push_back(nearest(call, rule, i, scales[axis], in, out));
     x = indexed(call, x, axis, indices);
   }
   call.give(std::move(x));

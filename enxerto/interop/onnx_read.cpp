@@ -66,8 +66,8 @@ void Importer::find_needed() {
   }
 }
 
-/// The picture that goes in. Sizes {n, c, h, w}, {n, c, l} or {n, c}; {n, h, w, c} where only the last size can
-/// be that of channels.
+/// The picture that goes in. Sizes {n, c, h, w}, {n, c, l} or {n, c}; {n, h, w, c} where only the last size
+/// can be that of channels.
 Value Importer::input_value(const ValueInfoProto& input, Shape& image) const {
   const std::string what = text("input \"", shown(input.name()), "\"");
   const auto refuse = [&](const std::string& why) {
@@ -78,9 +78,11 @@ Value Importer::input_value(const ValueInfoProto& input, Shape& image) const {
   Sizes dims;
   for (const auto& dim : type.shape().dim()) dims.push_back(dim.has_dim_value() ? dim.dim_value() : 0);
   if (dims.size() < 2 || dims.size() > 4)
-    refuse(text("has ", dims.size(), " sizes; a network for pictures has 4 (batch, channels, height, width)"));
+    refuse(
+        text("has ", dims.size(), " sizes; a network for pictures has 4 (batch, channels, height, width)"));
   if (dims[0] > 1)
-    refuse(text("takes exactly ", dims[0], " pictures at once; export the model with an open batch, or with 1"));
+    refuse(
+        text("takes exactly ", dims[0], " pictures at once; export the model with an open batch, or with 1"));
   dims[0] = 1;
   const auto could_be_channels = [](std::int64_t size) { return size == 1 || size == 3 || size == 4; };
   const bool channels_last = dims.size() == 4 && could_be_channels(dims[3]) && !could_be_channels(dims[1]);
@@ -109,9 +111,8 @@ void Importer::make_input() {
     if (initializers_.contains(input.name())) continue;  // old files name their weights as inputs too
     if (!readers_.contains(input.name()) && model_.graph().input_size() > 1) continue;
     if (found != nullptr)
-      throw Error(ErrorKind::unsupported,
-                  text(file_, ": has the inputs \"", shown(found->name()), "\" and \"", shown(input.name()),
-                       "\"; a Graph has one"));
+      throw Error(ErrorKind::unsupported, text(file_, ": has the inputs \"", shown(found->name()),
+                                               "\" and \"", shown(input.name()), "\"; a Graph has one"));
     found = &input;
   }
   if (found == nullptr) fail("has no input");
@@ -230,8 +231,8 @@ OnnxModel Importer::finish() {
 OnnxModel Importer::run() {
   constexpr int nodes_limit = 100'000, outputs_limit = 1'000;
   if (model_.graph().node_size() > nodes_limit || model_.graph().output_size() > outputs_limit)
-    throw Error(ErrorKind::unsupported, text(file_, ": has more than ", with_commas(nodes_limit), " nodes or ",
-                                             with_commas(outputs_limit), " outputs"));
+    throw Error(ErrorKind::unsupported, text(file_, ": has more than ", with_commas(nodes_limit),
+                                             " nodes or ", with_commas(outputs_limit), " outputs"));
   index_graph();
   find_needed();
   make_input();
@@ -243,8 +244,10 @@ OnnxModel Importer::run() {
 
 }  // namespace onnx
 
-OnnxModel parse_onnx(std::span<const std::uint8_t> bytes, const std::string& file, const OnnxOptions& options) {
-  return onnx::Importer(onnx::parse_model(bytes, file), file, options, static_cast<std::int64_t>(bytes.size()))
+OnnxModel parse_onnx(std::span<const std::uint8_t> bytes, const std::string& file,
+                     const OnnxOptions& options) {
+  return onnx::Importer(onnx::parse_model(bytes, file), file, options,
+                        static_cast<std::int64_t>(bytes.size()))
       .run();
 }
 

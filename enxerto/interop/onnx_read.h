@@ -14,8 +14,8 @@
 
 namespace enxerto {
 
-/// `outputs` names the file's outputs: first that of the graph's last node, then those of its side outputs, in
-/// their order. Names of nodes are those of the file, or X where the weights are called X.weight.
+/// `outputs` names the file's outputs: first that of the graph's last node, then those of its side outputs,
+/// in their order. Names of nodes are those of the file, or X where the weights are called X.weight.
 struct OnnxModel {
   Graph graph;
   std::vector<std::string> outputs;
@@ -29,9 +29,9 @@ struct OnnxOptions {
 
 /// The file has one input, of one picture or of an open number of them; the graph then takes any number.
 /// Constant arithmetic is done at once, data movement becomes as few Rearrange layers as possible.
-/// Throws Error that opens with the file: corrupt where it breaks a rule of the format, unsupported that lists
-/// every operator that we cannot take with the first node that has it, and what read_file() throws. Memory
-/// stays within a small multiple of the file (onnx_file.h) and eight numbers for each one in it.
+/// Throws Error that opens with the file: corrupt where it breaks a rule of the format, unsupported that
+/// lists every operator that we cannot take with the first node that has it, and what read_file() throws.
+/// Memory stays within a small multiple of the file (onnx_file.h) and eight numbers for each one in it.
 OnnxModel load_onnx(const std::filesystem::path& path, const OnnxOptions& options = {});
 /// The same from memory; `file` stands for its name.
 OnnxModel parse_onnx(std::span<const std::uint8_t> bytes, const std::string& file,

@@ -37,9 +37,9 @@ Constant joined(const Call& call, const std::vector<Value>& values, std::size_t 
 std::vector<Sizes> even_runs(const Sizes& indices) {
   std::vector<Sizes> runs;
   for (const std::int64_t index : indices) {
-    const bool fits = !runs.empty() && index >= runs.back().back() &&
-                      (runs.back().size() == 1 ||
-                       index - runs.back().back() == runs.back()[1] - runs.back()[0]);
+    const bool fits =
+        !runs.empty() && index >= runs.back().back() &&
+        (runs.back().size() == 1 || index - runs.back().back() == runs.back()[1] - runs.back()[0]);
     if (fits)
       runs.back().push_back(index);
     else
@@ -62,7 +62,8 @@ Numbers repeated(std::int64_t count, float value) {
   return std::make_shared<const std::vector<float>>(static_cast<std::size_t>(count), value);
 }
 
-/// One number for each channel of a node whose other axes the constant does not depend on; empty where it does.
+/// One number for each channel of a node whose other axes the constant does not depend on; empty where it
+/// does.
 std::optional<std::vector<float>> per_channel(const std::vector<float>& all, const Shape& shape) {
   std::vector<float> made;
   const auto pixels = static_cast<std::ptrdiff_t>(shape.h * shape.w);
@@ -165,8 +166,7 @@ Value indexed(const Call& call, const Value& value, std::size_t axis, const Size
   if (std::optional<Strided> view = indexed(view_of(value), axis, indices)) return moved(call, value, *view);
   const std::vector<Sizes> runs = even_runs(indices);
   constexpr std::size_t most = 64;
-  if (value.is_traced() && runs.size() > most)
-    call.refuse("picks elements in an order without a pattern");
+  if (value.is_traced() && runs.size() > most) call.refuse("picks elements in an order without a pattern");
   std::vector<Value> parts;
   for (const Sizes& run : runs) {
     std::optional<Strided> view = indexed(view_of(value), axis, run);
@@ -305,11 +305,10 @@ Value affine(const Call& call, const Value& x, const Value* weight, const Value*
   if (bias != nullptr && call.is_only_reader_of(call.builder().draft(value.node).output) &&
       joins_affine(call, value, shape, per_element, made, frozen))
     return value;
-  const int node = call.builder().add(
-      call.name(), Affine{per_element}, {value.node},
-      weight != nullptr ? std::vector<Numbers>{made, repeated(count, 0)}
-                        : std::vector<Numbers>{repeated(count, 1), made},
-      frozen);
+  const int node = call.builder().add(call.name(), Affine{per_element}, {value.node},
+                                      weight != nullptr ? std::vector<Numbers>{made, repeated(count, 0)}
+                                                        : std::vector<Numbers>{repeated(count, 1), made},
+                                      frozen);
   call.builder().draft(node).output = call.output_name(0);
   return {.node = node, .view = value.view};
 }

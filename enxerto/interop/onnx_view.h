@@ -20,9 +20,9 @@ struct Digit {
   friend bool operator==(const Digit&, const Digit&) = default;
 };
 
-/// A tensor whose elements lie in a block: an index of an axis is written in the digits of that axis (the last
-/// one fastest), and each adds digit * stride to the place. Channel shuffles and upsampling need several digits
-/// for one axis; stride 0 repeats. An axis of size 1 has none.
+/// A tensor whose elements lie in a block: an index of an axis is written in the digits of that axis (the
+/// last one fastest), and each adds digit * stride to the place. Channel shuffles and upsampling need several
+/// digits for one axis; stride 0 repeats. An axis of size 1 has none.
 struct Strided {
   std::vector<std::vector<Digit>> axes;
   std::int64_t offset = 0;
