@@ -1,5 +1,6 @@
-// Runs an ONNX file on a batch of pictures: onnx_run MODEL.onnx IN.npy OUT_FOLDER. Writes OUT_FOLDER/0.npy, 1.npy...
-// in the order of the graph's outputs, and prints their names. tools/compare_onnx.py calls it.
+// Runs an ONNX file on a batch of pictures: onnx_run MODEL.onnx IN.npy OUT_FOLDER. Writes
+// OUT_FOLDER/0.npy, 1.npy... in the order of the graph's outputs, and prints their names.
+// tools/compare_onnx.py calls it.
 #include <cstdio>
 #include <exception>
 #include <filesystem>
@@ -12,7 +13,8 @@
 
 namespace {
 
-void run(const std::filesystem::path& model, const std::filesystem::path& in, const std::filesystem::path& out) {
+void run(const std::filesystem::path& model, const std::filesystem::path& in,
+         const std::filesystem::path& out) {
   using namespace enxerto;
   const NpyArray<float> images = load_npy_floats(in);
   const OnnxModel made = load_onnx(model);
