@@ -26,7 +26,7 @@ struct NetInfo {
   Graph (*make)(const Shape& image, int classes, bool include_top);
 };
 
-/// Every net that there is, small ones first.
+/// Every net that there is.
 std::span<const NetInfo> nets();
 /// Throws Error{usage} that lists the names where there is no such net.
 const NetInfo& find_net(std::string_view name);
