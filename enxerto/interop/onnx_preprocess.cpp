@@ -42,7 +42,7 @@ Preprocess parse_entry(const std::string& value, const std::string& file) {
 
 template <class Message>
 bool are_equal(const Message& a, const Message& b) {
-  return a.SerializeAsString() == b.SerializeAsString();
+  return a.ByteSizeLong() == b.ByteSizeLong() && a.SerializeAsString() == b.SerializeAsString();
 }
 
 /// The one input that is no initialiser; null where there are several.
