@@ -1,11 +1,13 @@
 #!/usr/bin/env python3
 """Compares what Enxerto writes as ONNX with onnxruntime: each layer alone, and networks of the zoo.
 
-    python3 tools/check_onnx_export.py build/release/tests/onnx_export/onnx_export layers resnet18 MODEL.safetensors
+    python3 tools/check_onnx_export.py build/release/tests/onnx_export/onnx_export layers resnet18 MODEL.safetensors \\
+        --reader build/release/tests/onnx/onnx_run
 
 Needs numpy, onnx and onnxruntime; "layers" stands for the small networks of enxerto/testing/onnx_cases.h. Every file
 goes through onnx.checker with all its checks, and answers a batch of three pictures and a single one. Prints
-|ours - theirs| / |theirs| (2-norms), the worse of the two batches for each output; fails above 1e-5.
+|ours - theirs| / |theirs| (2-norms), the worse of the two batches for each output; fails above 1e-5. With --reader
+the networks of the zoo are read back by us too, and compared with what was written.
 """
 import argparse
 import json
@@ -51,6 +53,16 @@ def compare(folder, name, suffix="", images="in"):
     return found
 
 
+def read_back(reader, folder, name, suffix):
+    """The same of our own importer; preprocessing inside is taken out by it."""
+    out = folder / "back"
+    out.mkdir(exist_ok=True)
+    outputs = subprocess.run([reader, folder / f"{name}{suffix}.onnx", folder / f"{name}.in.npy", out], check=True,
+                             stdout=subprocess.PIPE, text=True).stdout.splitlines()
+    return {output: distance(np.load(out / f"{i}.npy"), np.load(folder / f"{name}.{i}.npy"))
+            for i, output in enumerate(outputs)}
+
+
 def check_metadata(path):
     entries = {entry.key: entry.value for entry in onnx.load(path).metadata_props}
     classes = json.loads(entries["enxerto.classes"])
@@ -62,6 +74,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("program")
     parser.add_argument("nets", nargs="+", metavar="NET")
+    parser.add_argument("--reader", help="tests/onnx/onnx_run")
     arguments = parser.parse_args()
     worst = 0.0
     for net in arguments.nets:
@@ -73,11 +86,15 @@ def main():
                 runs = [("", compare(folder, name))]
                 if (folder / f"{name}.pixels.onnx").exists():
                     runs.append((" from pixels", compare(folder, name, ".pixels", "pixels")))
+                    if arguments.reader:
+                        runs.append((" read back", read_back(arguments.reader, folder, name, "")))
+                        runs.append((" read back from pixels", read_back(arguments.reader, folder, name, ".pixels")))
                     check_metadata(folder / f"{name}.pixels.onnx")
                 for how, found in runs:
                     for output, value in found.items():
                         worst = max(worst, value)
-                        print(f"{name + how:44} {output:24} {value:.1e}{'' if value <= LIMIT else '  TOO FAR'}", flush=True)
+                        mark = "" if value <= LIMIT else "  TOO FAR"
+                        print(f"{name + how:44} {output:24} {value:.1e}{mark}", flush=True)
     print(f"worst {worst:.1e}")
     if not worst <= LIMIT:
         sys.exit(f"{worst:.1e} is above {LIMIT}")

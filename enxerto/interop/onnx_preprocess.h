@@ -15,6 +15,8 @@ namespace enxerto::onnx {
 /// Inputs of the files that we write: pictures of the network's size with values in 0..255, RGB or grey; or
 /// normalised ones.
 constexpr std::string_view pixels_name = "pixels", input_name = "input";
+/// Who made our files.
+constexpr std::string_view producer_name = "enxerto";
 /// Keys of our metadata.
 constexpr std::string_view preprocess_key = "enxerto.preprocess", classes_key = "enxerto.classes";
 

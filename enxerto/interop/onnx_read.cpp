@@ -86,7 +86,9 @@ Value Importer::input_value(const ValueInfoProto& input, Shape& image) const {
         text("takes exactly ", dims[0], " pictures at once; export the model with an open batch, or with 1"));
   dims[0] = 1;
   const auto could_be_channels = [](std::int64_t size) { return size == 1 || size == 3 || size == 4; };
-  const bool channels_last = dims.size() == 4 && could_be_channels(dims[3]) && !could_be_channels(dims[1]);
+  // What we wrote ourselves (features, say, of {n, c, 1, 1}) needs no guess.
+  const bool channels_last = dims.size() == 4 && could_be_channels(dims[3]) && !could_be_channels(dims[1]) &&
+                             model_.producer_name() != producer_name;
   if (dims.size() == 4) {
     std::int64_t& height = dims[channels_last ? 1 : 2];
     std::int64_t& width = dims[channels_last ? 2 : 3];

@@ -224,7 +224,7 @@ File make_file(const Graph& graph, const OnnxExtras& extras, Emitter& emit) {
   }
 
   pieces.before.set_ir_version(written_ir);
-  pieces.before.set_producer_name("enxerto");
+  pieces.before.set_producer_name(std::string(producer_name));
   pieces.before.set_producer_version(ENXERTO_VERSION);
   OperatorSetIdProto& opset = *pieces.after.add_opset_import();
   opset.set_domain("");
