@@ -114,7 +114,7 @@ std::optional<int> source_of_shifted(Builder& builder, int node) {
 
 /// relu6(x + 3) / 6 is hard_sigmoid(x), and x * relu6(x + 3) / 6 is hard_swish(x).
 bool gives_hard_activation(const Call& call, const Value& x, const Value& factor, bool divides) {
-  if (factor.constant->count() != 1) return false;
+  if (factor.constant->count() != 1 || factor.constant->dims.size() > x.view.axes.size()) return false;
   const float given = factor.constant->as_floats()[0];
   if (std::fabs(divides ? given / 6 - 1 : given * 6 - 1) > 1e-5f) return false;
   Builder& builder = call.builder();

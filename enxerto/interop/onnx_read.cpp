@@ -85,10 +85,11 @@ Value Importer::input_value(const ValueInfoProto& input, Shape& image) const {
     refuse(
         text("takes exactly ", dims[0], " pictures at once; export the model with an open batch, or with 1"));
   dims[0] = 1;
-  const auto could_be_channels = [](std::int64_t size) { return size == 1 || size == 3 || size == 4; };
-  // What we wrote ourselves (features, say, of {n, c, 1, 1}) needs no guess.
-  const bool channels_last = dims.size() == 4 && could_be_channels(dims[3]) && !could_be_channels(dims[1]) &&
-                             model_.producer_name() != producer_name;
+  const auto is_side = [&](std::int64_t size) { return size <= 0 || size > dims[3]; };  // or open
+  // What we wrote ourselves (pictures 4 wide, say) needs no guess.
+  const bool channels_last = model_.producer_name() != producer_name && dims.size() == 4 &&
+                             (dims[3] == 1 || dims[3] == 3 || dims[3] == 4) && is_side(dims[1]) &&
+                             is_side(dims[2]) && dims[1] != 1 && dims[1] != 3;
   if (dims.size() == 4) {
     std::int64_t& height = dims[channels_last ? 1 : 2];
     std::int64_t& width = dims[channels_last ? 2 : 3];
@@ -231,7 +232,7 @@ OnnxModel Importer::finish() {
   return made;
 }
 
-OnnxModel Importer::run() {
+OnnxModel Importer::run() try {
   constexpr int nodes_limit = 100'000, outputs_limit = 1'000;
   if (model_.graph().node_size() > nodes_limit || model_.graph().output_size() > outputs_limit)
     throw Error(ErrorKind::unsupported, text(file_, ": has more than ", with_commas(nodes_limit),
@@ -244,6 +245,10 @@ OnnxModel Importer::run() {
     if (needed_[static_cast<std::size_t>(i)]) take(model_.graph().node(i));
   if (!troubles_.empty()) refuse_all();
   return finish();
+} catch (const Error& error) {
+  if (std::string_view(error.what()).starts_with(file_)) throw;
+  throw Error(error.kind() == ErrorKind::usage ? ErrorKind::unsupported : error.kind(),
+              text(file_, ": ", error.what()));
 }
 
 }  // namespace onnx

@@ -260,12 +260,9 @@ Written write(Emitter& emit, const Concat&, Inputs in, const Shape& out) {
 }
 
 Written write(Emitter& emit, const ChannelPad& layer, Inputs in, const Shape& out) {
-  const auto rank = static_cast<std::size_t>(in[0].rank);
-  Ints pads(2 * rank, 0);
-  pads[1] = layer.before;
-  pads[rank + 1] = layer.after;
-  const std::string amounts = emit.constant("pads", pads);
-  return emit.add("Pad", {in[0].name, amounts}, out, in[0].rank);
+  const Written x = emit.as_rank(in[0], 4);
+  const std::string amounts = emit.constant("pads", {0, layer.before, 0, 0, 0, layer.after, 0, 0});
+  return emit.add("Pad", {x.name, amounts}, out, 4);
 }
 
 }  // namespace
