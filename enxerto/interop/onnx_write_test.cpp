@@ -283,6 +283,26 @@ TEST(OnnxWrite, DamagedMetadataIsAnError) {
   }
 }
 
+TEST(OnnxWrite, DamagedFilesOfOurOwnAreErrorsOrNetworks) {
+  OnnxExtras extras;
+  extras.preprocess = Preprocess::of(Normalization::caffe, 6, 6);
+  const std::vector<std::uint8_t> whole = serialize_onnx(small_net(), extras);
+  const auto read = [](std::vector<std::uint8_t> bytes) {
+    try {
+      parse_onnx(bytes, "net.onnx");
+    } catch (const Error& error) {
+      EXPECT_EQ(std::string(error.what()).rfind("net.onnx", 0), 0u) << error.what();
+    }
+  };
+  for (std::size_t size = 0; size < whole.size(); ++size)
+    read({whole.begin(), whole.begin() + static_cast<std::ptrdiff_t>(size)});
+  for (std::size_t i = 0; i < whole.size(); ++i) {
+    std::vector<std::uint8_t> bytes = whole;
+    bytes[i] ^= static_cast<std::uint8_t>(1u << (i % 8));
+    read(bytes);
+  }
+}
+
 TEST(OnnxWrite, WhatDoesNotFitIsRefused) {
   OnnxExtras extras;
   extras.classes = {"cat", "dog"};
