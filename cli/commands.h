@@ -20,6 +20,8 @@ void add_train(CLI::App& app, Action& chosen);
 void add_predict(CLI::App& app, Action& chosen);
 void add_evaluate(CLI::App& app, Action& chosen);
 void add_summary(CLI::App& app, Action& chosen);
+void add_models(CLI::App& app, Action& chosen);
+void add_pull(CLI::App& app, Action& chosen);
 void add_preprocess(CLI::App& app, Action& chosen);
 void add_report(CLI::App& app, Action& chosen);
 void add_demo(CLI::App& app, Action& chosen);
