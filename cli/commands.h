@@ -21,6 +21,8 @@ void add_predict(CLI::App& app, Action& chosen);
 void add_evaluate(CLI::App& app, Action& chosen);
 void add_convert(CLI::App& app, Action& chosen);
 void add_summary(CLI::App& app, Action& chosen);
+void add_models(CLI::App& app, Action& chosen);
+void add_pull(CLI::App& app, Action& chosen);
 void add_preprocess(CLI::App& app, Action& chosen);
 void add_report(CLI::App& app, Action& chosen);
 void add_demo(CLI::App& app, Action& chosen);

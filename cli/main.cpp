@@ -103,6 +103,8 @@ int run(int argc, char** argv) {
   add_evaluate(app, chosen);
   add_summary(app, chosen);
   add_convert(app, chosen);
+  add_models(app, chosen);
+  add_pull(app, chosen);
   add_report(app, chosen);
   add_preprocess(app, chosen);
   add_demo(app, chosen);
