@@ -1,0 +1,2 @@
+#include "enxerto/weights/hdf5.h"
+#include <gtest/gtest.h>
