@@ -15,10 +15,10 @@ namespace {
 using Json = nlohmann::json;
 
 constexpr int format_version = 1;
-constexpr std::size_t most_nodes = 10000, longest_name = 255;
+constexpr std::size_t most_nodes = 10000, longest_name = 255, longest_list = 16;
 constexpr std::int64_t largest_option = 1 << 24;
 
-constexpr std::array<std::pair<Activation, const char*>, 9> activation_names = {
+constexpr std::array<std::pair<Activation, const char*>, 10> activation_names = {
     {{Activation::none, "none"},
      {Activation::relu, "relu"},
      {Activation::relu6, "relu6"},
@@ -27,7 +27,8 @@ constexpr std::array<std::pair<Activation, const char*>, 9> activation_names = {
      {Activation::tanh, "tanh"},
      {Activation::hard_sigmoid, "hard_sigmoid"},
      {Activation::hard_swish, "hard_swish"},
-     {Activation::silu, "silu"}}};
+     {Activation::silu, "silu"},
+     {Activation::exp, "exp"}}};
 
 [[noreturn]] void fail(const std::string& where, std::string_view wrong) {
   throw Error(ErrorKind::corrupt, text("network: ", where, ": ", wrong));
@@ -48,6 +49,7 @@ Json to_json(const Padding& value) {
   if (value.same) return "same";
   return Json::array({value.top, value.left, value.bottom, value.right});
 }
+Json to_json(const std::vector<int>& values) { return values; }
 Json to_json(Activation value) {
   return std::ranges::find(activation_names, value, &std::pair<Activation, const char*>::first)->second;
 }
@@ -68,6 +70,11 @@ std::vector<int> ints_from(const Json& json, std::size_t count, const std::strin
   return values;
 }
 
+void from_json(const Json& json, const std::string& where, std::vector<int>& values) {
+  if (!json.is_array() || json.size() > longest_list)
+    fail(where, text("a list of at most ", longest_list, " numbers was expected"));
+  values = ints_from(json, json.size(), where);
+}
 void from_json(const Json& json, const std::string& where, bool& value) {
   if (!json.is_boolean()) fail(where, "true or false was expected");
   value = json.get<bool>();

@@ -49,6 +49,11 @@ std::unique_ptr<Op> make_pool(const PoolSpec& spec, const PlanArgs& args) {
   return reference::as_op(reference::pool(spec), args, spec.out, {});
 }
 
+std::unique_ptr<Op> make_adaptive_pool(const AdaptivePoolSpec& spec, const PlanArgs& args) {
+  if (!args.reference) return cpu::adaptive_pool(spec, args);
+  return reference::as_op(reference::adaptive_pool(spec), args, spec.out, {});
+}
+
 std::unique_ptr<Op> make_lrn(const LrnSpec& spec, const PlanArgs& args) {
   if (!args.reference) return cpu::lrn(spec, args);
   return reference::as_op(reference::lrn(spec), args, spec.shape, {});
@@ -73,6 +78,17 @@ std::unique_ptr<Op> make_add(const AddSpec& spec, const PlanArgs& args) {
 std::unique_ptr<Op> make_multiply(const MultiplySpec& spec, const PlanArgs& args) {
   if (!args.reference) return cpu::multiply(spec, args);
   return reference::as_op(reference::multiply(spec), args, spec.a, {});
+}
+
+std::unique_ptr<Op> make_affine(const AffineSpec& spec, const PlanArgs& args) {
+  if (!args.reference) return cpu::affine(spec, args);
+  const std::int64_t numbers = spec.per_element ? spec.shape.size() / spec.shape.n : spec.shape.c;
+  return reference::as_op(reference::affine(spec), args, spec.shape, {numbers, numbers});
+}
+
+std::unique_ptr<Op> make_rearrange(const RearrangeSpec& spec, const PlanArgs& args) {
+  if (!args.reference) return cpu::rearrange(spec, args);
+  return reference::as_op(reference::rearrange(spec), args, spec.out, {});
 }
 
 std::unique_ptr<Op> make_concat(const ConcatSpec& spec, const PlanArgs& args) {

@@ -8,10 +8,11 @@
 
 namespace enxerto {
 
-enum class Activation { none, relu, relu6, leaky_relu, sigmoid, tanh, hard_sigmoid, hard_swish, silu };
+enum class Activation { none, relu, relu6, leaky_relu, sigmoid, tanh, hard_sigmoid, hard_swish, silu, exp };
 
 /// y = f(x). leaky_relu: x < 0 ? alpha * x : x. hard_sigmoid: clamp(x / 6 + 1 / 2, 0, 1) and
 /// hard_swish: x * hard_sigmoid(x) as in PyTorch (Howard et al. 2019). silu: x * sigmoid(x).
+/// exp: e^x (detectors decode sizes with it).
 struct ActivationSpec {
   Activation kind = Activation::none;
   float alpha = 0.01f;
@@ -64,6 +65,12 @@ struct PoolSpec {
   bool maximum = true, count_include_pad = true;
 };
 
+/// Means over windows that share the picture out: window i of `out` has the pixels from floor(i * in / out)
+/// to ceil((i + 1) * in / out), PyTorch's rule; where out is larger than in, pixels are repeated.
+struct AdaptivePoolSpec {
+  Shape in, out;
+};
+
 /// y = x / (k + alpha / size * sum of x^2 over `size` channels around)^beta (Krizhevsky et al. 2012;
 /// alpha divided by size as in Caffe and PyTorch).
 struct LrnSpec {
@@ -92,6 +99,21 @@ struct AddSpec {
 /// Product; b is shaped like a or is {n, c, 1, 1}, spread over a's pixels (squeeze-and-excitation).
 struct MultiplySpec {
   Shape a, b;
+};
+
+/// y = x * weight + bias; weight and bias have one number per channel, or per element {c,h,w}.
+struct AffineSpec {
+  Shape shape;
+  bool per_element = false;
+};
+
+/// A copy in another order, picture by picture: element i of the output, i written with one digit for each of
+/// `sizes` (the last changes fastest), is element offset + sum of digit * stride of the input; both are
+/// counted in the order c, h, w. With a stride of 0 elements are repeated.
+struct RearrangeSpec {
+  Shape in, out;
+  std::vector<std::int64_t> sizes, strides;
+  std::int64_t offset = 0;
 };
 
 /// Channels one after the other.

@@ -162,6 +162,18 @@ std::vector<Row> rows() {
       {"global_avg_pool_of_5", GlobalAvgPool{}, {{2, 5, 4, 3}}},
       {"global_avg_pool_of_1_pixel", GlobalAvgPool{}, {{2, 16, 1, 1}}},
 
+      {"adaptive_pool", AdaptiveAvgPool2d{.out = {3, 2}}, {{2, 16, 7, 5}}},
+      {"adaptive_pool_of_5", AdaptiveAvgPool2d{.out = 4}, {{3, 5, 9, 8}}},
+      {"adaptive_pool_same", AdaptiveAvgPool2d{.out = 6}, {{2, 20, 6, 6}}},
+      {"adaptive_pool_larger", AdaptiveAvgPool2d{.out = 7}, {{2, 16, 2, 3}}},
+      {"adaptive_pool_of_1_pixel", AdaptiveAvgPool2d{.out = {2, 3}}, {{2, 16, 1, 1}}},
+
+      {"affine", Affine{}, {{2, 16, 4, 5}}},
+      {"affine_of_5", Affine{}, {{3, 5, 3, 3}}},
+      {"affine_features", Affine{}, {{4, 10}}},
+      {"affine_per_element", Affine{.per_element = true}, {{3, 16, 4, 5}}},
+      {"affine_per_element_of_5", Affine{.per_element = true}, {{2, 5, 3, 4}}},
+
       {"lrn", LocalResponseNorm{}, {{2, 16, 4, 5}}},
       {"lrn_strong", LocalResponseNorm{.size = 5, .alpha = 0.5f, .beta = 0.75f, .k = 2.0f}, {{2, 20, 3, 4}}},
       {"lrn_other_power",
@@ -183,6 +195,22 @@ std::vector<Row> rows() {
       {"flatten_of_5", Flatten{}, {{2, 5, 2, 3}}},
       {"flatten_features", Flatten{}, {{2, 32}}},
 
+      {"rearrange_reshape",
+       Rearrange{.c = 6, .h = 8, .w = 5, .sizes = {240}, .strides = {1}},
+       {{3, 16, 3, 5}}},
+      {"rearrange_transpose",
+       Rearrange{.c = 5, .h = 16, .w = 3, .sizes = {5, 16, 3}, .strides = {1, 15, 5}},
+       {{2, 16, 3, 5}}},
+      {"rearrange_shuffle",
+       Rearrange{.c = 6, .h = 3, .w = 4, .sizes = {3, 2, 12}, .strides = {12, 36, 1}},
+       {{2, 6, 3, 4}}},
+      {"rearrange_slice",
+       Rearrange{.c = 4, .h = 2, .w = 2, .sizes = {4, 2, 2}, .strides = {24, 12, 2}, .offset = 25},
+       {{2, 8, 4, 6}}},
+      {"rearrange_upsample",
+       Rearrange{.c = 16, .h = 6, .w = 4, .sizes = {16, 3, 2, 2, 2}, .strides = {6, 2, 0, 1, 0}},
+       {{2, 16, 3, 2}}},
+
       {"add", Add{}, {{2, 16, 4, 5}, {2, 16, 4, 5}}},
       {"add_of_5", Add{}, {{3, 5, 4, 5}, {3, 5, 4, 5}}},
       {"add_features", Add{}, {{3, 10}, {3, 10}}},
@@ -202,7 +230,7 @@ std::vector<Row> rows() {
       {"channel_pad_oddly", ChannelPad{.before = 3, .after = 8}, {{3, 5, 3, 4}}},
       {"channel_pad_features", ChannelPad{.before = 0, .after = 2}, {{3, 10}}},
   };
-  for (int kind = 0; kind <= static_cast<int>(Activation::silu); ++kind)
+  for (int kind = 0; kind <= static_cast<int>(Activation::exp); ++kind)
     for (const std::int64_t channels : {16, 5})
       all.push_back({text("activation_", kind, "_of_", channels),
                      Activate{.function = static_cast<Activation>(kind), .alpha = 0.2f},

@@ -5,6 +5,7 @@
 #include <variant>
 
 #include "enxerto/layers/activation.h"
+#include "enxerto/layers/affine.h"
 #include "enxerto/layers/batch_norm.h"
 #include "enxerto/layers/combine.h"
 #include "enxerto/layers/conv2d.h"
@@ -14,13 +15,14 @@
 #include "enxerto/layers/linear.h"
 #include "enxerto/layers/local_response_norm.h"
 #include "enxerto/layers/pool.h"
+#include "enxerto/layers/rearrange.h"
 #include "enxerto/layers/softmax.h"
 
 namespace enxerto {
 
-using AnyLayer =
-    std::variant<Input, Conv2d, Linear, BatchNorm, Activate, MaxPool2d, AvgPool2d, GlobalAvgPool,
-                 LocalResponseNorm, Dropout, Softmax, Flatten, Add, Multiply, Concat, ChannelPad>;
+using AnyLayer = std::variant<Input, Conv2d, Linear, BatchNorm, Affine, Activate, MaxPool2d, AvgPool2d,
+                              AdaptiveAvgPool2d, GlobalAvgPool, LocalResponseNorm, Dropout, Softmax, Flatten,
+                              Rearrange, Add, Multiply, Concat, ChannelPad>;
 
 template <class... L>
 constexpr bool all_layers(const std::variant<L...>*) {

@@ -107,6 +107,25 @@ TEST(Pooling, EveryWindowHasAPixel) {
   refusal(MaxPool2d{.kernel = 2, .stride = 1, .pad = 1, .dilation = 3}, {{1, 1, 2, 2}});
 }
 
+TEST(Rearranging, StaysWithinThePicture) {
+  const std::vector<Shape> in{{1, 2, 3, 4}};
+  const auto wrong = [&](std::vector<int> sizes, std::vector<int> strides, int offset = 0) {
+    return refusal(Rearrange{.c = 6, .h = 4, .w = 1, .sizes = sizes, .strides = strides, .offset = offset},
+                   in);
+  };
+  EXPECT_TRUE(names(wrong({24}, {2}), {"element 46", "of 24"}));
+  EXPECT_TRUE(names(wrong({24}, {1}, 1), {"element 24", "of 24"}));
+  EXPECT_TRUE(names(wrong({23}, {1}), {"24 elements"}));
+  EXPECT_TRUE(names(wrong({5, 5}, {1, 1}), {"24 elements"}));
+  EXPECT_TRUE(names(wrong({most, most, most}, {most, most, most}), {"24 elements"}));
+  EXPECT_TRUE(names(wrong({24}, {-1}), {"at least 0"}));
+  EXPECT_TRUE(names(wrong({24, -1}, {1, 1}), {"above 0"}));
+  EXPECT_TRUE(names(wrong({24}, {1}, -1), {"element"}));
+  EXPECT_TRUE(names(wrong({}, {}), {"0 sizes"}));
+  EXPECT_TRUE(names(wrong({24}, {1, 1}), {"1 sizes and 2 strides"}));
+  EXPECT_TRUE(names(refusal(AdaptiveAvgPool2d{.out = {0, 7}}, {{1, 3, 9, 9}}), {"0x7"}));
+}
+
 TEST(Shapes, AreThoseOfEachLayer) {
   EXPECT_EQ(out(Input{.channels = 3, .height = 224, .width = 200}, {}), (Shape{1, 3, 224, 200}));
   EXPECT_EQ(out(Conv2d{.out = 64, .kernel = 7, .stride = 2, .pad = 3}, {{1, 3, 224, 224}}),

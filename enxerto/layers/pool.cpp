@@ -76,6 +76,20 @@ std::unique_ptr<Op> AvgPool2d::plan(const PlanArgs& args) const {
                    args);
 }
 
+Shape AdaptiveAvgPool2d::out_shape(std::span<const Shape> in) const {
+  check_inputs(kind, in, 1);
+  if (out.h < 1 || out.w < 1)
+    throw Error(ErrorKind::usage, text(kind, ": an output of ", out.h, "x", out.w, " pixels cannot be"));
+  return check_activation(kind, {.n = in[0].n, .c = in[0].c, .h = out.h, .w = out.w});
+}
+
+std::vector<ParamSpec> AdaptiveAvgPool2d::params(std::span<const Shape>) const { return {}; }
+
+std::unique_ptr<Op> AdaptiveAvgPool2d::plan(const PlanArgs& args) const {
+  const std::vector<Shape> in = shapes_of(args);
+  return make_adaptive_pool({.in = in[0], .out = out_shape(in)}, args);
+}
+
 Shape GlobalAvgPool::out_shape(std::span<const Shape> in) const {
   check_inputs(kind, in, 1);
   return {.n = in[0].n, .c = in[0].c};

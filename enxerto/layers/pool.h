@@ -40,6 +40,19 @@ struct AvgPool2d {
   friend bool operator==(const AvgPool2d&, const AvgPool2d&) = default;
 };
 
+/// Means over windows that share the picture out, so that out.h x out.w remain whatever came in; PyTorch's
+/// rule (spec.h's AdaptivePoolSpec).
+struct AdaptiveAvgPool2d {
+  Size2 out = 1;
+  static constexpr std::string_view kind = "adaptive_avg_pool2d";
+  static constexpr auto fields = std::tuple{field("out", &AdaptiveAvgPool2d::out)};
+
+  Shape out_shape(std::span<const Shape> in) const;
+  std::vector<ParamSpec> params(std::span<const Shape> in) const;
+  std::unique_ptr<Op> plan(const PlanArgs& args) const;
+  friend bool operator==(const AdaptiveAvgPool2d&, const AdaptiveAvgPool2d&) = default;
+};
+
 /// The mean of each channel: {c, h, w} to {c, 1, 1}.
 struct GlobalAvgPool {
   static constexpr std::string_view kind = "global_avg_pool";

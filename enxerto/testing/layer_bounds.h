@@ -267,6 +267,11 @@ Bounds bounds_of_means(const L& layer, double window, const BoundsCase& c) {
 inline Bounds bounds_of(const AvgPool2d& layer, const BoundsCase& c) {
   return bounds_of_means(layer, layer.kernel.h * layer.kernel.w, c);
 }
+inline Bounds bounds_of(const AdaptiveAvgPool2d& layer, const BoundsCase& c) {
+  const auto widest = [](std::int64_t in, std::int64_t out) { return in / out + 2; };
+  return bounds_of_means(
+      layer, static_cast<double>(widest(c.shape(0).h, layer.out.h) * widest(c.shape(0).w, layer.out.w)), c);
+}
 inline Bounds bounds_of(const GlobalAvgPool& layer, const BoundsCase& c) {
   return bounds_of_means(layer, static_cast<double>(c.pixels()), c);
 }
@@ -323,6 +328,42 @@ inline Bounds bounds_of(const Softmax&, const BoundsCase& c) {
 inline Bounds bounds_of(const Flatten&, const BoundsCase& c) { return exact(c.wanted); }
 inline Bounds bounds_of(const Concat&, const BoundsCase& c) { return exact(c.wanted); }
 inline Bounds bounds_of(const ChannelPad&, const BoundsCase& c) { return exact(c.wanted); }
+
+/// Gradients of what is repeated are sums.
+inline Bounds bounds_of(const Rearrange& layer, const BoundsCase& c) {
+  Bounds bounds = exact(c.wanted);
+  if (!c.how.backward()) return bounds;
+  const WindowGradients repeats = gradients_of_windows(layer, c);
+  bounds.din[0] = each(c.wanted.din[0], [&](std::size_t i) {
+    return repeats.count[i] <= 1 ? 0.0 : kernel_bound(repeats.count[i], repeats.magnitude[i]);
+  });
+  return bounds;
+}
+
+inline Bounds bounds_of(const Affine& layer, const BoundsCase& c) {
+  const Floats &x = c.given.in[0], &weight = c.given.params[0], &bias = c.given.params[1];
+  const auto number = [&](std::size_t i) { return layer.per_element ? i % weight.size() : c.channel(i); };
+  Bounds bounds = exact(c.wanted);
+  bounds.out = each(c.wanted.out, [&](std::size_t i) {
+    return kernel_bound(2, std::abs(x[i] * weight[number(i)]) + std::abs(bias[number(i)]));
+  });
+  if (!c.how.backward()) return bounds;
+  if (!c.wanted.din.empty()) bounds.din[0] = rounded(c.wanted.din[0]);
+  Doubles dweight(weight.size()), dbias(bias.size());
+  for (std::size_t i = 0; i < x.size(); ++i) {
+    dweight[number(i)] += std::abs(c.given.dout[i] * x[i]);
+    dbias[number(i)] += std::abs(c.given.dout[i]);
+  }
+  const double products = static_cast<double>(x.size() / weight.size());
+  const auto sums = [&](const Doubles& magnitude) {
+    Doubles made(magnitude.size());
+    for (std::size_t k = 0; k < made.size(); ++k) made[k] = kernel_bound(products, magnitude[k]);
+    return made;
+  };
+  if (!c.wanted.dparams[0].empty()) bounds.dparams[0] = sums(dweight);
+  if (!c.wanted.dparams[1].empty()) bounds.dparams[1] = sums(dbias);
+  return bounds;
+}
 
 inline Bounds bounds_of(const Add&, const BoundsCase& c) {
   Bounds bounds = exact(c.wanted);

@@ -27,8 +27,9 @@ class ActivationOp : public Op {
     parallel_pieces(info_.out.size(), [&](std::int64_t from, std::int64_t to) {
       loops().activate(spec_, run.in[0] + from, run.out + from, to - from);
     });
-    if (spec_.kind == Activation::sigmoid || spec_.kind == Activation::hard_sigmoid)  // f(0) = 1/2
-      zero_padding(info_.out, run.out);
+    const bool keeps_zero = spec_.kind != Activation::sigmoid && spec_.kind != Activation::hard_sigmoid &&
+                            spec_.kind != Activation::exp;
+    if (!keeps_zero) zero_padding(info_.out, run.out);
   }
   void backward(const Backward& run) override {
     const float* kept = from_input_ ? run.in[0] : run.out;

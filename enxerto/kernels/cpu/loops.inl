@@ -179,6 +179,8 @@ void activate(const ActivationSpec& spec, const float* x, float* y, std::int64_t
       return each([](float v) { return v > -3 ? (v < 3 ? v * (v + 3.0f) / 6.0f : v) : 0.0f; });
     case Activation::silu:
       return each([](float v) { return v * sigmoid_of(v); });
+    case Activation::exp:
+      return each([](float v) { return std::exp(v); });
   }
 }
 
@@ -214,6 +216,8 @@ void activate_gradient(const ActivationSpec& spec, const float* kept, const floa
         const float s = sigmoid_of(x);
         return s * (1.0f + x * (1.0f - s));
       });
+    case Activation::exp:
+      return each([](float y) { return y; });
   }
 }
 

@@ -31,15 +31,27 @@ std::vector<Reach> reaches(std::int64_t out, std::int64_t in, std::int64_t kerne
   return all;
 }
 
+/// The share of each output, by the rule of AdaptivePoolSpec.
+std::vector<Reach> shares(std::int64_t out, std::int64_t in) {
+  std::vector<Reach> all;
+  for (std::int64_t o = 0; o < out; ++o) {
+    const std::int64_t first = o * in / out, last = ((o + 1) * in + out - 1) / out;
+    all.push_back({.first = first, .count = static_cast<int>(last - first), .padded = last - first});
+  }
+  return all;
+}
+
 /// Index is what tells where in the window the maximum stood.
 template <class Index>
 class PoolOp : public Op {
  public:
-  PoolOp(const PoolSpec& spec, const PlanArgs& args)
-      : spec_(spec), in_(common_layout(spec.in, args.in)), out_(out_layout(spec, args)), groups_(in_) {
-    const Window& w = spec.window;
-    rows_ = reaches(spec.out.h, spec.in.h, w.kernel_h, w.stride_h, w.dilation_h, w.pad_top, w.pad_bottom);
-    columns_ = reaches(spec.out.w, spec.in.w, w.kernel_w, w.stride_w, w.dilation_w, w.pad_left, w.pad_right);
+  PoolOp(const PoolSpec& spec, const PlanArgs& args, std::vector<Reach> rows, std::vector<Reach> columns)
+      : spec_(spec),
+        in_(common_layout(spec.in, args.in)),
+        out_(out_layout(spec, args)),
+        groups_(in_),
+        rows_(std::move(rows)),
+        columns_(std::move(columns)) {
     info_.in = {in_};
     info_.out = make_layout(spec.out, out_.block);
     info_.keeps_in = {false};
@@ -144,9 +156,19 @@ class PoolOp : public Op {
 }  // namespace
 
 std::unique_ptr<Op> pool(const PoolSpec& spec, const PlanArgs& args) {
-  if (!spec.maximum || spec.window.kernel_h * spec.window.kernel_w <= 256)
-    return std::make_unique<PoolOp<std::uint8_t>>(spec, args);
-  return std::make_unique<PoolOp<std::int32_t>>(spec, args);
+  const Window& w = spec.window;
+  auto rows = reaches(spec.out.h, spec.in.h, w.kernel_h, w.stride_h, w.dilation_h, w.pad_top, w.pad_bottom);
+  auto columns =
+      reaches(spec.out.w, spec.in.w, w.kernel_w, w.stride_w, w.dilation_w, w.pad_left, w.pad_right);
+  if (!spec.maximum || w.kernel_h * w.kernel_w <= 256)
+    return std::make_unique<PoolOp<std::uint8_t>>(spec, args, std::move(rows), std::move(columns));
+  return std::make_unique<PoolOp<std::int32_t>>(spec, args, std::move(rows), std::move(columns));
+}
+
+std::unique_ptr<Op> adaptive_pool(const AdaptivePoolSpec& spec, const PlanArgs& args) {
+  const PoolSpec means{.in = spec.in, .out = spec.out, .maximum = false, .count_include_pad = false};
+  return std::make_unique<PoolOp<std::uint8_t>>(means, args, shares(spec.out.h, spec.in.h),
+                                                shares(spec.out.w, spec.in.w));
 }
 
 }  // namespace enxerto::cpu

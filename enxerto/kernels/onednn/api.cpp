@@ -54,6 +54,7 @@ bool append_activation(dnnl::post_ops& ops, const ActivationSpec& spec) {
       append(ops, algorithm::eltwise_hardswish, 1.0f / 6, 0.5f);
       return true;
     case Activation::hard_sigmoid:
+    case Activation::exp:
       return false;
   }
   return false;

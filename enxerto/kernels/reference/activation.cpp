@@ -52,6 +52,8 @@ double activate(const ActivationSpec& spec, double x) {
       return x * hard_sigmoid(x);
     case Activation::silu:
       return x * sigmoid(x);
+    case Activation::exp:
+      return std::exp(x);
   }
   return x;
 }
@@ -76,6 +78,8 @@ double activate_slope(const ActivationSpec& spec, double x) {
       return hard_sigmoid(x) + x * hard_sigmoid_slope(x);
     case Activation::silu:
       return sigmoid(x) * (1 + x * sigmoid(-x));
+    case Activation::exp:
+      return std::exp(x);
   }
   return 1;
 }

@@ -66,8 +66,48 @@ class Pool : public Kernel {
   PoolSpec spec_;
 };
 
+class AdaptivePool : public Kernel {
+ public:
+  explicit AdaptivePool(const AdaptivePoolSpec& spec) : spec_(spec) {}
+
+  void forward(const std::vector<Block>& in, std::vector<Block>&, Block& out, Rng) const override {
+    out = zeros(spec_.out.size());
+    for_each_share([&](std::size_t x, std::size_t y, double share) { out[y] += share * in[0][x]; });
+  }
+
+  void backward(const std::vector<Block>&, const std::vector<Block>&, const Block&, const Block& dout,
+                std::vector<Block>& din, std::vector<Block>& dparams, Rng) const override {
+    din = {zeros(spec_.in.size())};
+    dparams.clear();
+    for_each_share([&](std::size_t x, std::size_t y, double share) { din[0][x] += share * dout[y]; });
+  }
+
+ private:
+  /// visit(input, output of whose mean it is a part, how large a part).
+  template <class Visit>
+  void for_each_share(Visit visit) const {
+    const Shape &in = spec_.in, &out = spec_.out;
+    for (std::int64_t n = 0; n < out.n; ++n)
+      for (std::int64_t c = 0; c < out.c; ++c)
+        for (std::int64_t h = 0; h < out.h; ++h)
+          for (std::int64_t w = 0; w < out.w; ++w) {
+            const std::int64_t top = h * in.h / out.h, bottom = ((h + 1) * in.h + out.h - 1) / out.h;
+            const std::int64_t left = w * in.w / out.w, right = ((w + 1) * in.w + out.w - 1) / out.w;
+            const double share = 1.0 / static_cast<double>((bottom - top) * (right - left));
+            for (std::int64_t y = top; y < bottom; ++y)
+              for (std::int64_t x = left; x < right; ++x)
+                visit(place(in, n, c, y, x), place(out, n, c, h, w), share);
+          }
+  }
+
+  AdaptivePoolSpec spec_;
+};
+
 }  // namespace
 
+std::unique_ptr<Kernel> adaptive_pool(const AdaptivePoolSpec& spec) {
+  return std::make_unique<AdaptivePool>(spec);
+}
 std::unique_ptr<Kernel> pool(const PoolSpec& spec) { return std::make_unique<Pool>(spec); }
 
 }  // namespace enxerto::reference

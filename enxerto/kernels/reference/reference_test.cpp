@@ -196,10 +196,13 @@ TEST(Activation, AnswersAreKnown) {
   EXPECT_TRUE(answers(
       {-0.0063773583608, -0.238405844044, -0.188770334399, 0.311229665601, 1.76159415596, 6.99362264164},
       run(Activation::silu)));
+  EXPECT_TRUE(
+      answers({0.000911881965555, 0.135335283237, 0.606530659713, 1.6487212707, 7.38905609893, 1096.63315843},
+              run(Activation::exp)));
 }
 
 TEST(Activation, GradientsAreDifferences) {
-  for (int kind = 0; kind <= static_cast<int>(Activation::silu); ++kind)
+  for (int kind = 0; kind <= static_cast<int>(Activation::exp); ++kind)
     expect_gradients(*activation({static_cast<Activation>(kind), 0.1f}), {draw_block(60, Rng(1))}, {},
                      Rng(2));
 }
@@ -223,6 +226,36 @@ TEST(MaxPool, PaddingNeverWinsAndTheFirstOfEqualsDoes) {
   std::vector<Block> din, dparams;
   pool(spec)->backward({{-3, -2, -2, -4}}, {}, {-2}, {7}, din, dparams, {});
   EXPECT_EQ(din[0], (Block{0, 7, 0, 0}));
+}
+
+TEST(AdaptivePool, SharesAsPyTorchDoes) {
+  Block picture(20);
+  std::iota(picture.begin(), picture.end(), 0.0);
+  const auto run = [&](const Shape& in, const Shape& out, const Block& x) {
+    return forward(*adaptive_pool({in, out}), {x});
+  };
+  EXPECT_TRUE(answers({3.5, 5.5, 8.5, 10.5, 13.5, 15.5}, run({1, 1, 4, 5}, {1, 1, 3, 2}, picture)));
+  EXPECT_TRUE(answers({0, 0.5, 1, 2.5, 3, 3.5, 5, 5.5, 6}, run({1, 1, 2, 2}, {1, 1, 3, 3}, {0, 1, 5, 6})));
+}
+
+TEST(Rearrange, FollowsItsStrides) {
+  const RearrangeSpec turned{{1, 1, 2, 3}, {1, 1, 3, 2}, {3, 2}, {1, 3}};
+  EXPECT_EQ(forward(*rearrange(turned), {{1, 2, 3, 4, 5, 6}}), (Block{1, 4, 2, 5, 3, 6}));
+  const RearrangeSpec larger{{1, 1, 1, 2}, {1, 1, 2, 4}, {2, 2, 2}, {0, 1, 0}};
+  EXPECT_EQ(forward(*rearrange(larger), {{7, 8}}), (Block{7, 7, 8, 8, 7, 7, 8, 8}));
+  const RearrangeSpec part{{2, 1, 1, 4}, {2, 2}, {2}, {2}, 1};
+  EXPECT_EQ(forward(*rearrange(part), {{1, 2, 3, 4, 5, 6, 7, 8}}), (Block{2, 4, 6, 8}));
+  expect_gradients(*rearrange(larger), {{7, 8}}, {}, Rng(3));
+}
+
+TEST(Affine, MultipliesAndAdds) {
+  const Block x{1, 2, 3, 4};
+  EXPECT_EQ(forward(*affine({{1, 2, 1, 2}}), {x}, {{2, 3}, {1, -1}}), (Block{3, 5, 8, 11}));
+  EXPECT_EQ(forward(*affine({{1, 2, 1, 2}, true}), {x}, {{1, 2, 3, 4}, {0, 1, 0, 1}}), (Block{1, 5, 9, 17}));
+  for (const bool per_element : {false, true})
+    expect_gradients(*affine({{2, 2, 2, 2}, per_element}), {draw_block(16, Rng(1))},
+                     {draw_block(per_element ? 8 : 2, Rng(2)), draw_block(per_element ? 8 : 2, Rng(4))},
+                     Rng(3));
 }
 
 TEST(AveragePool, CountsAsPyTorchDoes) {
