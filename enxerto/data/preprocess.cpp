@@ -22,6 +22,47 @@ constexpr std::array fits{std::pair{Fit::crop, "crop"}, std::pair{Fit::pad, "pad
                           std::pair{Fit::squash, "squash"}};
 constexpr std::array orders{std::pair{ChannelOrder::rgb, "rgb"}, std::pair{ChannelOrder::bgr, "bgr"}};
 
+struct Convention {
+  Normalization normalization;
+  std::string_view name;
+  ChannelOrder order;
+  double scale;
+  std::array<double, 3> mean, std;
+};
+constexpr std::array<double, 3> ones = {1, 1, 1};
+constexpr std::array<Convention, 6> conventions = {{
+    {Normalization::half, "half", ChannelOrder::rgb, 1.0 / 255, {0.5, 0.5, 0.5}, {0.5, 0.5, 0.5}},
+    {Normalization::imagenet,
+     "imagenet",
+     ChannelOrder::rgb,
+     1.0 / 255,
+     {0.485, 0.456, 0.406},
+     {0.229, 0.224, 0.225}},
+    {Normalization::mnist,
+     "mnist",
+     ChannelOrder::rgb,
+     1.0 / 255,
+     {0.1307, 0.1307, 0.1307},
+     {0.3081, 0.3081, 0.3081}},
+    {Normalization::caffe, "caffe", ChannelOrder::bgr, 1, {104, 117, 123}, ones},
+    {Normalization::caffe_keras, "caffe_keras", ChannelOrder::bgr, 1, {103.939, 116.779, 123.68}, ones},
+    {Normalization::unit, "unit", ChannelOrder::rgb, 1.0 / 255, {0, 0, 0}, ones},
+}};
+
+const Convention& convention_of(Normalization normalization) {
+  const auto* found = std::ranges::find(conventions, normalization, &Convention::normalization);
+  ensure(found != conventions.end(), "every normalization has a convention");
+  return *found;
+}
+
+/// One number a channel; of one channel the average.
+std::vector<double> for_channels(const std::array<double, 3>& values, int channels) {
+  if (channels == 3) return {values.begin(), values.end()};
+  const bool equal = values[0] == values[1] && values[1] == values[2];
+  const double average = equal ? values[0] : (values[0] + values[1] + values[2]) / 3;
+  return std::vector<double>(static_cast<std::size_t>(channels), average);
+}
+
 template <class Names, class Value>
 const char* name_of(const Names& names, Value value) {
   for (const auto& [named, name] : names)
@@ -167,24 +208,39 @@ Augment Augment::from_json(const nlohmann::json& json) {
   return in.checked(out);
 }
 
-Preprocess Preprocess::plain(int height, int width, int channels) {
+Normalization parse_normalization(std::string_view name) {
+  for (const Convention& each : conventions)
+    if (each.name == name) return each.normalization;
+  throw Error(ErrorKind::usage, text("there is no normalization \"", name, "\"; there are ",
+                                     join(normalization_names(), ", ")));
+}
+
+std::string_view normalization_name(Normalization normalization) { return convention_of(normalization).name; }
+
+std::vector<std::string> normalization_names() {
+  std::vector<std::string> names;
+  for (const Convention& each : conventions) names.emplace_back(each.name);
+  return names;
+}
+
+Preprocess Preprocess::of(Normalization normalization, int height, int width, int channels) {
+  const Convention& convention = convention_of(normalization);
   Preprocess out;
   out.height = height;
   out.width = width;
   out.channels = channels;
-  out.mean.assign(static_cast<std::size_t>(channels), 0.5);
-  out.std.assign(static_cast<std::size_t>(channels), 0.5);
+  out.order = convention.order;
+  out.scale = convention.scale;
+  out.mean = for_channels(convention.mean, channels);
+  out.std = for_channels(convention.std, channels);
   return out;
 }
 
-Preprocess Preprocess::imagenet(int height, int width) {
-  Preprocess out;
-  out.height = height;
-  out.width = width;
-  out.mean = {0.485, 0.456, 0.406};
-  out.std = {0.229, 0.224, 0.225};
-  return out;
+Preprocess Preprocess::plain(int height, int width, int channels) {
+  return of(Normalization::half, height, width, channels);
 }
+
+Preprocess Preprocess::imagenet(int height, int width) { return of(Normalization::imagenet, height, width); }
 
 void Preprocess::check() const {
   require(height >= 1 && height <= max_input_side && width >= 1 && width <= max_input_side,

@@ -5,6 +5,7 @@
 #include <nlohmann/json_fwd.hpp>
 #include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "enxerto/core/random.h"
@@ -20,6 +21,21 @@ enum class Fit {
   squash,  ///< is resized to the input's sides, whatever that does to its proportions
 };
 enum class ChannelOrder { rgb, bgr };
+
+/// How the pixels of a picture become numbers: the conventions that weights were trained with.
+enum class Normalization {
+  half,         ///< RGB, x / 127.5 - 1: TensorFlow's MobileNets, torchvision's GoogLeNet
+  imagenet,     ///< RGB, x / 255 less ImageNet's mean, by its standard deviation: torchvision
+  mnist,        ///< x / 255 less MNIST's mean, by its standard deviation
+  caffe,        ///< BGR in 0..255 less (104, 117, 123)
+  caffe_keras,  ///< BGR in 0..255 less (103.939, 116.779, 123.68)
+  unit,         ///< RGB, x / 255: Darknet
+};
+/// "half", "imagenet", ...; Error{usage} lists what there is.
+Normalization parse_normalization(std::string_view name);
+std::string_view normalization_name(Normalization normalization);
+/// The names, for help texts.
+std::vector<std::string> normalization_names();
 
 /// Changes to the pictures that a network is trained on. The default is none.
 struct Augment {
@@ -53,6 +69,8 @@ struct Preprocess {
   static Preprocess plain(int height, int width, int channels);
   /// RGB with the mean and standard deviation of ImageNet, as torchvision's networks want it.
   static Preprocess imagenet(int height, int width);
+  /// By convention. Of grey pictures, where a convention has three means, their average counts.
+  static Preprocess of(Normalization normalization, int height, int width, int channels = 3);
 
   Shape shape() const { return {.n = 1, .c = channels, .h = height, .w = width}; }
   /// The first steps: `channels`, width and height are right afterwards. A picture that has them passes

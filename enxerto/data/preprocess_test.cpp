@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <array>
 #include <nlohmann/json.hpp>
 
 #include "enxerto/core/error.h"
@@ -57,6 +58,47 @@ TEST(Preprocess, GivesBlueFirstWithItsOwnMean) {
   std::vector<float> out(3);
   p.apply(image, out);
   EXPECT_EQ(out, (std::vector<float>{3 - 104, 2 - 117, 1 - 123}));
+}
+
+/// What becomes of the pixel (r, g, b).
+std::vector<float> normalized(Normalization normalization, std::array<std::uint8_t, 3> rgb) {
+  Image image(1, 1, 3);
+  image.pixels = {rgb[0], rgb[1], rgb[2]};
+  std::vector<float> out(3);
+  Preprocess::of(normalization, 1, 1).apply(image, out);
+  return out;
+}
+
+TEST(Preprocess, NormalizesAsEachConventionSays) {
+  const auto near = [](Normalization normalization, std::array<std::uint8_t, 3> rgb,
+                       std::array<double, 3> wanted) {
+    const std::vector<float> got = normalized(normalization, rgb);
+    for (std::size_t i = 0; i < 3; ++i)
+      EXPECT_NEAR(got[i], wanted[i], 1e-5) << normalization_name(normalization) << " " << i;
+  };
+  near(Normalization::half, {0, 51, 255}, {-1, -0.6, 1});
+  near(Normalization::imagenet, {0, 51, 255}, {-0.485 / 0.229, (0.2 - 0.456) / 0.224, (1 - 0.406) / 0.225});
+  near(Normalization::mnist, {0, 51, 255},
+       {-0.1307 / 0.3081, (0.2 - 0.1307) / 0.3081, (1 - 0.1307) / 0.3081});
+  near(Normalization::caffe, {0, 51, 255}, {255 - 104, 51 - 117, -123});
+  near(Normalization::caffe_keras, {0, 51, 255}, {255 - 103.939, 51 - 116.779, -123.68});
+  near(Normalization::unit, {0, 51, 255}, {0, 0.2, 1});
+}
+
+TEST(Preprocess, GreyTakesTheAverageOfThreeMeans) {
+  const Preprocess p = Preprocess::of(Normalization::caffe, 4, 5, 1);
+  EXPECT_EQ(p.channels, 1);
+  EXPECT_EQ(p.mean, (std::vector<double>{344.0 / 3}));
+  EXPECT_EQ(p.std, (std::vector<double>{1}));
+  EXPECT_EQ(Preprocess::of(Normalization::mnist, 4, 5, 1).mean, (std::vector<double>{0.1307}));
+}
+
+TEST(Preprocess, NormalizationsGoByName) {
+  for (const std::string& name : normalization_names())
+    EXPECT_EQ(normalization_name(parse_normalization(name)), name);
+  const std::string wrong = text_of([] { parse_normalization("torch"); }, ErrorKind::usage);
+  EXPECT_NE(wrong.find("\"torch\"; there are half, imagenet, mnist, caffe, caffe_keras, unit"),
+            std::string::npos);
 }
 
 TEST(Preprocess, PassesAPictureOfTheRightSizeAsItIs) {

@@ -70,12 +70,22 @@ struct Executor::Plan {
 
   Plan(const Graph& graph, const ExecutorConfig& asked) : config(asked) {
     if (environment().reference_kernels) config.reference = true;
-    program = config.lower && !config.reference ? lower(graph, config.train) : graph.clone();
+    program = prepared(graph);
     ensure(config.batch > 0, "a batch has pictures");
     plan_forward();
     if (config.train) plan_backward();
     place_buffers();
     plan_params(graph);
+  }
+
+  /// The graph as it will be run.
+  Graph prepared(const Graph& graph) const {
+    const bool lowered = config.lower && !config.reference;
+    if (config.side_outputs || graph.side_outputs().empty())
+      return lowered ? lower(graph, config.train) : graph.clone();
+    Graph whole = graph.clone();
+    whole.cut_after(graph.node(graph.last()).name);
+    return lowered ? lower(whole, config.train) : std::move(whole);
   }
 
   // ---- planning ----------------------------------------------------------------------------------------
@@ -116,6 +126,8 @@ struct Executor::Plan {
       runs.push_back(std::move(run));
     }
     output_cell = in_layout(value_cell.back(), plain(batched(program.output_shape())));
+    for (const NodeId id : program.side_outputs())
+      side_cells.push_back(in_layout(value_cell[at(id.index)], plain(batched(program.node(id).out))));
     forward_steps = static_cast<int>(steps.size());
     // Uses, so that it is known what may be overwritten.
     for (int s = 0; s < forward_steps; ++s) {
@@ -129,6 +141,7 @@ struct Executor::Plan {
       for (const int cell : run.in) use(cell, s);
     }
     use(output_cell, forward_steps);  // the caller reads it
+    for (const int cell : side_cells) use(cell, forward_steps);
     if (config.train) use_kept();
     for (int s = 0; s < forward_steps; ++s) {
       const Step& step = steps[at(s)];
@@ -162,16 +175,16 @@ struct Executor::Plan {
   void plan_backward() {
     std::vector<int> grad(program.nodes().size(), none);  // cell of each node's gradient
     const int output = program.last().index;
-    if (!trained[at(output)]) return;
-    const Layout& out_layout = cells[at(value_cell[at(output)])].layout;
-    dout_cell = add_cell(plain(out_layout.shape));
-    grad[at(output)] = dout_cell;
-    if (out_layout != cells[at(dout_cell)].layout) {
-      const int time = backward_time(output);
-      grad[at(output)] = add_cell(out_layout);
-      define(grad[at(output)], time), use(grad[at(output)], time);
-      own_buffer(grad[at(output)]);
-      steps.push_back({.reorder = {dout_cell, grad[at(output)]}, .backward = true});
+    dout_cell = add_cell(plain(batched(program.output_shape())));
+    if (trained[at(output)]) {
+      grad[at(output)] = dout_cell;
+      if (cells[at(value_cell[at(output)])].layout != cells[at(dout_cell)].layout)
+        grad[at(output)] = copy_of_dout(dout_cell, output);
+    }
+    // Gradients of other consumers are added to those of side outputs, so each has memory of its own.
+    for (const NodeId id : program.side_outputs()) {
+      side_dout_cells.push_back(add_cell(plain(batched(program.node(id).out))));
+      if (trained[at(id.index)]) grad[at(id.index)] = copy_of_dout(side_dout_cells.back(), id.index);
     }
     for (int i = output; i > 0; --i) {
       if (!trained[at(i)] || grad[at(i)] == none) continue;  // nothing below, or nothing above
@@ -213,6 +226,15 @@ struct Executor::Plan {
       run.backward_scratch = add_buffer(info.backward_scratch, time, time);
       steps.push_back(std::move(step));
     }
+  }
+
+  /// The caller's gradient in the layout of this node's value, copied before the backward pass begins.
+  int copy_of_dout(int cell, int node) {
+    const int copy = add_cell(cells[at(value_cell[at(node)])].layout);
+    define(copy, backward_time(program.last().index)), use(copy, backward_time(node));
+    own_buffer(copy);
+    steps.push_back({.reorder = {cell, copy}, .backward = true});
+    return copy;
   }
 
   void plan_params(const Graph& graph) {
@@ -343,7 +365,11 @@ struct Executor::Plan {
   }
   float* data(int cell) { return memory(cells[at(cell)].buffer); }
   const float* read(int cell) {
-    return cell == value_cell[0] ? images : cell == dout_cell ? dout : data(cell);
+    if (cell == value_cell[0]) return images;
+    if (cell == dout_cell) return dout;
+    for (std::size_t k = 0; k < side_dout_cells.size(); ++k)
+      if (cell == side_dout_cells[k]) return side_douts[k];
+    return data(cell);
   }
   Rng rng_of(const Run& run) const {
     return Rng(config.seed).child(static_cast<std::uint64_t>(training_step), at(run.node));
@@ -439,12 +465,14 @@ struct Executor::Plan {
   std::vector<Buffer> buffers;
   std::vector<int> value_cell, run_of;  ///< by node
   int output_cell = none, dout_cell = none;
+  std::vector<int> side_cells, side_dout_cells;
   Tensor arena, value_arena, grad_arena;
   std::vector<Update> updates;
   std::vector<UpdatePlace> update_places;
 
   const float* images = nullptr;
   const float* dout = nullptr;
+  std::vector<const float*> side_douts;
   std::int64_t training_step = 0;
   std::vector<const float*> pointers;
   std::vector<float*> gradients;
@@ -471,11 +499,25 @@ ConstView Executor::forward(ConstView images, std::int64_t step) {
   return {out, {plan.read(plan.output_cell), static_cast<std::size_t>(out.size())}};
 }
 
-void Executor::backward(ConstView dout) {
+ConstView Executor::side_output(std::size_t k) const {
+  Plan& plan = *plan_;
+  ensure(k < plan.side_cells.size(), "side outputs are asked for when an executor is made");
+  const Shape shape = plan.batched(plan.program.node(plan.program.side_outputs()[k]).out);
+  return {shape, {plan.read(plan.side_cells[k]), static_cast<std::size_t>(shape.size())}};
+}
+
+void Executor::backward(ConstView dout, std::span<const ConstView> side_douts) {
   Plan& plan = *plan_;
   ensure(plan.config.train, "only an executor made for training goes backward");
   ensure(dout.shape == plan.batched(plan.program.output_shape()), "dout is shaped like the output");
+  ensure(side_douts.size() == plan.side_cells.size(), "there is a gradient for each side output");
   plan.dout = dout.data.data();
+  plan.side_douts.clear();
+  for (std::size_t k = 0; k < side_douts.size(); ++k) {
+    ensure(side_douts[k].shape == plan.cells[Plan::at(plan.side_cells[k])].layout.shape,
+           "a side output's gradient is shaped like it");
+    plan.side_douts.push_back(side_douts[k].data.data());
+  }
   for (std::size_t s = Plan::at(plan.forward_steps); s < plan.steps.size(); ++s)
     plan.timed(plan.steps[s], [&](const Step& each) { plan.backward_step(each); });
 }
@@ -484,8 +526,7 @@ std::span<const Update> Executor::updates() const { return plan_->updates; }
 
 void Executor::load(const Graph& graph) {
   Plan& plan = *plan_;
-  Graph lowered =
-      plan.config.lower && !plan.config.reference ? lower(graph, plan.config.train) : graph.clone();
+  Graph lowered = plan.prepared(graph);
   ensure(lowered.params().size() == plan.program.params().size(), "a graph of the same structure");
   for (std::size_t i = 0; i < lowered.params().size(); ++i) {
     ensure(lowered.params()[i].name == plan.program.params()[i].name, "a graph of the same structure");

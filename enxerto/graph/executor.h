@@ -22,10 +22,11 @@ struct Update {
 
 struct ExecutorConfig {
   int batch = 1;
-  bool train = false;      ///< plans the backward pass for what is not frozen
-  bool reference = false;  ///< the slow twins in double, nothing fused (also ENXERTO_KERNELS=reference)
-  bool lower = true;       ///< fold and fuse; false runs the graph as it is written
-  std::uint64_t seed = 0;  ///< of dropout
+  bool train = false;         ///< plans the backward pass for what is not frozen
+  bool reference = false;     ///< the slow twins in double, nothing fused (also ENXERTO_KERNELS=reference)
+  bool lower = true;          ///< fold and fuse; false runs the graph as it is written
+  bool side_outputs = false;  ///< compute the graph's side outputs too; else what only they need is left out
+  std::uint64_t seed = 0;     ///< of dropout
 };
 
 /// One step of the plan, for profiles and tests.
@@ -50,8 +51,11 @@ class Executor {
   /// training steps: dropout is a function of (seed, step, node). With ENXERTO_CHECK_FINITE=1 throws
   /// Error{diverged} at the first node whose output is not finite.
   ConstView forward(ConstView images, std::int64_t step = 0);
-  /// The gradient of the loss by the last forward()'s output. Stops where everything below is frozen.
-  void backward(ConstView dout);
+  /// Side output k of the last forward(), valid until the next; made with ExecutorConfig::side_outputs.
+  ConstView side_output(std::size_t k) const;
+  /// The gradient of the loss by the last forward()'s output, and by each of its side outputs where those are
+  /// computed. Stops where everything below is frozen.
+  void backward(ConstView dout, std::span<const ConstView> side_douts = {});
   /// Trainable parameters, in graph order. The spans stay valid as long as the executor.
   std::span<const Update> updates() const;
 

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <array>
 #include <cmath>
 
 #include "enxerto/core/error.h"
@@ -318,6 +319,76 @@ TEST(Lower, FoldsAndFusesWhatIsNotTrainedAndKeepsNames) {
   for (const Param& param : training.params())
     EXPECT_TRUE(std::ranges::equal(param.value.data(), graph.find_param(param.name)->value.data()))
         << param.name;
+}
+
+/// An auxiliary head on a value that the main branch reads on, and one on a value that nobody else reads.
+Graph graph_with_side_outputs() {
+  Graph g;
+  NodeId x = g.input({1, 3, 8, 8});
+  x = g.add("conv1", Conv2d{.out = 16, .kernel = 3, .pad = 1}, {x});
+  const NodeId relu = g.add("relu1", Activate{}, {x});
+  const NodeId aux = g.add("aux", Linear{.out = 4}, {g.add("aux.pool", GlobalAvgPool{}, {relu})});
+  x = g.add("conv2", Conv2d{.out = 16, .kernel = 3, .pad = 1}, {relu});
+  x = g.add("relu2", Activate{}, {x});
+  g.add("fc", Linear{.out = 5}, {g.add("pool", GlobalAvgPool{}, {x})});
+  g.init(parse_init("he_normal"), Rng(3));
+  g.set_side_outputs({relu, aux});
+  return g;
+}
+
+TEST(SideOutputs, AreTheValuesOfTheirNodesAndCostNothingUnasked) {
+  const Graph graph = graph_with_side_outputs();
+  const Tensor images = random_tensor({2, 3, 8, 8}, 1);
+  for (const bool reference : {false, true}) {
+    Executor with(graph, {.batch = 2, .reference = reference, .side_outputs = true});
+    Executor without(graph, {.batch = 2, .reference = reference});
+    const ConstView out = with.forward(images.view());
+    EXPECT_LT(difference(without.forward(images.view()).data, out.data), 1e-6);
+    EXPECT_LT(without.profile().size(), with.profile().size());
+    for (const StepProfile& step : without.profile()) EXPECT_NE(step.node, "aux");
+    EXPECT_THROW(without.side_output(0), std::logic_error);
+    const std::array<const char*, 2> names = {"relu1", "aux"};
+    for (std::size_t k = 0; k < 2; ++k) {
+      Graph part = graph.clone();
+      part.cut_after(names[k]);
+      EXPECT_TRUE(part.side_outputs().empty());
+      Executor alone(part, {.batch = 2});
+      const ConstView wanted = alone.forward(images.view());
+      EXPECT_EQ(wanted.shape, with.side_output(k).shape);
+      EXPECT_LT(difference(wanted.data, with.side_output(k).data), 1e-6) << names[k];
+    }
+  }
+}
+
+TEST(SideOutputs, TheirGradientsAreAddedUp) {
+  const Graph graph = graph_with_side_outputs();
+  const Tensor images = random_tensor({2, 3, 8, 8}, 1);
+  const Tensor dout = random_tensor({2, 5, 1, 1}, 2), dside = random_tensor({2, 16, 8, 8}, 3),
+               daux = random_tensor({2, 4, 1, 1}, 4);
+  const auto gradient = [&](bool main, bool side, bool aux, bool reference) {
+    const auto chosen = [](const Tensor& given, bool wanted) {
+      return wanted ? given.clone() : Tensor(given.shape());
+    };
+    const Tensor a = chosen(dout, main), b = chosen(dside, side), c = chosen(daux, aux);
+    Executor executor(graph, {.batch = 2, .train = true, .reference = reference, .side_outputs = true});
+    executor.forward(images.view());
+    const std::array<ConstView, 2> sides = {b.view(), c.view()};
+    executor.backward(a.view(), sides);
+    return gradient_of(executor, "conv1.weight");
+  };
+  for (const bool reference : {false, true}) {
+    const Tensor all = gradient(true, true, true, reference);
+    Tensor sum = gradient(true, false, false, reference);
+    for (const Tensor& part :
+         {gradient(false, true, false, reference), gradient(false, false, true, reference)})
+      for (std::size_t i = 0; i < sum.data().size(); ++i) sum.data()[i] += part.data()[i];
+    EXPECT_LT(difference(sum.data(), all.data()), 1e-5);
+  }
+  Executor alone(graph, {.batch = 2, .train = true});
+  alone.forward(images.view());
+  alone.backward(dout.view());
+  EXPECT_LT(difference(gradient(true, false, false, false).data(), gradient_of(alone, "conv1.weight").data()),
+            1e-5);
 }
 
 }  // namespace

@@ -133,6 +133,7 @@ Init parse_init(std::string_view given) {
 Graph Graph::clone() const {
   Graph copy;
   copy.nodes_ = nodes_;
+  copy.side_outputs_ = side_outputs_;
   for (const Param& param : params_)
     copy.params_.push_back({param.name, param.spec, param.value.clone(), param.frozen});
   return copy;
@@ -233,6 +234,18 @@ void Graph::cut_after(std::string_view name) {
   }
   nodes_ = std::move(nodes);
   params_ = std::move(params);
+  side_outputs_.clear();
+}
+
+void Graph::set_side_outputs(std::vector<NodeId> ids) {
+  for (std::size_t i = 0; i < ids.size(); ++i)
+    if (ids[i].index <= 0 || ids[i].index >= last().index ||
+        std::find(ids.begin(), ids.begin() + static_cast<std::ptrdiff_t>(i), ids[i]) !=
+            ids.begin() + static_cast<std::ptrdiff_t>(i))
+      throw Error(ErrorKind::usage, text("node ", ids[i].index,
+                                         " cannot be a side output: it is the input, the last "
+                                         "node, one already or none"));
+  side_outputs_ = std::move(ids);
 }
 
 const Param* Graph::find_param(std::string_view name) const {

@@ -74,14 +74,19 @@ class Graph {
   void freeze_through(std::string_view name);
   void unfreeze(std::string_view prefix);
   void set_frozen(NodeId id, bool frozen);  ///< one node
-  /// Drops all nodes after it: a feature extractor remains. Error{not_found}.
+  /// Drops all nodes after it, and side outputs: a feature extractor remains. Error{not_found}.
   void cut_after(std::string_view name);
+  /// Nodes beside the last one whose values are wanted too: auxiliary heads, a detector's second output. Each
+  /// once, neither the input nor the last node: Error{usage}. Who does not ask for them runs the network
+  /// without them.
+  void set_side_outputs(std::vector<NodeId> ids);
 
   const Node& node(NodeId id) const { return nodes_[static_cast<std::size_t>(id.index)]; }
   std::span<const Node> nodes() const { return nodes_; }
   std::span<Param> params() { return params_; }
   std::span<const Param> params() const { return params_; }
   const Param* find_param(std::string_view name) const;
+  std::span<const NodeId> side_outputs() const { return side_outputs_; }
   NodeId last() const { return {static_cast<int>(nodes_.size()) - 1}; }
   Shape input_shape() const;   ///< n = 1
   Shape output_shape() const;  ///< n = 1
@@ -95,6 +100,7 @@ class Graph {
  private:
   std::vector<Node> nodes_;
   std::vector<Param> params_;
+  std::vector<NodeId> side_outputs_;
 };
 
 }  // namespace enxerto

@@ -181,18 +181,21 @@ Json graph_to_json(const Graph& graph) {
     if (node.frozen) made["frozen"] = true;
     nodes.push_back(std::move(made));
   }
-  return {{"version", format_version}, {"nodes", std::move(nodes)}};
+  Json made = {{"version", format_version}, {"nodes", std::move(nodes)}};
+  for (const NodeId id : graph.side_outputs()) made["side_outputs"].push_back(id.index);
+  return made;
 }
 
 Graph graph_from_json(const Json& json, std::int64_t most_parameters) {
   static constexpr std::array<std::string_view, 2> graph_keys = {"version", "nodes"};
+  static constexpr std::array<std::string_view, 1> more_graph_keys = {"side_outputs"};
   static constexpr std::array<std::string_view, 3> node_keys = {"name", "kind", "inputs"};
   static constexpr std::array<std::string_view, 2> more_node_keys = {"options", "frozen"};
   if (!json.is_object() || !json.contains("version")) fail("version", "it is missing");
   if (const int version = int_from(json["version"], "version"); version != format_version)
     throw Error(ErrorKind::unsupported, text("network: it has the format ", version, ", this program reads ",
                                              format_version, "; use a newer enxerto"));
-  check_keys(json, graph_keys, {}, "network");
+  check_keys(json, graph_keys, more_graph_keys, "network");
   const Json& nodes = json["nodes"];
   if (!nodes.is_array() || nodes.empty()) fail("nodes", "a list of nodes was expected");
   if (nodes.size() > most_nodes) fail("nodes", text("there are more than ", most_nodes));
@@ -235,6 +238,17 @@ Graph graph_from_json(const Json& json, std::int64_t most_parameters) {
     } catch (const Error& error) {
       if (error.kind() == ErrorKind::corrupt) throw;
       fail(text("node ", place), error.what());
+    }
+  }
+  if (const auto found = json.find("side_outputs"); found != json.end()) {
+    if (!found->is_array() || found->size() > most_nodes)
+      fail("side_outputs", "a list of nodes was expected");
+    std::vector<NodeId> ids;
+    for (const int index : ints_from(*found, found->size(), "side_outputs")) ids.push_back({index});
+    try {
+      graph.set_side_outputs(std::move(ids));
+    } catch (const Error& error) {
+      fail("side_outputs", error.what());
     }
   }
   return graph;

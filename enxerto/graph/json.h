@@ -8,7 +8,8 @@
 
 namespace enxerto {
 
-/// {"version": 1, "nodes": [{"name", "kind", "inputs": [places of earlier nodes], "frozen", "options"}]}.
+/// {"version": 1, "nodes": [{"name", "kind", "inputs": [places of earlier nodes], "frozen", "options"}],
+/// "side_outputs": [places of nodes], where there are any}.
 nlohmann::json graph_to_json(const Graph& graph);
 
 /// Takes nothing on trust: throws Error{corrupt} that names the node for unknown kinds and keys, wrong

@@ -185,5 +185,28 @@ TEST(GraphJson, DamagedTextIsRefusedOrIsAnotherGraphButNeverMore) {
   EXPECT_GT(refused, 500);
 }
 
+TEST(GraphJson, SideOutputsGoRoundAndAreChecked) {
+  Graph graph;
+  const NodeId pool = graph.add("pool", GlobalAvgPool{}, {graph.input({1, 3, 4, 4})});
+  graph.add("fc", Linear{.out = 2}, {pool});
+  graph.set_side_outputs({pool});
+  nlohmann::json json = graph_to_json(graph);
+  EXPECT_EQ(graph_to_json(graph_from_json(json)), json);
+  for (const char* wrong : {"[0]", "[2]", "[3]", "[1,1]", "[-1]", "[\"pool\"]", "1", "{}", "[1.5]"}) {
+    json["side_outputs"] = nlohmann::json::parse(wrong);
+    EXPECT_THROW(graph_from_json(json), Error) << wrong;
+  }
+}
+
+TEST(GraphJson, ListsOfNumbersAreBounded) {
+  Graph graph;
+  graph.add("turn", Rearrange{.c = 2, .h = 3, .w = 1, .sizes = {2, 3}, .strides = {1, 2}},
+            {graph.input({1, 3, 2, 1})});
+  nlohmann::json json = graph_to_json(graph);
+  EXPECT_EQ(graph_to_json(graph_from_json(json)), json);
+  json["nodes"][1]["options"]["sizes"] = std::vector<int>(17, 1);
+  EXPECT_THROW(graph_from_json(json), Error);
+}
+
 }  // namespace
 }  // namespace enxerto

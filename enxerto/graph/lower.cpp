@@ -48,6 +48,9 @@ class Lowering {
       fill(out, id, head, chain);
       moved[at(i)] = id;
     }
+    std::vector<NodeId> side_outputs;
+    for (const NodeId id : graph_.side_outputs()) side_outputs.push_back(moved[at(id.index)]);
+    out.set_side_outputs(std::move(side_outputs));
     return out;
   }
 
@@ -61,8 +64,10 @@ class Lowering {
     return std::holds_alternative<Dropout>(node.layer) && (!train_ || node.frozen);
   }
 
-  /// The one node that reads node i, or nothing.
+  /// The one node that reads node i, or nothing; whoever runs the network reads its outputs.
   std::optional<int> only_consumer(int i) const {
+    if (std::ranges::find(graph_.side_outputs(), NodeId{i}) != graph_.side_outputs().end())
+      return std::nullopt;
     if (consumers_[at(i)].size() != 1 || absorbed_[at(consumers_[at(i)][0])]) return std::nullopt;
     return consumers_[at(i)][0];
   }

@@ -13,6 +13,15 @@ std::string shown(const std::string& name) {
   return made;
 }
 
+bool is_utf8(const std::string& bytes) {
+  try {
+    nlohmann::json(bytes).dump();
+    return true;
+  } catch (const nlohmann::json::exception&) {
+    return false;
+  }
+}
+
 std::int64_t count(const std::vector<std::int64_t>& dims) {
   std::int64_t product = 1;
   bool empty = false;

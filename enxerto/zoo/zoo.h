@@ -1,11 +1,11 @@
 /// Networks by name, as functions that return a Graph whose parameters still have to be filled.
 #pragma once
 
-#include <array>
 #include <optional>
 #include <span>
 #include <string_view>
 
+#include "enxerto/data/preprocess.h"
 #include "enxerto/graph/graph.h"
 
 namespace enxerto {
@@ -16,16 +16,17 @@ struct NetOptions {
   bool include_top = true;  ///< false: ends at the last feature map, before pooling or flattening
 };
 
-/// What a net is, and how it takes pictures: RGB (or grey) in [0, 1], minus mean, divided by std.
+/// What a net is, and how its best known weights take pictures.
 struct NetInfo {
   std::string_view name, description;
   Shape image;  ///< its usual {c, h, w}
   int classes;
-  std::array<float, 3> mean, std;  ///< grey nets use the first
+  Normalization normalization;
+  double crop_fraction;  ///< of the evaluation that its accuracy was published for
   Graph (*make)(const Shape& image, int classes, bool include_top);
 };
 
-/// Every net that there is, small ones first.
+/// Every net that there is.
 std::span<const NetInfo> nets();
 /// Throws Error{usage} that lists the names where there is no such net.
 const NetInfo& find_net(std::string_view name);
