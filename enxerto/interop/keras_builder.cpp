@@ -51,11 +51,11 @@ const NamedTensor* Weights::take(const std::string& name, const std::vector<std:
   }
   asked_.insert(found->first);
   const std::vector<std::int64_t>& given = found->second->dims;
-  const bool fits = std::ranges::equal(given, dims, [](std::int64_t has, std::int64_t wanted) {
-    return wanted < 0 || has == wanted;
-  });
+  const bool fits = std::ranges::equal(
+      given, dims, [](std::int64_t has, std::int64_t wanted) { return wanted < 0 || has == wanted; });
   if (fits) return found->second;
-  wrong_.push_back(text(shown(name), " has shape ", format_dims(given), ", the model wants ", format_dims(dims)));
+  wrong_.push_back(
+      text(shown(name), " has shape ", format_dims(given), ", the model wants ", format_dims(dims)));
   return nullptr;
 }
 
@@ -91,8 +91,8 @@ void Builder::take_picture(const Shape& size) {
   constexpr std::int64_t largest = 1 << 20;
   const std::vector<std::int64_t>& dims = model_.input;
   if (dims.size() != 1 && dims.size() != 3)
-    throw Error(ErrorKind::unsupported, text(file_, ": its input ", format_dims(dims),
-                                             " is neither a picture {h,w,c} nor a vector"));
+    throw Error(ErrorKind::unsupported,
+                text(file_, ": its input ", format_dims(dims), " is neither a picture {h,w,c} nor a vector"));
   Shape wanted{.c = dims.back()};
   if (dims.size() == 3) wanted.h = dims[0], wanted.w = dims[1];
   const auto complete = [&](std::int64_t& have, std::int64_t given) {
@@ -132,7 +132,8 @@ void Builder::step(std::size_t index) {
   const Operation& operation = model_.operations[index];
   try {
     if (method_for(operation) == nullptr)
-      throw Refusal{operation.kind.find(':') == std::string::npos ? "no such layer here" : "no such function here"};
+      throw Refusal{operation.kind.find(':') == std::string::npos ? "no such layer here"
+                                                                  : "no such function here"};
     if (operation.shared && !weight_names(*operation.layer).empty())
       throw Refusal{"is used more than once with the same weights"};
     std::vector<Value> inputs;
@@ -208,13 +209,18 @@ Builder::Method Builder::method_for(const Operation& operation) {
       {"tf:math.divide", &Builder::quotient},
       {"tf:math.truediv", &Builder::quotient},
       {"tf:__operators__.truediv", &Builder::quotient}};
-  static const std::set<std::string> nothing = {
-      "GaussianNoise",    "GaussianDropout", "AlphaDropout",   "ActivityRegularization",
-      "RandomFlip",       "RandomRotation",  "RandomZoom",     "RandomTranslation",
-      "RandomContrast",   "RandomBrightness", "RandomShear",   "RandomColorJitter",
-      "RandomSaturation", "RandomHue",       "RandomGrayscale", "RandomErasing",
-      "RandomSharpness",  "RandomPosterization", "RandomInvert", "RandomGaussianBlur",
-      "RandomPerspective", "RandomColorDegeneration", "tf:cast", "op:Cast"};
+  static const std::set<std::string> nothing = {"GaussianNoise",     "GaussianDropout",
+                                                "AlphaDropout",      "ActivityRegularization",
+                                                "RandomFlip",        "RandomRotation",
+                                                "RandomZoom",        "RandomTranslation",
+                                                "RandomContrast",    "RandomBrightness",
+                                                "RandomShear",       "RandomColorJitter",
+                                                "RandomSaturation",  "RandomHue",
+                                                "RandomGrayscale",   "RandomErasing",
+                                                "RandomSharpness",   "RandomPosterization",
+                                                "RandomInvert",      "RandomGaussianBlur",
+                                                "RandomPerspective", "RandomColorDegeneration",
+                                                "tf:cast",           "op:Cast"};
   auto found = methods.find(operation.kind);
   // The .h5 files of Keras 3 do not say that these are functions.
   if (found == methods.end()) found = methods.find("op:" + operation.kind);
@@ -222,8 +228,9 @@ Builder::Method Builder::method_for(const Operation& operation) {
   if (nothing.count(operation.kind) != 0) return &Builder::identity;
   static const std::set<std::string> functions = {"Relu", "Relu6",       "Sigmoid",  "Tanh",
                                                   "Silu", "HardSigmoid", "HardSilu", "Exp"};
-  return functions.count(operation.kind) != 0 || operation.kind.starts_with("op:") || operation.kind.starts_with("tf:nn.") ||
-                 operation.kind.starts_with("tf:math.") || operation.kind.starts_with("tf:keras.activations.")
+  return functions.count(operation.kind) != 0 || operation.kind.starts_with("op:") ||
+                 operation.kind.starts_with("tf:nn.") || operation.kind.starts_with("tf:math.") ||
+                 operation.kind.starts_with("tf:keras.activations.")
              ? &Builder::function_layer
              : nullptr;
 }
@@ -234,11 +241,12 @@ Value Builder::add(const std::string& name, AnyLayer layer, std::vector<NodeId> 
 }
 
 Value Builder::stand_in(const std::string& name, const Value& in, const Shape& out, bool is_map) {
-  const Rearrange nothing{.c = static_cast<int>(out.c),
-                          .h = static_cast<int>(out.h),
-                          .w = static_cast<int>(out.w),
-                          .sizes = {static_cast<int>(out.c), static_cast<int>(out.h), static_cast<int>(out.w)},
-                          .strides = {0, 0, 0}};
+  const Rearrange nothing{
+      .c = static_cast<int>(out.c),
+      .h = static_cast<int>(out.h),
+      .w = static_cast<int>(out.w),
+      .sizes = {static_cast<int>(out.c), static_cast<int>(out.h), static_cast<int>(out.w)},
+      .strides = {0, 0, 0}};
   return add(name, nothing, {in.node}, is_map);
 }
 
@@ -263,7 +271,8 @@ Value Builder::keras_order(const Value& value) {
              Rearrange{.c = c * h * w, .sizes = {h, w, c}, .strides = {w, 1, h * w}}, {value.node}, false);
 }
 
-std::vector<int> ints_at(const Json& config, std::string_view key, std::size_t count, int least, int otherwise) {
+std::vector<int> ints_at(const Json& config, std::string_view key, std::size_t count, int least,
+                         int otherwise) {
   constexpr std::int64_t largest = 1 << 24;
   std::vector<int> values(count, otherwise);
   const Json* found = find(config, key);
@@ -328,8 +337,9 @@ void want_map(const Value& value) {
 
 Graph graph_from_keras(const KerasFile& keras, const std::string& file, const Shape& size) {
   if (keras.config.empty())
-    throw Error(ErrorKind::unsupported,
-                text(file, ": has weights alone, no structure; save the whole model, or say which network it is"));
+    throw Error(
+        ErrorKind::unsupported,
+        text(file, ": has weights alone, no structure; save the whole model, or say which network it is"));
   const keras::Json model = keras::parse_json(keras.config, file);
   const keras::FlatModel flat = keras::flatten_model(model, file);
   return keras::Builder(flat, keras, file, size).run();

@@ -118,10 +118,12 @@ class Builder {
 };
 
 // Options of a layer; a Refusal where they make no sense.
-std::vector<int> ints_at(const Json& config, std::string_view key, std::size_t count, int least, int otherwise);
+std::vector<int> ints_at(const Json& config, std::string_view key, std::size_t count, int least,
+                         int otherwise);
 Size2 size_at(const Json& config, std::string_view key, int otherwise);
 double number_at(const Json& config, std::string_view key, double otherwise);
-std::vector<float> numbers_at(const Json& config, std::string_view key);  ///< of a list, however nested, or of one number
+std::vector<float> numbers_at(const Json& config,
+                              std::string_view key);  ///< of a list, however nested, or of one number
 bool same_padding(const Json& config);
 void want_channels_last(const Json& config);
 void want_map(const Value& value);

@@ -12,7 +12,8 @@ namespace {
 constexpr std::size_t source_limit = 1000;  ///< inputs of one call
 
 [[noreturn]] void fail(const std::string& where) {
-  throw Error(ErrorKind::corrupt, text(where, ": its inputs are not as Keras writes them; the file is damaged"));
+  throw Error(ErrorKind::corrupt,
+              text(where, ": its inputs are not as Keras writes them; the file is damaged"));
 }
 
 /// ["conv1", 0, 0], perhaps with more behind.

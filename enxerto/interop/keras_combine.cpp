@@ -43,8 +43,8 @@ namespace {
 
 /// The largest of the inputs, after which the others are spread.
 std::size_t largest(const std::vector<Shape>& shapes) {
-  const auto found = std::ranges::max_element(
-      shapes, [](const Shape& a, const Shape& b) { return a.h * a.w < b.h * b.w; });
+  const auto found =
+      std::ranges::max_element(shapes, [](const Shape& a, const Shape& b) { return a.h * a.w < b.h * b.w; });
   return static_cast<std::size_t>(found - shapes.begin());
 }
 
@@ -132,7 +132,8 @@ Value Builder::function_layer(const Operation& operation, Inputs inputs) {
   const std::size_t end = operation.kind.find_last_of(":.");
   std::string function = snake_case(operation.kind.substr(end + 1));
   if (inputs.size() != 1 || constant_of(operation)) throw Refusal{"has other inputs than one layer"};
-  if (function == "softmax" || function == "leaky_relu") throw Refusal{"its options are not read; use a layer"};
+  if (function == "softmax" || function == "leaky_relu")
+    throw Refusal{"its options are not read; use a layer"};
   return named_activation(inputs[0], function, operation.path);
 }
 

@@ -75,7 +75,7 @@ class Flattener {
   struct Place {
     std::size_t layer = 0;
     Call call{};
-    std::vector<std::size_t> sources{};///< of the call's entries; constants have none
+    std::vector<std::size_t> sources{};  ///< of the call's entries; constants have none
     int made = -1;
     bool needed = false;
     std::size_t waits_for = 0;
@@ -96,9 +96,9 @@ class Flattener {
     const std::vector<Source> inputs = sources_at(config_of(model), "input_layers", where);
     const std::vector<Source> outputs = sources_at(config_of(model), "output_layers", where);
     if (inputs.size() != 1 || outputs.size() != 1)
-      fail(ErrorKind::unsupported, text(path.empty() ? std::string("the model") : "the model " + shown(path),
-                                        " has ", inputs.size(), " inputs and ", outputs.size(),
-                                        " outputs; one of each is read"));
+      fail(ErrorKind::unsupported,
+           text(path.empty() ? std::string("the model") : "the model " + shown(path), " has ", inputs.size(),
+                " inputs and ", outputs.size(), " outputs; one of each is read"));
     const std::size_t first = place_of(net, inputs[0], where);
     net.output = place_of(net, outputs[0], where);
     mark_needed(net, where);
@@ -115,7 +115,8 @@ class Flattener {
     if (!is_new) fail(ErrorKind::corrupt, text("two layers are called ", shown(name)));
     for (Call& call : calls) {
       places->second.push_back(net.places.size());
-      if (net.places.size() == call_limit) fail(ErrorKind::corrupt, text("more than ", call_limit, " layers"));
+      if (net.places.size() == call_limit)
+        fail(ErrorKind::corrupt, text("more than ", call_limit, " layers"));
       net.places.push_back({.layer = index, .call = std::move(call)});
     }
   }
@@ -132,8 +133,8 @@ class Flattener {
     // A model counts its own building as a call in some versions, so 0 and 1 may mean the only one.
     if (places.size() == 1 && is_model(*net.layers[net.places[places[0]].layer])) return places[0];
     if (source.node < 0 || source.node >= static_cast<std::int64_t>(places.size()))
-      throw Error(ErrorKind::corrupt, text(where, ": layer ", shown(source.layer), " is called ", places.size(),
-                                           " times, call ", source.node, " is used"));
+      throw Error(ErrorKind::corrupt, text(where, ": layer ", shown(source.layer), " is called ",
+                                           places.size(), " times, call ", source.node, " is used"));
     return places[static_cast<std::size_t>(source.node)];
   }
 

@@ -24,15 +24,15 @@ struct Operation {
   bool shared = false;    ///< called more than once
 };
 
-/// Only what the output needs, each after its inputs; the first is the picture, the last the output. The picture's
-/// sizes as the structure has them are in `input`, without the batch, -1 where left open.
+/// Only what the output needs, each after its inputs; the first is the picture, the last the output. The
+/// picture's sizes as the structure has them are in `input`, without the batch, -1 where left open.
 struct FlatModel {
   std::vector<Operation> operations;
   std::vector<std::int64_t> input;
 };
 
-/// Throws Error naming `file`: corrupt where the structure contradicts itself, unsupported where there is more than
-/// one input or output.
+/// Throws Error naming `file`: corrupt where the structure contradicts itself, unsupported where there is
+/// more than one input or output.
 FlatModel flatten_model(const Json& model, const std::string& file);
 
 }  // namespace enxerto::keras

@@ -56,7 +56,8 @@ void check_folder(const std::filesystem::path& folder) {
     SCOPED_TRACE(name);
     try {
       const std::vector<std::int64_t> sizes = wanted.at("input");
-      const Shape size = sizes.size() == 1 ? Shape{.c = sizes[0]} : Shape{.c = sizes[2], .h = sizes[0], .w = sizes[1]};
+      const Shape size =
+          sizes.size() == 1 ? Shape{.c = sizes[0]} : Shape{.c = sizes[2], .h = sizes[0], .w = sizes[1]};
       const Graph graph = load(folder / name, size);
       EXPECT_EQ(graph.input_shape(), size);
       const std::vector<double> output = wanted.at("output");
@@ -190,8 +191,9 @@ TEST(KerasGraph, EveryTensorThatDoesNotFitIsListedAtOnce) {
   }
   const auto [kind, what] = refusal(keras);
   EXPECT_EQ(kind, ErrorKind::corrupt);
-  EXPECT_TRUE(names(what, {"\"conv/bias\" is missing", "\"logits/kernel\" has shape {4,5}, the model wants {5,4}",
-                           "\"norm/gamma\" is missing", "\"norm/delta\" belongs to no layer"}))
+  EXPECT_TRUE(
+      names(what, {"\"conv/bias\" is missing", "\"logits/kernel\" has shape {4,5}, the model wants {5,4}",
+                   "\"norm/gamma\" is missing", "\"norm/delta\" belongs to no layer"}))
       << what;
 }
 
@@ -204,8 +206,8 @@ TEST(KerasGraph, StructuresThatContradictThemselvesAreErrors) {
     {"class_name":"InputLayer","config":{"batch_shape":[null,4,4,1],"name":"in"},"name":"in","inbound_nodes":[]},)";
   const std::string close = R"(],"input_layers":[["in",0,0]],"output_layers":[["a",0,0]]}})";
   const auto layer = [](const std::string& name, const std::string& from) {
-    return R"({"class_name":"Activation","config":{"name":")" + name + R"(","activation":"relu"},"name":")" + name +
-           R"(","inbound_nodes":[[[")" + from + R"(",0,0,{}]]]})";
+    return R"({"class_name":"Activation","config":{"name":")" + name + R"(","activation":"relu"},"name":")" +
+           name + R"(","inbound_nodes":[[[")" + from + R"(",0,0,{}]]]})";
   };
   const auto kind = [&](const std::string& layers) {
     return refusal({.tensors = {}, .config = open + layers + close, .version = {}});
@@ -220,12 +222,13 @@ TEST(KerasGraph, StructuresThatContradictThemselvesAreErrors) {
 }
 
 TEST(KerasGraph, AbsurdSizesTakeNoMemory) {
-  for (const char* layer : {R"({"class_name":"Dense","config":{"name":"d","units":16777216}})",
-                            R"({"class_name":"Conv2D","config":{"name":"d","filters":16777216,"kernel_size":[8,8]}})",
-                            R"({"class_name":"UpSampling2D","config":{"name":"d","size":[16777216,16777216]}})",
-                            R"({"class_name":"ZeroPadding2D","config":{"name":"d","padding":[16777216,16777216]}})",
-                            R"({"class_name":"Reshape","config":{"name":"d","target_shape":[16777216,16777216,-1]}})",
-                            R"({"class_name":"Dense","config":{"name":"d","units":1e300}})"})
+  for (const char* layer :
+       {R"({"class_name":"Dense","config":{"name":"d","units":16777216}})",
+        R"({"class_name":"Conv2D","config":{"name":"d","filters":16777216,"kernel_size":[8,8]}})",
+        R"({"class_name":"UpSampling2D","config":{"name":"d","size":[16777216,16777216]}})",
+        R"({"class_name":"ZeroPadding2D","config":{"name":"d","padding":[16777216,16777216]}})",
+        R"({"class_name":"Reshape","config":{"name":"d","target_shape":[16777216,16777216,-1]}})",
+        R"({"class_name":"Dense","config":{"name":"d","units":1e300}})"})
     EXPECT_THROW(graph_from_keras(with_layers(layer), "some.keras"), Error) << layer;
 }
 

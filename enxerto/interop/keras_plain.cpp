@@ -8,8 +8,8 @@
 
 namespace enxerto::keras {
 
-/// The activation of a layer whose config this is; `in` is what the layer gave. The new node is called after it:
-/// "conv1_relu".
+/// The activation of a layer whose config this is; `in` is what the layer gave. The new node is called after
+/// it: "conv1_relu".
 Value Builder::activation(const Value& in, const Json& config, const std::string& name) {
   const Json* what = find(config, "activation");
   if (what == nullptr) return in;
@@ -30,12 +30,16 @@ Value Builder::activation(const Value& in, const Json& config, const std::string
 }
 
 Value Builder::named_activation(const Value& in, const std::string& what, const std::string& name) {
-  static const std::unordered_map<std::string, Activation> same = {
-      {"relu", Activation::relu},        {"relu6", Activation::relu6},
-      {"sigmoid", Activation::sigmoid},  {"tanh", Activation::tanh},
-      {"swish", Activation::silu},       {"silu", Activation::silu},
-      {"exponential", Activation::exp},  {"exp", Activation::exp},
-      {"hard_swish", Activation::hard_swish}, {"hard_silu", Activation::hard_swish}};
+  static const std::unordered_map<std::string, Activation> same = {{"relu", Activation::relu},
+                                                                   {"relu6", Activation::relu6},
+                                                                   {"sigmoid", Activation::sigmoid},
+                                                                   {"tanh", Activation::tanh},
+                                                                   {"swish", Activation::silu},
+                                                                   {"silu", Activation::silu},
+                                                                   {"exponential", Activation::exp},
+                                                                   {"exp", Activation::exp},
+                                                                   {"hard_swish", Activation::hard_swish},
+                                                                   {"hard_silu", Activation::hard_swish}};
   const auto activate = [&](const Value& value, Activation function, float alpha = 0.01f) {
     Value made = add(name, Activate{.function = function, .alpha = alpha}, {value.node}, value.is_map);
     made.flattened = value.flattened;
@@ -81,9 +85,9 @@ Value Builder::relu_layer(const Operation& operation, Inputs inputs) {
     return clipped(inputs[0], number_at(config, "max_value", 6), operation.path);
   }
   if (slope == 0) return named_activation(inputs[0], "relu", operation.path);
-  Value made = add(operation.path,
-                   Activate{.function = Activation::leaky_relu, .alpha = static_cast<float>(slope)},
-                   {inputs[0].node}, inputs[0].is_map);
+  Value made =
+      add(operation.path, Activate{.function = Activation::leaky_relu, .alpha = static_cast<float>(slope)},
+          {inputs[0].node}, inputs[0].is_map);
   made.flattened = inputs[0].flattened;
   return made;
 }
@@ -92,9 +96,9 @@ Value Builder::leaky_relu_layer(const Operation& operation, Inputs inputs) {
   const Json& config = config_of(*operation.layer);
   // Keras 3 calls it negative_slope.
   const double slope = number_at(config, "alpha", number_at(config, "negative_slope", 0.3));
-  Value made = add(operation.path,
-                   Activate{.function = Activation::leaky_relu, .alpha = static_cast<float>(slope)},
-                   {inputs[0].node}, inputs[0].is_map);
+  Value made =
+      add(operation.path, Activate{.function = Activation::leaky_relu, .alpha = static_cast<float>(slope)},
+          {inputs[0].node}, inputs[0].is_map);
   made.flattened = inputs[0].flattened;
   return made;
 }
@@ -129,10 +133,10 @@ Value Builder::zero_padding(const Operation& operation, Inputs inputs) {
   const Padding pad = sides_at(config, "padding");
   const auto index = static_cast<std::size_t>(&operation - model_.operations.data());
   const Operation* next = only_consumer_[index];
-  const bool folds = next != nullptr &&
-                     (next->kind == "Conv2D" || next->kind == "DepthwiseConv2D" ||
-                      next->kind == "SeparableConv2D") &&
-                     !same_padding(config_of(*next->layer));
+  const bool folds =
+      next != nullptr &&
+      (next->kind == "Conv2D" || next->kind == "DepthwiseConv2D" || next->kind == "SeparableConv2D") &&
+      !same_padding(config_of(*next->layer));
   if (folds) return {.node = inputs[0].node, .is_map = true, .pad = pad};
   return add(operation.path, AvgPool2d{.kernel = 1, .stride = 1, .pad = pad}, {inputs[0].node}, true);
 }
@@ -148,7 +152,11 @@ Value Builder::cropping(const Operation& operation, Inputs inputs) {
   if (rows < 1 || columns < 1) throw Refusal{"crops everything away"};
   const int h_left = static_cast<int>(rows), w_left = static_cast<int>(columns);
   return add(operation.path,
-             Rearrange{.c = c, .h = h_left, .w = w_left, .sizes = {c, h_left, w_left}, .strides = {plane, w, 1},
+             Rearrange{.c = c,
+                       .h = h_left,
+                       .w = w_left,
+                       .sizes = {c, h_left, w_left},
+                       .strides = {plane, w, 1},
                        .offset = cut.top * w + cut.left},
              {inputs[0].node}, true);
 }
@@ -157,14 +165,18 @@ Value Builder::upsampling(const Operation& operation, Inputs inputs) {
   const Json& config = config_of(*operation.layer);
   want_channels_last(config);
   want_map(inputs[0]);
-  if (text_at(config, "interpolation", "nearest") != "nearest") throw Refusal{"does not repeat the nearest pixel"};
+  if (text_at(config, "interpolation", "nearest") != "nearest")
+    throw Refusal{"does not repeat the nearest pixel"};
   const Size2 times = size_at(config, "size", 2);
   const Shape in = shape(inputs[0]);
   constexpr std::int64_t largest = 1 << 24;
   if (in.h * times.h > largest || in.w * times.w > largest) throw Refusal{"makes too large a picture"};
   const int c = static_cast<int>(in.c), h = static_cast<int>(in.h), w = static_cast<int>(in.w);
   return add(operation.path,
-             Rearrange{.c = c, .h = h * times.h, .w = w * times.w, .sizes = {c, h, times.h, w, times.w},
+             Rearrange{.c = c,
+                       .h = h * times.h,
+                       .w = w * times.w,
+                       .sizes = {c, h, times.h, w, times.w},
                        .strides = {h * w, w, 0, 1, 0}},
              {inputs[0].node}, true);
 }
@@ -217,7 +229,8 @@ Value Builder::reshape(const Operation& operation, Inputs inputs) {
     if (size > 0 && known <= in.size()) known *= size;
     if (size == 0) throw Refusal{"its target is empty"};
   }
-  if (open > 1 || in.size() % known != 0) throw Refusal{"its target does not have as many numbers as its input"};
+  if (open > 1 || in.size() % known != 0)
+    throw Refusal{"its target does not have as many numbers as its input"};
   std::ranges::replace(sizes, -1, static_cast<int>(in.size() / known));
   if (open == 0 && known != in.size()) throw Refusal{"its target does not have as many numbers as its input"};
 
@@ -229,9 +242,8 @@ Value Builder::reshape(const Operation& operation, Inputs inputs) {
   if (sizes.size() == 1) return vector;
   vector = keras_order(vector);
   const int h = sizes[0], w = sizes[1], c = sizes[2];
-  return add(operation.path,
-             Rearrange{.c = c, .h = h, .w = w, .sizes = {c, h, w}, .strides = {1, w * c, c}}, {vector.node},
-             true);
+  return add(operation.path, Rearrange{.c = c, .h = h, .w = w, .sizes = {c, h, w}, .strides = {1, w * c, c}},
+             {vector.node}, true);
 }
 
 Value Builder::identity(const Operation&, Inputs inputs) { return inputs[0]; }

@@ -80,7 +80,8 @@ Value Builder::conv2d(const Operation& operation, Inputs inputs) {
   return activation(made, config, operation.path);
 }
 
-Value Builder::depthwise_part(const Operation& operation, const Value& in, const std::string& name, bool bias) {
+Value Builder::depthwise_part(const Operation& operation, const Value& in, const std::string& name,
+                              bool bias) {
   const Json& config = config_of(*operation.layer);
   want_channels_last(config);
   want_map(in);
@@ -107,8 +108,7 @@ Value Builder::depthwise_part(const Operation& operation, const Value& in, const
 
 Value Builder::depthwise(const Operation& operation, Inputs inputs) {
   const Json& config = config_of(*operation.layer);
-  const Value made =
-      depthwise_part(operation, inputs[0], operation.path, flag_at(config, "use_bias", true));
+  const Value made = depthwise_part(operation, inputs[0], operation.path, flag_at(config, "use_bias", true));
   return activation(made, config, operation.path);
 }
 
@@ -239,7 +239,8 @@ Value Builder::normalization(const Operation& operation, Inputs inputs) {
   }
   std::vector<float> mean = numbers_at(config, "mean"), variance = numbers_at(config, "variance");
   if (mean.empty()) {
-    const NamedTensor* means = weights_.take(operation.path + "/mean", std::vector<std::int64_t>(wanted != 1, wanted));
+    const NamedTensor* means =
+        weights_.take(operation.path + "/mean", std::vector<std::int64_t>(wanted != 1, wanted));
     const NamedTensor* variances =
         weights_.take(operation.path + "/variance", std::vector<std::int64_t>(wanted != 1, wanted));
     weights_.ignore(operation.path);  // how many were counted

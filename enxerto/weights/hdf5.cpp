@@ -80,10 +80,11 @@ void confine(int pipe, pid_t parent, std::uint64_t memory) {
   ::pthread_sigmask(SIG_SETMASK, &none, nullptr);
 
   const std::uint64_t now = address_space();
+  const int safe = ::fcntl(pipe, F_DUPFD_CLOEXEC, 4);  // beyond those that are about to be changed
   // Whatever libhdf5 or malloc would like to say belongs on nobody's screen.
   const int nowhere = ::open("/dev/null", O_RDWR | O_CLOEXEC);
   for (int fd = 0; fd <= 2 && nowhere >= 0; ++fd) ::dup2(nowhere, fd);
-  ::dup2(pipe, 3);
+  ::dup2(safe, 3);
   ::close_range(4, ~0u, 0);
   limit(RLIMIT_NOFILE, 0);  // nothing more can be opened, whatever the file says
   limit(RLIMIT_FSIZE, 0);
@@ -206,9 +207,11 @@ class Receiver {
   }
   /// Paths come from the file: one line of printable text.
   static std::string shortened(std::string what) {
-    std::ranges::replace_if(what, [](char letter) { return static_cast<unsigned char>(letter) < 0x20; }, '_');
+    std::ranges::replace_if(
+        what, [](char letter) { return static_cast<unsigned char>(letter) < 0x20; }, '_');
     constexpr std::size_t longest = 400;
-    if (what.size() > longest) what = what.substr(0, longest / 2) + "..." + what.substr(what.size() - longest / 2);
+    if (what.size() > longest)
+      what = what.substr(0, longest / 2) + "..." + what.substr(what.size() - longest / 2);
     return what;
   }
 

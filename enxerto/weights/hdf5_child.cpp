@@ -74,7 +74,8 @@ hid_t good(hid_t id, const std::string& where, const char* what) {
   return id;
 }
 
-// The file image is the parent's memory, shared by the fork: libhdf5 is made to borrow it rather than copy it.
+// The file image is the parent's memory, shared by the fork: libhdf5 is made to borrow it rather than copy
+// it.
 struct Image {
   void* data;
 };
@@ -96,7 +97,8 @@ class Sender {
     attributes(id, path);
     for (const auto& [name, link] : links(id, path)) {
       const std::string inner = path.empty() ? name : path + "/" + name;
-      if (inner.size() > path_limit) corrupt("a path is longer than " + std::to_string(path_limit) + " bytes");
+      if (inner.size() > path_limit)
+        corrupt("a path is longer than " + std::to_string(path_limit) + " bytes");
       if (link != H5L_TYPE_HARD) unsupported(inner + " is a link to another place; store the data itself");
       child(id, name, inner, depth);
     }

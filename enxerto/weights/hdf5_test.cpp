@@ -65,7 +65,7 @@ TEST(Hdf5, ReadsTextsAndArraysUnderTheirPaths) {
 
 TEST(Hdf5, ReadsEveryNumberFormatThatKerasWrites) {
   const Hdf5Content content = parse_hdf5(sample("../hdf5/numbers.h5"), "numbers.h5");
-  const std::vector<std::string> names = {"f16", "f32", "f64", "i8",     "u8",  "i16",
+  const std::vector<std::string> names = {"f16", "f32", "f64", "i8",    "u8",  "i16",
                                           "i32", "i64", "u64", "brain", "big", "chunked"};
   for (const std::string& name : names) {
     const NamedTensor* found = find_tensor(content.arrays, name);

@@ -18,8 +18,7 @@ bool lower(char letter) { return std::islower(static_cast<unsigned char>(letter)
 void collect(const Json& model, std::vector<std::string>& path, std::vector<PlacedLayer>& found,
              const std::string& file) {
   if (path.size() > model_depth_limit)
-    throw Error(ErrorKind::corrupt,
-                text(file, ": models are nested more than ", model_depth_limit, " deep"));
+    throw Error(ErrorKind::corrupt, text(file, ": models are nested more than ", model_depth_limit, " deep"));
   for (const Json* layer : layers_of(model)) {
     path.push_back(name_of(*layer));
     if (is_model(*layer))
@@ -46,8 +45,7 @@ Json parse_json(const std::string& json, const std::string& file) {
     throw Error(ErrorKind::corrupt,
                 text(file, ": the model's JSON is nested more than ", json_depth_limit, " deep"));
   } catch (const Json::exception&) {
-    throw Error(ErrorKind::corrupt,
-                text(file, ": the model's structure is not JSON; the file is damaged"));
+    throw Error(ErrorKind::corrupt, text(file, ": the model's structure is not JSON; the file is damaged"));
   }
 }
 

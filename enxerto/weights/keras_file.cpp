@@ -35,7 +35,8 @@ std::string below(const std::string& path, const std::string& name) {
 class Store {
  public:
   explicit Store(Hdf5Content content) : content_(std::move(content)) {
-    for (Hdf5Texts& texts : content_.texts) texts_.emplace(std::pair{texts.object, texts.name}, &texts.values);
+    for (Hdf5Texts& texts : content_.texts)
+      texts_.emplace(std::pair{texts.object, texts.name}, &texts.values);
     for (NamedTensor& array : content_.arrays) {
       // Early `.keras` files of Windows have its separators.
       std::ranges::replace(array.name, '\\', '/');
@@ -121,8 +122,9 @@ class LayerGroups {
       constexpr std::size_t most = 20;
       const std::size_t all = missing.size();
       if (all > most) missing.resize(most);
-      corrupt(file_, text(all, " of the weights that it lists are not there or listed twice: ",
-                          join(missing, ", ")));
+      corrupt(
+          file_,
+          text(all, " of the weights that it lists are not there or listed twice: ", join(missing, ", ")));
     }
     return made;
   }
@@ -160,7 +162,8 @@ class LayerGroups {
     const PlacedLayer* best = layers.front();
     std::ptrdiff_t most = 0;
     for (const PlacedLayer* layer : layers) {
-      const auto differ = std::mismatch(layer->path.rbegin(), layer->path.rend(), scopes.rbegin(), scopes.rend());
+      const auto differ =
+          std::mismatch(layer->path.rbegin(), layer->path.rend(), scopes.rbegin(), scopes.rend());
       const std::ptrdiff_t common = differ.first - layer->path.rbegin();
       if (common > most) best = layer;
       most = std::max(most, common);
@@ -184,8 +187,8 @@ std::pair<std::string, int> split_number(const std::string& group) {
   return {group.substr(0, end), number};
 }
 
-/// The layout of `.keras` and `.weights.h5` files: groups named after classes, "layers/conv2d_1/vars/0", in the
-/// order of the model's layers; a model inside a model has its own "layers".
+/// The layout of `.keras` and `.weights.h5` files: groups named after classes, "layers/conv2d_1/vars/0", in
+/// the order of the model's layers; a model inside a model has its own "layers".
 class ClassGroups {
  public:
   ClassGroups(Store& store, const std::string& file) : store_(store), file_(file) {
@@ -210,9 +213,8 @@ class ClassGroups {
           const std::string vars = container + "/" + group + "/vars";
           const Names roles = roles_of(kind, vars);
           for (std::size_t i = 0; store_.has(text(vars, "/", i)); ++i)
-            made.push_back(store_.take(text(vars, "/", i),
-                                       below(named(container + "/" + group),
-                                             i < roles.size() ? roles[i] : text(i))));
+            made.push_back(store_.take(text(vars, "/", i), below(named(container + "/" + group),
+                                                                 i < roles.size() ? roles[i] : text(i))));
         }
     return made;
   }
@@ -243,9 +245,9 @@ class ClassGroups {
     for (const auto& [kind, list] : layers) {
       const auto [container, groups] = groups_of(place, kind);
       if (groups.size() != list.size())
-        corrupt(file_, text("the structure has ", list.size(), " layers with weights of class ",
-                            shown(keras::class_of(*list.front())), ", the weights are those of ",
-                            groups.size()));
+        corrupt(file_,
+                text("the structure has ", list.size(), " layers with weights of class ",
+                     shown(keras::class_of(*list.front())), ", the weights are those of ", groups.size()));
       auto group = groups.begin();
       for (const Json* layer : list) {
         const std::string inner = container + "/" + (group++)->second;
@@ -318,8 +320,7 @@ class ClassGroups {
 void check_unique(const NamedTensors& tensors, const std::string& file) {
   std::set<std::string_view> names;
   for (const NamedTensor& tensor : tensors)
-    if (!names.insert(tensor.name).second)
-      corrupt(file, text("two tensors are called ", shown(tensor.name)));
+    if (!names.insert(tensor.name).second) corrupt(file, text("two tensors are called ", shown(tensor.name)));
 }
 
 KerasFile from_hdf5(std::span<const std::uint8_t> bytes, const std::string& file) {
@@ -355,7 +356,8 @@ KerasFile from_archive(std::span<const std::uint8_t> bytes, const std::string& f
   KerasFile made{.tensors = {}, .config = text_entry(archive, "config.json"), .version = {}};
   const Json model = keras::parse_json(made.config, file);
   if (archive.has("metadata.json"))
-    made.version = keras::text_at(keras::parse_json(text_entry(archive, "metadata.json"), file), "keras_version");
+    made.version =
+        keras::text_at(keras::parse_json(text_entry(archive, "metadata.json"), file), "keras_version");
   const std::vector<std::uint8_t> weights = archive.read("model.weights.h5", weights_limit);
   keras::all_layers(model, file);  // throws where nested too deeply
   Store store(parse_hdf5(weights, file));

@@ -10,11 +10,12 @@
 
 namespace enxerto {
 
-/// Tensors are called "LAYER/kernel", in a model inside a model "OUTER/INNER/kernel", and have Keras's order of
-/// sizes (convolutions {h, w, in, out}, depthwise ones {h, w, in, multiplier}, dense ones {in, out}). The last
-/// part is what Keras 2 calls it: kernel, bias, depthwise_kernel, pointwise_kernel, gamma, beta, moving_mean,
-/// moving_variance, mean, variance, count; a number for layers that we do not know. Depthwise kernels that a
-/// weight file of Keras 3 calls "kernel" are called so here too, where no structure says what layer it is.
+/// Tensors are called "LAYER/kernel", in a model inside a model "OUTER/INNER/kernel", and have Keras's order
+/// of sizes (convolutions {h, w, in, out}, depthwise ones {h, w, in, multiplier}, dense ones {in, out}). The
+/// last part is what Keras 2 calls it: kernel, bias, depthwise_kernel, pointwise_kernel, gamma, beta,
+/// moving_mean, moving_variance, mean, variance, count; a number for layers that we do not know. Depthwise
+/// kernels that a weight file of Keras 3 calls "kernel" are called so here too, where no structure says what
+/// layer it is.
 struct KerasFile {
   NamedTensors tensors;
   std::string config;   ///< the model's structure as JSON, empty where the file has weights alone

@@ -37,8 +37,8 @@ TEST(KerasFile, EveryLayoutGivesTheSameTensors) {
   EXPECT_EQ(names_of(whole),
             (std::vector<std::string>{"conv/bias", "conv/kernel", "flat_norm/beta", "flat_norm/gamma",
                                       "flat_norm/moving_mean", "flat_norm/moving_variance", "hidden/bias",
-                                      "hidden/kernel", "logits/bias", "logits/kernel", "norm/beta", "norm/gamma",
-                                      "norm/moving_mean", "norm/moving_variance"}));
+                                      "hidden/kernel", "logits/bias", "logits/kernel", "norm/beta",
+                                      "norm/gamma", "norm/moving_mean", "norm/moving_variance"}));
   EXPECT_EQ(find_tensor(whole.tensors, "conv/kernel")->dims, (std::vector<std::int64_t>{3, 3, 3, 6}));
   EXPECT_TRUE(whole.version.starts_with("3."));
   EXPECT_FALSE(whole.config.empty());
