@@ -8,7 +8,7 @@ set -euo pipefail
 
 # ocl-icd-opencl-dev: oneDNN's CMake files look for OpenCL, and its package forgets to ask for it.
 build=(g++ cmake ninja-build ccache libdnnl-dev ocl-icd-opencl-dev libjpeg-dev libpng-dev zlib1g-dev
-  nlohmann-json3-dev libzip-dev libcli11-dev libcurl4-openssl-dev libssl-dev)
+  nlohmann-json3-dev libzip-dev libhdf5-dev libprotobuf-dev protobuf-compiler libcli11-dev libcurl4-openssl-dev libssl-dev)
 tests=(libgtest-dev python3)
 optional=()  # wanted, and left out where the distribution has no such package
 case "${1:-}" in
