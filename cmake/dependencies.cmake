@@ -9,6 +9,7 @@ find_package(ZLIB REQUIRED)
 find_package(nlohmann_json 3.10 REQUIRED)
 find_package(CURL 7.81 REQUIRED)  # libcurl4-openssl-dev
 find_package(OpenSSL REQUIRED COMPONENTS Crypto)  # 1.1.1 or newer; libssl-dev
+find_package(Protobuf REQUIRED)  # libprotobuf-lite, and to build protoc
 
 # libzip's own CMake files insist on three commands that Debian has in other packages, so it is found by hand.
 if(NOT TARGET enxerto_outside::zip)
