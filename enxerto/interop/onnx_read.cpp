@@ -7,6 +7,7 @@
 #include "enxerto/core/file.h"
 #include "enxerto/core/text.h"
 #include "enxerto/interop/onnx_import.h"
+#include "enxerto/interop/onnx_preprocess.h"
 
 namespace enxerto {
 namespace onnx {
@@ -234,6 +235,7 @@ OnnxModel Importer::run() try {
   if (model_.graph().node_size() > nodes_limit || model_.graph().output_size() > outputs_limit)
     throw Error(ErrorKind::unsupported, text(file_, ": has more than ", with_commas(nodes_limit),
                                              " nodes or ", with_commas(outputs_limit), " outputs"));
+  strip_own_preprocess(model_, file_);
   index_graph();
   find_needed();
   make_input();
