@@ -13,7 +13,6 @@
 #include "enxerto/core/text.h"
 #include "enxerto/data/split.h"
 #include "enxerto/train/metrics.h"
-#include "enxerto/zoo/imagenet.h"
 
 namespace enxerto::cli {
 namespace {
@@ -109,11 +108,9 @@ Splits open_for(const Classifier& model, const std::string& data) {
   try {
     return open_data(data, {.classes = model.classes});
   } catch (const Error&) {
-    if (!model.is_imagenet) throw;
-    std::vector<std::string> wnids;
-    for (const ImagenetClass& each : imagenet_classes()) wnids.emplace_back(each.wnid);
+    if (model.wnids.empty()) throw;
     try {
-      return open_data(data, {.classes = wnids});
+      return open_data(data, {.classes = model.wnids});
     } catch (const Error&) {
     }
     throw;

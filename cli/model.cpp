@@ -66,7 +66,12 @@ Classifier load_classifier(const ModelFlags& flags) {
   model.graph = std::move(file.graph);
   model.classes = std::move(file.classes);
   model.gives_probabilities = std::holds_alternative<Softmax>(model.graph.node(model.graph.last()).layer);
-  model.is_imagenet = std::ranges::equal(model.classes, imagenet_classes(), {}, {}, &ImagenetClass::name);
+  for (const std::string& name : model.classes) {
+    const auto known = find_imagenet_class(name);
+    if (!known) break;
+    model.wnids.emplace_back(imagenet_classes()[static_cast<std::size_t>(*known)].wnid);
+  }
+  if (model.wnids.size() != model.classes.size()) model.wnids.clear();
   return model;
 }
 

@@ -32,7 +32,8 @@ struct Classifier {
   Preprocess preprocess;
   std::vector<std::string> classes;
   bool gives_probabilities = false;  ///< the network ends in a softmax
-  bool is_imagenet = false;          ///< the classes are ImageNet's, in their order
+  /// Of each class, where all of them are ImageNet's: its wnid. Else empty.
+  std::vector<std::string> wnids;
 };
 
 /// Throws Error that names the file: what load_pretrained() throws, unsupported where it is no classifier,

@@ -14,7 +14,6 @@
 #include "enxerto/core/text.h"
 #include "enxerto/data/open.h"
 #include "enxerto/image/decode.h"
-#include "enxerto/zoo/imagenet.h"
 
 namespace enxerto::cli {
 namespace {
@@ -68,12 +67,12 @@ void read_batch(std::span<Picture> pictures, const Preprocess& preprocess, Tenso
 
 /// Of ImageNet's classes WordNet's id is told too, which has no synonyms.
 void print(const Picture& picture, std::span<const Ranked> ranked, std::size_t file_width,
-           std::size_t class_width, bool json, bool is_imagenet) {
+           std::size_t class_width, bool json, std::span<const std::string> wnids) {
   if (json) {
     nlohmann::json list = nlohmann::json::array();
     for (const Ranked& each : ranked) {
       list.push_back({{"class", each.name}, {"probability", each.probability}, {"index", each.index}});
-      if (is_imagenet) list.back()["wnid"] = imagenet_classes()[static_cast<std::size_t>(each.index)].wnid;
+      if (!wnids.empty()) list.back()["wnid"] = wnids[static_cast<std::size_t>(each.index)];
     }
     print_json({{"file", picture.file},
                 {"class", ranked.front().name},
@@ -116,7 +115,7 @@ int run_predict(const PredictFlags& flags) {
       if (part[i].error.empty()) {
         const std::size_t classes = model.classes.size();
         print(part[i], rank(model, outputs.data.subspan(i * classes, classes), flags.top), file_width,
-              class_width, flags.common.json, model.is_imagenet);
+              class_width, flags.common.json, model.wnids);
       } else {
         all_read = false;
         if (flags.common.json) print_json({{"file", part[i].file}, {"error", part[i].error}});

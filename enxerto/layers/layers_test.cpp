@@ -262,6 +262,8 @@ TEST(Fields, OfPoolingReachItsKernel) {
   EXPECT_EQ(run(AvgPool2d{.pad = 1, .count_include_pad = false}, {square}, corner).out,
             (tests::Floats{1, 2, 3, 4}));
   EXPECT_EQ(run(AvgPool2d{.kernel = 1, .stride = 1}, {square}, corner).out, (tests::Floats{1, 2, 3, 4}));
+  EXPECT_EQ(run(AvgPool2d{.kernel = 1, .stride = 1, .pad = {0, 1, 1, 0}}, {square}, corner).out,
+            (tests::Floats{0, 1, 2, 0, 3, 4, 0, 0, 0}));
   EXPECT_EQ(run(AvgPool2d{.kernel = 1, .stride = 1, .pad = {1, 0, 0, 1}}, {square}, corner).out,
             (tests::Floats{0, 0, 0, 1, 2, 0, 3, 4, 0}));
   EXPECT_EQ(run(GlobalAvgPool{}, {square}, corner).out, (tests::Floats{2.5f}));

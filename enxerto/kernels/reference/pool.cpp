@@ -58,7 +58,7 @@ class Pool : public Kernel {
                   inside.push_back(place(in, n, c, from_h, from_w));
               }
             ensure(!inside.empty() || (!spec_.maximum && spec_.count_include_pad),
-                   "every window has a pixel of the picture, or of the padding where that counts");
+                   "every window has a pixel of the picture, or padding that counts");
             visit(place(out, n, c, h, w), inside,
                   spec_.count_include_pad ? padded : static_cast<double>(inside.size()));
           }
