@@ -21,7 +21,8 @@ namespace {
 
 struct SummaryFlags {
   Common common;
-  std::string what, style = "torch";
+  std::string what, style = "torch", pooling, freeze_through;
+  std::vector<std::string> freeze;
   int size = 0, classes = 0, batch = 1;
   bool no_top = false;
 };
@@ -40,6 +41,16 @@ Graph find_graph(const SummaryFlags& flags) {
   return make_net(flags.what, {.image = image, .classes = flags.classes, .include_top = !flags.no_top});
 }
 
+/// The changes to it that are operations on any graph.
+void change(Graph& graph, const SummaryFlags& flags) {
+  if (!flags.pooling.empty()) {
+    if (!flags.no_top) throw Error(ErrorKind::usage, "--pooling is for a net without its top: add --no-top");
+    graph.add("avg_pool", GlobalAvgPool{}, {graph.last()});
+  }
+  if (!flags.freeze_through.empty()) graph.freeze_through(flags.freeze_through);
+  for (const std::string& prefix : flags.freeze) graph.freeze(prefix);
+}
+
 std::int64_t planned_bytes(const Graph& graph, int batch, bool train) {
   const Executor executor(graph, {.batch = batch, .train = train});
   return executor.memory_bytes() + executor.param_bytes();
@@ -50,7 +61,8 @@ int run_summary(const SummaryFlags& flags) {
   if (flags.size != 0) check_at_least("--size", flags.size, 1);
   if (flags.classes != 0) check_at_least("--classes", flags.classes, 1);
   set_threads(flags.common.threads);
-  const Graph graph = find_graph(flags);
+  Graph graph = find_graph(flags);
+  change(graph, flags);
   const Summary summary =
       summarize(graph, flags.style == "keras" ? SummaryStyle::keras : SummaryStyle::torch);
   const std::int64_t inference = planned_bytes(graph, flags.batch, false),
@@ -74,14 +86,21 @@ int run_summary(const SummaryFlags& flags) {
 void add_summary(CLI::App& app, Action& chosen) {
   auto flags = std::make_shared<SummaryFlags>();
   CLI::App* verb = app.add_subcommand("summary", "Count a network's layers, parameters and memory");
-  std::vector<std::string> names;
-  for (const NetInfo& net : nets()) names.emplace_back(net.name);
-  verb->add_option("net", flags->what, "Network (" + join(names, ", ") + "), model file or run folder")
+  verb->add_option("net", flags->what, "Network (`enxerto models` lists them), model file or run folder")
       ->required()
       ->type_name("NET_OR_MODEL");
   verb->add_option("--size", flags->size, "Sides of the input (the net's own)")->type_name("PIXELS");
   verb->add_option("--classes", flags->classes, "Outputs (the net's own)")->type_name("N");
   verb->add_flag("--no-top", flags->no_top, "Only up to the last feature map");
+  verb->add_option("--pooling", flags->pooling, "After --no-top: avg adds the mean over pixels")
+      ->check(CLI::IsMember({"avg"}))
+      ->type_name("KIND");
+  verb->add_option("--freeze", flags->freeze, "Layers whose names begin so count as not trained (repeatable)")
+      ->type_name("PREFIX")
+      ->expected(1)
+      ->take_all();
+  verb->add_option("--freeze-through", flags->freeze_through, "The same for all layers up to this one")
+      ->type_name("LAYER");
   verb->add_option("--style", flags->style, "keras counts running statistics as parameters, torch does not")
       ->capture_default_str()
       ->check(CLI::IsMember({"torch", "keras"}))
@@ -95,6 +114,7 @@ void add_summary(CLI::App& app, Action& chosen) {
       "Examples:\n"
       "  enxerto summary resnet50\n"
       "  enxerto summary resnet18 --size 96 --classes 6 --batch 32\n"
+      "  enxerto summary resnet50_keras --classes 10 --freeze-through avg_pool --style keras\n"
       "  enxerto summary run --json");
   verb->callback([flags, &chosen] { chosen = [flags] { return run_summary(*flags); }; });
 }

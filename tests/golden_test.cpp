@@ -7,31 +7,19 @@
 #include <vector>
 
 #include "enxerto/core/file.h"
-#include "enxerto/core/random.h"
 #include "enxerto/core/text.h"
 #include "enxerto/graph/executor.h"
 #include "enxerto/testing/tolerance.h"
 #include "enxerto/zoo/zoo.h"
+#include "tests/golden_inputs.h"
 
 namespace enxerto {
 namespace {
 
 using Json = nlohmann::json;
-using Doubles = std::vector<double>;
+using namespace golden;
 
-// ---- The inputs: functions of their names, as in make_golden.py.
-
-Rng hashed(std::string_view name) {
-  std::uint64_t seed = 0xCBF29CE484222325ull;
-  for (const char letter : name) seed = (seed ^ static_cast<unsigned char>(letter)) * 0x100000001B3ull;
-  return Rng(seed);
-}
-
-/// In [-1, 1).
-float uniform(const Rng& rng, std::uint64_t i) {
-  return static_cast<float>(rng.at(i) >> 40) * 0x1p-23f - 1.0f;
-}
-
+/// As value_of() in make_golden.py.
 void fill(Param& param) {
   const Rng rng = hashed(param.name);
   const Shape& shape = param.spec.shape;
@@ -52,82 +40,6 @@ void fill(Param& param) {
     else
       data[i] = (x < 0 ? -size : size) + 0.125f * x;
   }
-}
-
-struct Batch {
-  Tensor images;
-  std::vector<std::size_t> labels;
-};
-
-Batch batch_of(const Shape& shape, std::uint64_t classes, int number) {
-  Batch batch{Tensor(shape), {}};
-  const Rng tiles = hashed(text("tiles ", number)), noise = hashed(text("noise ", number));
-  std::uint64_t i = 0;
-  for (std::int64_t plane = 0; plane < shape.n * shape.c; ++plane)
-    for (std::int64_t y = 0; y < shape.h; ++y)
-      for (std::int64_t x = 0; x < shape.w; ++x, ++i) {
-        const std::int64_t tile = (plane * 8 + y * 8 / shape.h) * 8 + x * 8 / shape.w;
-        batch.images.data()[i] =
-            uniform(tiles, static_cast<std::uint64_t>(tile)) + 0.125f * uniform(noise, i);
-      }
-  const Rng labels = hashed(text("labels ", number));
-  for (std::uint64_t n = 0; n < static_cast<std::uint64_t>(shape.n); ++n)
-    batch.labels.push_back(labels.at(n) % classes);
-  return batch;
-}
-
-// ---- What is compared.
-
-double norm(const Doubles& values) {
-  double sum = 0;
-  for (const double x : values) sum += x * x;
-  return std::sqrt(sum);
-}
-
-/// [2-norm, 16 sums with hash-made signs].
-Doubles sketch(const std::string& name, std::span<const float> values) {
-  const Rng signs = hashed("signs " + name);
-  Doubles made(17, 0.0);
-  for (std::size_t i = 0; i < values.size(); ++i) {
-    const std::uint64_t bits = signs.at(i);
-    const double x = values[i];
-    made[0] += x * x;
-    for (std::size_t j = 0; j < 16; ++j) made[j + 1] += bits >> j & 1 ? x : -x;
-  }
-  made[0] = std::sqrt(made[0]);
-  return made;
-}
-
-/// ||got - wanted|| / ||wanted||. Of sketches: estimated, as the mean square of a signed sum of the
-/// differences is the square of their norm.
-double relative_error(const Doubles& got, const Doubles& wanted) {
-  EXPECT_EQ(got.size(), wanted.size());
-  Doubles difference;
-  for (std::size_t i = 0; i < std::min(got.size(), wanted.size()); ++i)
-    difference.push_back(got[i] - wanted[i]);
-  return norm(difference) / norm(wanted);
-}
-double relative_error_of_sketch(const Doubles& got, const Doubles& wanted) {
-  Doubles difference;
-  for (std::size_t j = 1; j < 17; ++j) difference.push_back((got[j] - wanted[j]) / 4.0);
-  return std::max(norm(difference), std::abs(got[0] - wanted[0])) / wanted[0];
-}
-
-/// The mean cross-entropy, and its gradient by the logits.
-double cross_entropy(const ConstView& logits, const std::vector<std::size_t>& labels, Tensor& dlogits) {
-  const auto classes = static_cast<std::size_t>(logits.shape.c), batch = labels.size();
-  double loss = 0;
-  for (std::size_t n = 0; n < batch; ++n) {
-    const auto row = logits.data.subspan(n * classes, classes);
-    double largest = row[0], sum = 0;
-    for (const float x : row) largest = std::max<double>(largest, x);
-    for (const float x : row) sum += std::exp(x - largest);
-    loss += (std::log(sum) + largest - row[labels[n]]) / static_cast<double>(batch);
-    for (std::size_t c = 0; c < classes; ++c)
-      dlogits.data()[n * classes + c] = static_cast<float>(
-          (std::exp(row[c] - largest) / sum - (c == labels[n] ? 1 : 0)) / static_cast<double>(batch));
-  }
-  return loss;
 }
 
 /// SGD with momentum and weight decay in the gradient, as torch.optim.SGD.

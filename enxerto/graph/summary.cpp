@@ -18,6 +18,7 @@ Summary summarize(const Graph& graph, SummaryStyle style) {
   Summary summary;
   for (const Node& node : graph.nodes()) {
     SummaryRow row{.name = node.name, .kind = std::string(kind_of(node.layer)), .output = node.out};
+    row.activation_bytes = node.out.size() * static_cast<std::int64_t>(sizeof(float));
     for (const int index : node.params) {
       const Param& param = graph.params()[static_cast<std::size_t>(index)];
       const std::int64_t size = param.spec.shape.size();
@@ -35,12 +36,12 @@ Summary summarize(const Graph& graph, SummaryStyle style) {
 }
 
 std::string format_summary(const Summary& summary) {
-  using Line = std::array<std::string, 5>;
-  std::vector<Line> lines = {{"Layer", "Kind", "Output", "Parameters", "Multiply-adds"}};
+  using Line = std::array<std::string, 6>;
+  std::vector<Line> lines = {{"Layer", "Kind", "Output", "Parameters", "Multiply-adds", "Activations"}};
   for (const SummaryRow& row : summary.layers)
     lines.push_back({row.name, row.kind, format_output(row.output), with_commas(row.parameters),
-                     with_commas(row.multiply_adds)});
-  std::array<std::size_t, 5> widths{};
+                     with_commas(row.multiply_adds), human_bytes(static_cast<double>(row.activation_bytes))});
+  std::array<std::size_t, 6> widths{};
   for (const Line& line : lines)
     for (std::size_t i = 0; i < line.size(); ++i) widths[i] = std::max(widths[i], line[i].size());
 
@@ -74,7 +75,8 @@ nlohmann::json summary_to_json(const Summary& summary) {
                       {"output", {row.output.c, row.output.h, row.output.w}},
                       {"parameters", row.parameters},
                       {"trainable", row.trainable},
-                      {"multiply_adds", row.multiply_adds}});
+                      {"multiply_adds", row.multiply_adds},
+                      {"activation_bytes", row.activation_bytes}});
   return {{"layers", std::move(layers)},
           {"parameters", summary.parameters},
           {"trainable", summary.trainable},

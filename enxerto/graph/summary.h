@@ -16,10 +16,11 @@ enum class SummaryStyle { torch, keras };
 
 /// One layer. `multiply_adds` are those of convolutions and linear layers for one picture: each weight is
 /// used once per pixel of the output. Biases, activations, pooling and normalisation do not count.
+/// `activation_bytes` are those of the output for one picture; what a plan really needs, the executor knows.
 struct SummaryRow {
   std::string name, kind;
   Shape output;
-  std::int64_t parameters = 0, trainable = 0, multiply_adds = 0;
+  std::int64_t parameters = 0, trainable = 0, multiply_adds = 0, activation_bytes = 0;
 };
 
 struct Summary {

@@ -46,13 +46,13 @@ TEST(Summary, WhatIsFrozenIsNotTrainable) {
 
 TEST(Summary, IsATableForPeople) {
   EXPECT_EQ(format_summary(summarize(counted_graph())),
-            "Layer  Kind        Output     Parameters  Multiply-adds\n"
-            "-------------------------------------------------------\n"
-            "input  input       4 x 8 x 8           0              0\n"
-            "conv   conv2d      6 x 4 x 4         108          1,728\n"
-            "bn     batch_norm  6 x 4 x 4          12              0\n"
-            "fc     linear      10                970            960\n"
-            "-------------------------------------------------------\n"
+            "Layer  Kind        Output     Parameters  Multiply-adds  Activations\n"
+            "--------------------------------------------------------------------\n"
+            "input  input       4 x 8 x 8           0              0      1.0 KiB\n"
+            "conv   conv2d      6 x 4 x 4         108          1,728        384 B\n"
+            "bn     batch_norm  6 x 4 x 4          12              0        384 B\n"
+            "fc     linear      10                970            960         40 B\n"
+            "--------------------------------------------------------------------\n"
             "Parameters:    1,090 (4.3 KiB)\n"
             "Trainable:     1,090\n"
             "Non-trainable: 0\n"

@@ -456,7 +456,8 @@ class Summary(Case):
     def test_parameters_are_those_that_everybody_counts(self):
         for arguments, parameters in [(["lenet5"], 61_706), (["resnet18"], 11_689_512),
                                       (["resnet18", "--style", "keras"], 11_699_112),
-                                      (["resnet18", "--size", "64", "--classes", "2"], 11_177_538)]:
+                                      (["resnet18", "--size", "64", "--classes", "2"], 11_177_538),
+                                      (["mobilenet_v3_small"], 2_542_856), (["squeezenet1_1"], 1_235_496)]:
             with self.subTest(str(arguments)):
                 result = enxerto("summary", *arguments, "--json")
                 self.check(result, 0)
@@ -472,6 +473,21 @@ class Summary(Case):
         self.check(enxerto("summary", "demo"), 0, "conv3", "fc")
         shorter = json.loads(enxerto("summary", "lenet5", "--no-top", "--json").stdout)
         self.assertEqual(shorter["layers"][-1]["output"], [16, 5, 5])
+
+    def test_a_frozen_body_with_a_new_head_counts_as_in_keras(self):
+        net = ["summary", "resnet50_keras", "--style", "keras", "--size", "64"]
+        self.check(enxerto(*net, "--no-top"), 0, "23,587,712")
+        self.check(enxerto(*net, "--classes", "10"), 0, "23,608,202", "23,555,082", "53,120")
+        for freeze in (["--freeze", "conv"], ["--freeze-through", "avg_pool"],
+                       ["--freeze", "conv1", "--freeze", "conv2", "--freeze", "conv3", "--freeze", "conv4",
+                        "--freeze", "conv5"]):
+            self.check(enxerto(*net, "--classes", "10", *freeze), 0, "23,608,202", "20,490", "23,587,712")
+        self.check(enxerto(*net, "--freeze", "layer1"), 2, "layer1")
+
+    def test_pooling_is_added_to_a_net_without_its_top(self):
+        pooled = json.loads(enxerto("summary", "resnet18", "--no-top", "--pooling", "avg", "--json").stdout)
+        self.assertEqual(pooled["layers"][-1]["output"], [512, 1, 1])
+        self.check(enxerto("summary", "resnet18", "--pooling", "avg"), 2, "--no-top")
 
 
 class Terminal(Case):
