@@ -19,3 +19,13 @@ if(NOT TARGET enxerto_outside::zip)
   set_target_properties(enxerto_outside::zip PROPERTIES IMPORTED_LOCATION ${ENXERTO_LIBZIP}
     INTERFACE_INCLUDE_DIRECTORIES ${ENXERTO_LIBZIP_INCLUDE})
 endif()
+
+# HDF5's C library, the serial one; CMake's own finder wants the compiler wrappers of another package.
+if(NOT TARGET enxerto_outside::hdf5)
+  find_path(ENXERTO_HDF5_INCLUDE hdf5.h PATH_SUFFIXES hdf5/serial REQUIRED)  # libhdf5-dev
+  find_library(ENXERTO_HDF5 NAMES hdf5_serial hdf5 PATH_SUFFIXES hdf5/serial REQUIRED)
+  mark_as_advanced(ENXERTO_HDF5_INCLUDE ENXERTO_HDF5)
+  add_library(enxerto_outside::hdf5 UNKNOWN IMPORTED)
+  set_target_properties(enxerto_outside::hdf5 PROPERTIES IMPORTED_LOCATION ${ENXERTO_HDF5}
+    INTERFACE_INCLUDE_DIRECTORIES ${ENXERTO_HDF5_INCLUDE})
+endif()
