@@ -28,7 +28,12 @@ namespace {
 
 using hdf5::Record;
 
-constexpr int patience_default_ms = 60'000;
+/// How long the child may say nothing: it reads one array at a time, and the largest one may be the whole
+/// file.
+int patience_ms_for(std::size_t file_bytes) {
+  constexpr std::size_t bytes_a_ms = 16'000;  // a tenth of what gzip does on a slow machine
+  return 10'000 + static_cast<int>(std::min<std::size_t>(file_bytes / bytes_a_ms, 1'000'000));
+}
 constexpr rlim_t child_seconds = 300;  ///< of processor time: eight GiB of gzip take less
 
 class Descriptor {
@@ -306,7 +311,7 @@ bool looks_like_hdf5(std::span<const std::uint8_t> bytes) {
 }
 
 Hdf5Content parse_hdf5(std::span<const std::uint8_t> bytes, const std::string& file) {
-  return parse_hdf5(bytes, file, Hdf5Fault::none, patience_default_ms);
+  return parse_hdf5(bytes, file, Hdf5Fault::none, patience_ms_for(bytes.size()));
 }
 
 Hdf5Content parse_hdf5(std::span<const std::uint8_t> bytes, const std::string& file, Hdf5Fault fault,

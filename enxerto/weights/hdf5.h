@@ -31,9 +31,9 @@ bool looks_like_hdf5(std::span<const std::uint8_t> bytes);
 /// has in itself (gzip, shuffle, Fletcher32). Takes the size of its arrays in memory, which is held below
 /// the larger of 512 MiB and four times the file. Safe to call from several threads; while it runs, it holds
 /// a child process that reads nothing but these bytes and writes no file.
-/// Throws Error naming `file`: corrupt for what is damaged, and where the child crashed, sent nonsense or was
-/// silent for a minute; unsupported for links to other places, data outside the file, and types that are not
-/// numbers; io where there is no process to be had.
+/// Throws Error naming `file`: corrupt for what is damaged, and where the child crashed, sent nonsense or
+/// said nothing for 10 seconds and one more for each 16 MB of the file; unsupported for links to other
+/// places, data outside the file, and types that are not numbers; io where there is no process to be had.
 Hdf5Content parse_hdf5(std::span<const std::uint8_t> bytes, const std::string& file);
 
 /// For tests of what happens when libhdf5 goes wrong: does so in the child before it reads.

@@ -134,6 +134,11 @@ void expect_no_harm(const Bytes& bytes) {
   }
 }
 
+TEST(Hdf5, AFileOnWhichLibhdf5LoopsWithoutEndIsAnError) {
+  // Found by the fuzzer with libhdf5 1.10.8; other versions see that it is damaged.
+  EXPECT_EQ(refusal(sample("../hdf5/endless.h5")).first, ErrorKind::corrupt);
+}
+
 TEST(Hdf5, TruncationIsSeen) {
   const Bytes whole = sample("plain.weights.h5");
   // At each byte takes a minute; these steps meet every part of the file.
