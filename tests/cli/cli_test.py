@@ -482,7 +482,7 @@ class Summary(Case):
                        ["--freeze", "conv1", "--freeze", "conv2", "--freeze", "conv3", "--freeze", "conv4",
                         "--freeze", "conv5"]):
             self.check(enxerto(*net, "--classes", "10", *freeze), 0, "23,608,202", "20,490", "23,587,712")
-        self.check(enxerto(*net, "--freeze", "layer1"), 2, "layer1")
+        self.check(enxerto(*net, "--freeze", "layer1"), 3, "layer1")
 
     def test_pooling_is_added_to_a_net_without_its_top(self):
         pooled = json.loads(enxerto("summary", "resnet18", "--no-top", "--pooling", "avg", "--json").stdout)
