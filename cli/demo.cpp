@@ -106,7 +106,7 @@ void print_predictions(const std::vector<Shown>& all, const Dataset& test, Conso
 
 /// A few pictures of the test split that the network has never seen.
 void show_predictions(const fs::path& run, const Dataset& test, Console& console) {
-  const Classifier model = load_classifier(run);
+  const Classifier model = load_classifier({.path = run.string(), .net = {}, .preprocess = {}});
   Executor executor(model.graph, {.batch = 1});
   Tensor image(model.preprocess.shape());
   std::vector<Shown> all;

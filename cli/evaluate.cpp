@@ -21,7 +21,8 @@ namespace fs = std::filesystem;
 
 struct EvaluateFlags {
   Common common;
-  std::string model, data, split;
+  ModelFlags model;
+  std::string data, split;
   int batch = 32, workers = 1;
 };
 
@@ -65,7 +66,7 @@ class All final : public Dataset {
 /// others.
 std::shared_ptr<const Dataset> held_back(const EvaluateFlags& flags, const Splits& splits,
                                          std::string_view split) {
-  const fs::path config_path = fs::path(flags.model) / "config.json";
+  const fs::path config_path = fs::path(flags.model.path) / "config.json";
   if (!fs::is_regular_file(config_path) || !splits.train) return nullptr;
   const auto json = nlohmann::json::parse(read_text_file(config_path), nullptr, false);
   if (json.is_discarded()) return nullptr;
@@ -100,6 +101,20 @@ Chosen choose(const EvaluateFlags& flags, const Splits& splits) {
   for (const char* split : {"test", "val"})
     if (auto data = find(split)) return {split, data};
   return {"all", find("all")};
+}
+
+/// The data with the model's classes, matched by name; ImageNet's may be called by their wnids too.
+Splits open_for(const Classifier& model, const std::string& data) {
+  try {
+    return open_data(data, {.classes = model.classes});
+  } catch (const Error&) {
+    if (model.wnids.empty()) throw;
+    try {
+      return open_data(data, {.classes = model.wnids});
+    } catch (const Error&) {
+    }
+    throw;
+  }
 }
 
 std::string format_proportion(const nlohmann::json& value) {
@@ -159,7 +174,7 @@ int run_evaluate(const EvaluateFlags& flags) {
   set_threads(flags.common.threads);
   Console console(flags.common.json ? stderr : stdout);
   const Classifier model = load_classifier(flags.model);
-  const Splits splits = open_data(flags.data, {.classes = model.classes});
+  const Splits splits = open_for(model, flags.data);
   for (const std::string& note : splits.notes) console.line(note);
   const Chosen chosen = choose(flags, splits);
   if (chosen.data->size() == 0)
@@ -198,7 +213,7 @@ int run_evaluate(const EvaluateFlags& flags) {
 void add_evaluate(CLI::App& app, Action& chosen) {
   auto flags = std::make_shared<EvaluateFlags>();
   CLI::App* verb = app.add_subcommand("evaluate", "Measure a model on labelled pictures");
-  verb->add_option("model", flags->model, "Model file or run folder")->required()->type_name("MODEL");
+  add_model(*verb, flags->model);
   verb->add_option("data", flags->data, "Data as `enxerto train` takes them; classes are matched by name")
       ->required()
       ->type_name("DATA");
@@ -216,6 +231,7 @@ void add_evaluate(CLI::App& app, Action& chosen) {
       "Examples:\n"
       "  enxerto evaluate run photos --split test\n"
       "  enxerto evaluate run/model.safetensors elsewhere --split all --json\n"
+      "  enxerto evaluate mobilenet_v2.onnx imagenet/val\n"
       "Where a run held a split back from its data, `evaluate RUN` on these data finds the same pictures "
       "again.");
   verb->callback([flags, &chosen] { chosen = [flags] { return run_evaluate(*flags); }; });

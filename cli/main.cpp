@@ -102,6 +102,9 @@ int run(int argc, char** argv) {
   add_predict(app, chosen);
   add_evaluate(app, chosen);
   add_summary(app, chosen);
+  add_convert(app, chosen);
+  add_models(app, chosen);
+  add_pull(app, chosen);
   add_report(app, chosen);
   add_preprocess(app, chosen);
   add_demo(app, chosen);

@@ -2,33 +2,76 @@
 
 #include <algorithm>
 #include <cmath>
+#include <iostream>
 #include <numeric>
 #include <variant>
 
+#include "cli/commands.h"
 #include "enxerto/core/error.h"
 #include "enxerto/core/text.h"
 #include "enxerto/train/metrics.h"
-#include "enxerto/zoo/model_file.h"
+#include "enxerto/zoo/imagenet.h"
 
 namespace enxerto::cli {
 
-Classifier load_classifier(const std::filesystem::path& path) {
-  ModelFile file = load_model(path);
+void add_weight_flags(CLI::App& verb, ModelFlags& flags) {
+  verb.add_option(
+          "--preprocess", flags.preprocess,
+          "How weights of others want pictures (as their family does): " + join(normalization_names(), ", "))
+      ->check(CLI::IsMember(normalization_names()))
+      ->type_name("NAME");
+  verb.add_flag("--not-strict", flags.not_strict, "Leave out tensors of others that do not fit");
+}
+
+void add_model(CLI::App& verb, ModelFlags& flags) {
+  verb.add_option("model", flags.path,
+                  "Model file, run folder, or weights as .safetensors, .pth, .h5, .keras, .onnx")
+      ->required()
+      ->type_name("MODEL");
+  verb.add_option("--net", flags.net, "The zoo's net that bare weights are of (as their tensors tell)")
+      ->type_name("NAME");
+  verb.add_option("--size", flags.size, "Sides of the input for bare weights (the net's own)")
+      ->type_name("PIXELS");
+  add_weight_flags(verb, flags);
+}
+
+Pretrained load(const ModelFlags& flags) {
+  if (flags.size != 0) check_at_least("--size", flags.size, 1);
+  PretrainedOptions options{.net = flags.net, .size = flags.size, .strict = !flags.not_strict};
+  if (!flags.preprocess.empty()) options.normalization = parse_normalization(flags.preprocess);
+  Pretrained loaded = load_pretrained(flags.path, options);
+  for (const std::string& note : loaded.notes) std::cerr << flags.path << ": " << note << '\n';
+  return loaded;
+}
+
+Classifier load_classifier(const ModelFlags& flags) {
+  ModelFile file = load(flags).model;
+  const std::string& path = flags.path;
   if (file.classes.empty())
-    throw Error(ErrorKind::unsupported, text(path.string(), ": it names no classes, so it is no classifier"));
+    throw Error(ErrorKind::unsupported, text(path, ": its outputs are no classes, so it is no classifier"));
+  if (file.preprocess.is_null())
+    throw Error(ErrorKind::usage,
+                text(path, ": does not say how its pictures are prepared; give --preprocess, one of ",
+                     join(normalization_names(), ", ")));
   Classifier model;
   try {
     model.preprocess = Preprocess::from_json(file.preprocess);
   } catch (const Error& error) {
-    throw Error(error.kind(), text(path.string(), ": ", error.what()));
+    throw Error(error.kind(), text(path, ": ", error.what()));
   }
   if (model.preprocess.shape() != file.graph.input_shape())
     throw Error(ErrorKind::corrupt,
-                text(path.string(), ": it prepares pictures as ", format_shape(model.preprocess.shape()),
+                text(path, ": it prepares pictures as ", format_shape(model.preprocess.shape()),
                      ", its network takes ", format_shape(file.graph.input_shape())));
   model.graph = std::move(file.graph);
   model.classes = std::move(file.classes);
   model.gives_probabilities = std::holds_alternative<Softmax>(model.graph.node(model.graph.last()).layer);
+  for (const std::string& name : model.classes) {
+    const auto known = find_imagenet_class(name);
+    if (!known) break;
+    model.wnids.emplace_back(imagenet_classes()[static_cast<std::size_t>(*known)].wnid);
+  }
+  if (model.wnids.size() != model.classes.size()) model.wnids.clear();
   return model;
 }
 
@@ -41,7 +84,8 @@ std::vector<Ranked> rank(const Classifier& model, std::span<const float> outputs
   std::ranges::stable_sort(order, std::greater{}, [&](std::size_t i) { return probabilities[i]; });
   order.resize(std::min(order.size(), static_cast<std::size_t>(top)));
   std::vector<Ranked> ranked;
-  for (const std::size_t i : order) ranked.push_back({model.classes[i], probabilities[i]});
+  for (const std::size_t i : order)
+    ranked.push_back({model.classes[i], probabilities[i], static_cast<int>(i)});
   return ranked;
 }
 

@@ -1,6 +1,7 @@
 /// A model file, ready to be given pictures.
 #pragma once
 
+#include <CLI/CLI.hpp>
 #include <filesystem>
 #include <span>
 #include <string>
@@ -8,23 +9,41 @@
 
 #include "enxerto/data/preprocess.h"
 #include "enxerto/graph/executor.h"
+#include "enxerto/zoo/pretrained.h"
 
 namespace enxerto::cli {
+
+/// A MODEL on the command line, with what a file of bare weights does not say.
+struct ModelFlags {
+  std::string path, net, preprocess;
+  int size = 0;
+  bool not_strict = false;
+};
+/// Adds the positional MODEL, --net, --preprocess, --size and --not-strict.
+void add_model(CLI::App& verb, ModelFlags& flags);
+/// The flags beside MODEL alone; `only_for` says in their help when they are wanted.
+void add_weight_flags(CLI::App& verb, ModelFlags& flags);
+
+/// The model with what was recognised said on standard error. Throws Error that names the file.
+Pretrained load(const ModelFlags& flags);
 
 struct Classifier {
   Graph graph;
   Preprocess preprocess;
   std::vector<std::string> classes;
   bool gives_probabilities = false;  ///< the network ends in a softmax
+  /// Of each class, where all of them are ImageNet's: its wnid. Else empty.
+  std::vector<std::string> wnids;
 };
 
-/// Throws Error that names the file: what load_model() throws, unsupported where it is no classifier,
-/// corrupt where its preprocessing does not fit its network.
-Classifier load_classifier(const std::filesystem::path& path);
+/// Throws Error that names the file: what load_pretrained() throws, unsupported where it is no classifier,
+/// usage where nobody knows its preprocessing, corrupt where that does not fit its network.
+Classifier load_classifier(const ModelFlags& flags);
 
 struct Ranked {
   std::string name;
   double probability = 0;
+  int index = 0;  ///< of the class
 };
 /// The `top` likeliest classes (or all, where they are fewer) by one picture's outputs, best first. Throws
 /// Error{diverged} where the outputs are not finite.

@@ -20,7 +20,7 @@ namespace {
 
 struct PredictFlags {
   Common common;
-  std::string model;
+  ModelFlags model;
   std::vector<std::string> paths;
   int top = 5, batch = 32;
 };
@@ -65,12 +65,15 @@ void read_batch(std::span<Picture> pictures, const Preprocess& preprocess, Tenso
   work();
 }
 
+/// Of ImageNet's classes WordNet's id is told too, which has no synonyms.
 void print(const Picture& picture, std::span<const Ranked> ranked, std::size_t file_width,
-           std::size_t class_width, bool json) {
+           std::size_t class_width, bool json, std::span<const std::string> wnids) {
   if (json) {
     nlohmann::json list = nlohmann::json::array();
-    for (const Ranked& each : ranked)
-      list.push_back({{"class", each.name}, {"probability", each.probability}});
+    for (const Ranked& each : ranked) {
+      list.push_back({{"class", each.name}, {"probability", each.probability}, {"index", each.index}});
+      if (!wnids.empty()) list.back()["wnid"] = wnids[static_cast<std::size_t>(each.index)];
+    }
     print_json({{"file", picture.file},
                 {"class", ranked.front().name},
                 {"probability", ranked.front().probability},
@@ -112,7 +115,7 @@ int run_predict(const PredictFlags& flags) {
       if (part[i].error.empty()) {
         const std::size_t classes = model.classes.size();
         print(part[i], rank(model, outputs.data.subspan(i * classes, classes), flags.top), file_width,
-              class_width, flags.common.json);
+              class_width, flags.common.json, model.wnids);
       } else {
         all_read = false;
         if (flags.common.json) print_json({{"file", part[i].file}, {"error", part[i].error}});
@@ -130,7 +133,7 @@ int run_predict(const PredictFlags& flags) {
 void add_predict(CLI::App& app, Action& chosen) {
   auto flags = std::make_shared<PredictFlags>();
   CLI::App* verb = app.add_subcommand("predict", "Say what is in pictures");
-  verb->add_option("model", flags->model, "Model file or run folder")->required()->type_name("MODEL");
+  add_model(*verb, flags->model);
   verb->add_option("files", flags->paths, "Pictures, or folders of them")
       ->required()
       ->type_name("FILE_OR_FOLDER");
@@ -144,6 +147,7 @@ void add_predict(CLI::App& app, Action& chosen) {
       "Examples:\n"
       "  enxerto predict run holiday.jpg\n"
       "  enxerto predict run/model.safetensors photos --top 3 --json\n"
+      "  enxerto predict squeezenet1_0-b66bff10.pth photos\n"
       "A file that cannot be read is named on standard error; the others are still told, and the exit code "
       "is 3.");
   verb->callback([flags, &chosen] { chosen = [flags] { return run_predict(*flags); }; });

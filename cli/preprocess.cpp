@@ -18,7 +18,8 @@ namespace {
 
 struct PreprocessFlags {
   Common common;
-  std::string model, out;
+  ModelFlags model;
+  std::string out;
   std::vector<std::string> paths;
 };
 
@@ -47,7 +48,7 @@ int run_preprocess(const PreprocessFlags& flags) {
 void add_preprocess(CLI::App& app, Action& chosen) {
   auto flags = std::make_shared<PreprocessFlags>();
   CLI::App* verb = app.add_subcommand("preprocess", "Write what a network is given for pictures");
-  verb->add_option("model", flags->model, "Model file or run folder")->required()->type_name("MODEL");
+  add_model(*verb, flags->model);
   verb->add_option("files", flags->paths, "Pictures, or folders of them")->required()->type_name("FILE");
   verb->add_option("--out", flags->out, "NumPy file, float32 {n,c,h,w}")->required()->type_name("TENSOR.npy");
   add_json(*verb, flags->common);

@@ -27,7 +27,18 @@ std::string format_memory(std::int64_t bytes) { return human_bytes(static_cast<d
 
 std::string format_place(int epoch, int epochs) { return text(epoch, "/", epochs); }
 
-/// A bar of so many columns, of which a proportion is done.
+/// The columns of the table of epochs; 79 together, so that a terminal of 80 holds them.
+constexpr std::array<int, 9> widths = {7, 8, 9, 10, 9, 9, 10, 11, 6};
+
+std::string format_row(const std::array<std::string, widths.size()>& cells) {
+  std::string row;
+  for (std::size_t i = 0; i < cells.size(); ++i)
+    row += pad_left(cells[i], static_cast<std::size_t>(widths[i]));
+  return row;
+}
+
+}  // namespace
+
 std::string format_bar(double done, int width, bool unicode) {
   const int halves = static_cast<int>(std::lround(std::clamp(done, 0.0, 1.0) * 2 * width));
   std::string bar;
@@ -40,18 +51,6 @@ std::string format_bar(double done, int width, bool unicode) {
   }
   return bar;
 }
-
-/// The columns of the table of epochs; 79 together, so that a terminal of 80 holds them.
-constexpr std::array<int, 9> widths = {7, 8, 9, 10, 9, 9, 10, 11, 6};
-
-std::string format_row(const std::array<std::string, widths.size()>& cells) {
-  std::string row;
-  for (std::size_t i = 0; i < cells.size(); ++i)
-    row += pad_left(cells[i], static_cast<std::size_t>(widths[i]));
-  return row;
-}
-
-}  // namespace
 
 void Progress::on_start(const RunStart& start) {
   start_ = start;

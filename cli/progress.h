@@ -9,6 +9,9 @@
 
 namespace enxerto::cli {
 
+/// A bar of so many columns, of which a proportion is done.
+std::string format_bar(double done, int width, bool unicode);
+
 /// A line for each epoch; within one, a bar on a terminal (at most ten times a second) and a line now and
 /// then elsewhere.
 class Progress final : public Observer {

@@ -6,8 +6,8 @@
 
 #include "enxerto/core/error.h"
 #include "enxerto/core/text.h"
-#include "enxerto/weights/safetensors.h"
-#include "enxerto/zoo/model_file.h"
+#include "enxerto/graph/rebuild.h"
+#include "enxerto/zoo/recognize.h"
 
 namespace enxerto::cli {
 namespace {
@@ -18,14 +18,6 @@ std::string list(const std::vector<std::string>& names) {
   const std::vector<std::string> first(
       names.begin(), names.begin() + static_cast<std::ptrdiff_t>(std::min(names.size(), shown)));
   return join(first, ", ") + (names.size() > shown ? text(" and ", names.size() - shown, " more") : "");
-}
-
-/// Names of the layer that parameters belong to, "fc", and their places in graph.params().
-const Node& head_of(const Graph& graph) {
-  const auto nodes = graph.nodes();
-  for (std::size_t i = nodes.size(); i-- > 0;)
-    if (!nodes[i].params.empty()) return nodes[i];
-  throw Error(ErrorKind::usage, "the network has no parameters; leave out --weights");
 }
 
 /// Where each of `classes` stands among the file's; empty: they are not the same names.
@@ -50,19 +42,34 @@ void copy_rows(const Tensor& from, Tensor& to, const std::vector<std::size_t>& p
 
 }  // namespace
 
-StartWeights load_start_weights(const std::filesystem::path& path) {
-  const auto place = std::filesystem::is_directory(path) ? path / "model.safetensors" : path;
-  StartWeights weights{.file = place.string(), .tensors = {}, .preprocess = {}, .classes = {}};
-  SafetensorsFile file = load_safetensors(place);
-  weights.tensors = std::move(file.tensors);
-  if (file.metadata.contains("enxerto.format")) {
-    ModelFile model = load_model(place);
-    weights.classes = std::move(model.classes);
-    try {
-      weights.preprocess = Preprocess::from_json(model.preprocess);
-    } catch (const Error& error) {
-      throw Error(error.kind(), text(weights.file, ": ", error.what()));
-    }
+StartWeights load_start_weights(const ModelFlags& flags) {
+  StartWeights weights{.file = flags.path, .tensors = {}, .graph = {}, .preprocess = {}, .classes = {}};
+  if (!flags.net.empty() && !holds_network(flags.path)) {
+    // Not strictly: another head is what one expects, and apply_start_weights() tells what else does not fit.
+    const NetInfo& net = find_net(flags.net);
+    const ConventionalWeights bare = load_weights(flags.path);
+    const Match match = match_net(net, bare).front();
+    weights.tensors = adopt(match, bare, std::nullopt, false, flags.path);
+    if (match.program.empty())
+      for (const NamedTensor& tensor : bare.tensors)
+        if (!find_tensor(weights.tensors, tensor.name))
+          weights.tensors.push_back({tensor.name, tensor.dims, tensor.value.clone()});
+    const Normalization normalization =
+        flags.preprocess.empty() ? match.normalization : parse_normalization(flags.preprocess);
+    weights.preprocess = preprocess_of(net, normalization);
+    return weights;
+  }
+  ModelFlags whole = flags;
+  whole.net.clear();
+  Pretrained loaded = load(whole);
+  weights.tensors = loaded.model.graph.state();
+  weights.classes = std::move(loaded.model.classes);
+  if (flags.net.empty()) weights.graph = std::move(loaded.model.graph);
+  if (loaded.model.preprocess.is_null()) return weights;
+  try {
+    weights.preprocess = Preprocess::from_json(loaded.model.preprocess);
+  } catch (const Error& error) {
+    throw Error(error.kind(), text(weights.file, ": ", error.what()));
   }
   return weights;
 }

@@ -1,11 +1,11 @@
 /// What a network starts from: the weights of a file.
 #pragma once
 
-#include <filesystem>
 #include <optional>
 #include <string>
 #include <vector>
 
+#include "cli/model.h"
 #include "enxerto/data/preprocess.h"
 #include "enxerto/graph/graph.h"
 
@@ -13,13 +13,15 @@ namespace enxerto::cli {
 
 struct StartWeights {
   std::string file;
-  NamedTensors tensors;
-  std::optional<Preprocess> preprocess;  ///< of a model file
-  std::vector<std::string> classes;      ///< of a model file: names of the head's outputs
+  NamedTensors tensors;                  ///< under the names of the net
+  std::optional<Graph> graph;            ///< the file's network, where no net was named
+  std::optional<Preprocess> preprocess;  ///< as these weights want it, where that is known
+  std::vector<std::string> classes;      ///< names of the head's outputs, where the file has them
 };
 
-/// A model file, a run folder, or safetensors with weights alone. Throws Error that names the file.
-StartWeights load_start_weights(const std::filesystem::path& path);
+/// A model file, a run folder, or weights of others; `flags.net` empty: with the network that the file holds
+/// or that its weights are recognised as. Throws Error that names the file.
+StartWeights load_start_weights(const ModelFlags& flags);
 
 /// Gives the graph the tensors that have the names of its parameters. The head, which is the last layer with
 /// parameters, takes them where the file's classes are those of `classes`, each by its name, or where the

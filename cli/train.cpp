@@ -25,8 +25,9 @@ namespace fs = std::filesystem;
 
 struct TrainFlags {
   Common common;
-  std::string data, net, out, resume, weights, init = "he_normal", optimizer = "adam", schedule = "onecycle",
-                                               class_weights = "none", metric;
+  ModelFlags weights;
+  std::string data, net, out, resume, init = "he_normal", optimizer = "adam", schedule = "onecycle",
+                                      class_weights = "none", metric;
   std::vector<std::string> freeze;
   int size = 0, epochs = 15, batch = 32, restarts = 1, patience = 0, workers = 1, shift = 0;
   std::optional<double> lr, momentum, weight_decay;
@@ -87,9 +88,14 @@ TrainConfig training_of(const TrainFlags& flags, const Splits& splits, const Sta
   training.epochs = flags.epochs;
   training.batch = flags.batch;
   training.seed = flags.seed;
-  training.preprocess = preprocess_for(flags.net, flags.size);
+  if (!flags.net.empty()) training.preprocess = preprocess_for(flags.net, flags.size);
+  if (flags.net.empty() && !weights->preprocess)
+    throw Error(
+        ErrorKind::usage,
+        text(weights->file, ": does not say how its pictures are prepared; give --preprocess, one of ",
+             join(normalization_names(), ", ")));
   if (weights && weights->preprocess) {
-    const int channels = training.preprocess.channels;
+    const int channels = flags.net.empty() ? weights->preprocess->channels : training.preprocess.channels;
     training.preprocess = *weights->preprocess;
     if (flags.size) training.preprocess.height = training.preprocess.width = flags.size;
     if (training.preprocess.channels != channels)
@@ -155,9 +161,12 @@ void check_flags(const TrainFlags& flags) {
     if (value.empty()) throw Error(ErrorKind::usage, text("train: ", what, "; see `enxerto train --help`"));
   };
   check_given(flags.data, "DATA is missing");
-  check_given(flags.net, "--net is missing");
+  check_given(flags.net + flags.weights.path, "--net is missing, or --weights that tell the network");
   check_given(flags.out, "--out is missing");
-  find_net(flags.net);
+  if (!flags.net.empty()) find_net(flags.net);
+  if (flags.weights.path.empty() && (flags.weights.not_strict || !flags.weights.preprocess.empty()))
+    throw Error(ErrorKind::usage,
+                "--preprocess and --not-strict are for --weights; leave them out without it");
   parse_init(flags.init);
   if (flags.size != 0) check_at_least("--size", flags.size, 1);
   check_at_least("--epochs", flags.epochs, 1);
@@ -166,7 +175,7 @@ void check_flags(const TrainFlags& flags) {
   check_at_least("--workers", flags.workers, 0);
   if (flags.lr && !(std::isfinite(*flags.lr) && *flags.lr > 0))
     throw Error(ErrorKind::usage, text("--lr: more than 0, not ", *flags.lr));
-  if (flags.restarts > 1 && !flags.weights.empty())
+  if (flags.restarts > 1 && !flags.weights.path.empty())
     throw Error(ErrorKind::usage, "--restarts tries starts from nothing; leave out --weights");
   check_is_new(flags.out);
 }
@@ -174,7 +183,11 @@ void check_flags(const TrainFlags& flags) {
 nlohmann::json train_new(const TrainFlags& flags, Console& console) {
   check_flags(flags);
   std::optional<StartWeights> weights;
-  if (!flags.weights.empty()) weights = load_start_weights(flags.weights);
+  if (!flags.weights.path.empty()) {
+    ModelFlags from = flags.weights;
+    from.net = flags.net;
+    weights = load_start_weights(from);
+  }
 
   RunConfig config;
   config.net = flags.net;
@@ -225,7 +238,9 @@ nlohmann::json train_on(const TrainFlags& flags, Console& console) {
     return train_run(run, std::move(checkpoint->graph), std::move(checkpoint->state), splits, flags.workers,
                      console);
   std::optional<StartWeights> weights;
-  if (!config.weights.empty()) weights = load_start_weights(config.weights);
+  if (!config.weights.empty())
+    weights =
+        load_start_weights({.path = config.weights, .net = config.net, .preprocess = {}, .not_strict = true});
   Graph graph = start_network(config, weights ? &*weights : nullptr, console);
   return train_run(run, std::move(graph), {}, splits, flags.workers, console);
 }
@@ -252,7 +267,8 @@ void add_train(CLI::App& app, Action& chosen) {
       ->type_name("DATA");
   std::vector<std::string> names;
   for (const NetInfo& net : nets()) names.emplace_back(net.name);
-  verb->add_option("--net", flags->net, "Network: " + join(names, ", "))->type_name("NAME");
+  verb->add_option("--net", flags->net, "Network (that of --weights): " + join(names, ", "))
+      ->type_name("NAME");
   verb->add_option("--out", flags->out, "Folder for the run; it must not hold anything yet")
       ->type_name("RUN");
   CLI::Option* resume =
@@ -289,8 +305,10 @@ void add_train(CLI::App& app, Action& chosen) {
       ->capture_default_str()
       ->check(CLI::IsMember({"none", "balanced"}))
       ->type_name("NAME");
-  verb->add_option("--weights", flags->weights, "Start from a model file, a run or a safetensors file")
+  verb->add_option("--weights", flags->weights.path,
+                   "Start from a model file, a run, or weights as .safetensors, .pth, .h5, .keras, .onnx")
       ->type_name("FILE");
+  add_weight_flags(*verb, flags->weights);
   verb->add_option("--init", flags->init,
                    "Start of what has no weights: he_normal, xavier_uniform, uniform:0.1...")
       ->capture_default_str()
@@ -329,6 +347,7 @@ void add_train(CLI::App& app, Action& chosen) {
       "  enxerto train photos --net resnet18 --out run\n"
       "  enxerto train photos --net lecture3 --out run --test-fraction 0.2 --flip --patience 5\n"
       "  enxerto train photos --net resnet18 --out run2 --weights run --freeze layer1\n"
+      "  enxerto train photos --weights mobilenet_v2.onnx --out run3\n"
       "  enxerto train --resume run\n"
       "Ctrl-C stops after the step under way and keeps the run.");
   verb->callback([flags, verb, resume, &chosen] {

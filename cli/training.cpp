@@ -12,6 +12,7 @@
 #include "enxerto/core/system.h"
 #include "enxerto/core/text.h"
 #include "enxerto/data/split.h"
+#include "enxerto/graph/rebuild.h"
 #include "enxerto/graph/summary.h"
 #include "enxerto/report/report.h"
 #include "enxerto/zoo/zoo.h"
@@ -32,10 +33,11 @@ void print_plan(const RunConfig& config, const Graph& graph, const Splits& split
                 Console& console) {
   const TrainConfig& training = config.training;
   const Summary summary = summarize(graph);
-  console.line(text(console.bold(config.net), " for ", training.preprocess.width, "x",
-                    training.preprocess.height, training.preprocess.channels == 1 ? " grey" : " colour",
-                    " pictures of ", config.classes.size(), " classes: ", with_commas(summary.parameters),
-                    " parameters",
+  const std::string name =
+      config.net.empty() ? "The network of " + fs::path(config.weights).filename().string() : config.net;
+  console.line(text(console.bold(name), " for ", training.preprocess.width, "x", training.preprocess.height,
+                    training.preprocess.channels == 1 ? " grey" : " colour", " pictures of ",
+                    config.classes.size(), " classes: ", with_commas(summary.parameters), " parameters",
                     summary.non_trainable ? text(", ", with_commas(summary.trainable), " trained") : ""));
   console.line(text(with_commas(splits.train->size()), " pictures to train with",
                     format_split("for validation", splits.val.get()),
@@ -46,6 +48,19 @@ void print_plan(const RunConfig& config, const Graph& graph, const Splits& split
                     ", epochs ", first_epoch, " to ", training.epochs, ", seed ", training.seed, ", ",
                     threads(), threads() == 1 ? " thread" : " threads"));
   console.line();
+}
+
+/// The file's own network for these pictures and classes. What it says is frozen was so for its last
+/// training; only fixed arithmetic stays.
+Graph with_new_head(const StartWeights& weights, const Shape& image, int classes) {
+  try {
+    Graph graph = rebuilt(*weights.graph, {.image = image, .classes = classes, .logits = true});
+    for (int i = 0; i <= graph.last().index; ++i)
+      if (!std::holds_alternative<Affine>(graph.node({i}).layer)) graph.set_frozen({i}, false);
+    return graph;
+  } catch (const Error& error) {
+    throw Error(error.kind(), text(weights.file, ": ", error.what()));
+  }
 }
 
 /// Prints the plan once all of it was found to make sense.
@@ -117,8 +132,10 @@ Preprocess preprocess_for(std::string_view net, int size) {
 }
 
 Graph start_network(const RunConfig& config, const StartWeights* weights, Console& console) {
-  Graph graph = make_net(config.net, {.image = config.training.preprocess.shape(),
-                                      .classes = static_cast<int>(config.classes.size())});
+  const Shape image = config.training.preprocess.shape();
+  const auto classes = static_cast<int>(config.classes.size());
+  Graph graph = config.net.empty() ? with_new_head(*weights, image, classes)
+                                   : make_net(config.net, {.image = image, .classes = classes});
   graph.init(parse_init(config.init), Rng(config.training.seed));
   if (weights)
     for (const std::string& note : apply_start_weights(graph, *weights, config.classes)) console.line(note);

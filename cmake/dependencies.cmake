@@ -7,3 +7,26 @@ find_package(JPEG REQUIRED)
 find_package(PNG REQUIRED)
 find_package(ZLIB REQUIRED)
 find_package(nlohmann_json 3.10 REQUIRED)
+find_package(CURL 7.81 REQUIRED)  # libcurl4-openssl-dev
+find_package(OpenSSL REQUIRED COMPONENTS Crypto)  # 1.1.1 or newer; libssl-dev
+find_package(Protobuf REQUIRED)  # libprotobuf-lite, and to build protoc
+
+# libzip's own CMake files insist on three commands that Debian has in other packages, so it is found by hand.
+if(NOT TARGET enxerto_outside::zip)
+  find_path(ENXERTO_LIBZIP_INCLUDE zip.h REQUIRED)  # libzip-dev
+  find_library(ENXERTO_LIBZIP zip REQUIRED)
+  mark_as_advanced(ENXERTO_LIBZIP_INCLUDE ENXERTO_LIBZIP)
+  add_library(enxerto_outside::zip UNKNOWN IMPORTED)
+  set_target_properties(enxerto_outside::zip PROPERTIES IMPORTED_LOCATION ${ENXERTO_LIBZIP}
+    INTERFACE_INCLUDE_DIRECTORIES ${ENXERTO_LIBZIP_INCLUDE})
+endif()
+
+# HDF5's C library, the serial one; CMake's own finder wants the compiler wrappers of another package.
+if(NOT TARGET enxerto_outside::hdf5)
+  find_path(ENXERTO_HDF5_INCLUDE hdf5.h PATH_SUFFIXES hdf5/serial REQUIRED)  # libhdf5-dev
+  find_library(ENXERTO_HDF5 NAMES hdf5_serial hdf5 PATH_SUFFIXES hdf5/serial REQUIRED)
+  mark_as_advanced(ENXERTO_HDF5_INCLUDE ENXERTO_HDF5)
+  add_library(enxerto_outside::hdf5 UNKNOWN IMPORTED)
+  set_target_properties(enxerto_outside::hdf5 PROPERTIES IMPORTED_LOCATION ${ENXERTO_HDF5}
+    INTERFACE_INCLUDE_DIRECTORIES ${ENXERTO_HDF5_INCLUDE})
+endif()

@@ -48,7 +48,8 @@ PLACES = [
     (r"\b(secure_)?getenv\s*\(", ["enxerto/core/environment.cpp", "tests/", "bench/"], "getenv"),
     (r"\bstd::(cout|cerr|clog)\b|(?<!\w)(printf|puts|putchar|perror)\s*\(|\bfprintf\s*\(\s*std(out|err)\b",
      ["cli/", "bench/", "examples/", "tests/", "tools/"], "printing"),
-    (r"(?<![\w.>])_?exit\s*\(", ["cli/", "bench/", "examples/", "tests/", "tools/"], "exit()"),
+    # hdf5.cpp: a child process that it forks has to end without flushing the parent's buffers.
+    (r"(?<![\w.>])_?exit\s*\(", ["enxerto/weights/hdf5.cpp", "cli/", "bench/", "examples/", "tests/", "tools/"], "exit()"),
 ]
 # What a unit test needs beyond this (a child that exits, a variable of the environment) is its own affair.
 CHECKED = ["enxerto", "cli", "bench", "examples", "tests"]

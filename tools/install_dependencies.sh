@@ -8,7 +8,8 @@ set -euo pipefail
 
 # ocl-icd-opencl-dev: oneDNN's CMake files look for OpenCL, and its package forgets to ask for it.
 build=(g++ cmake ninja-build ccache libdnnl-dev ocl-icd-opencl-dev libjpeg-dev libpng-dev zlib1g-dev
-  nlohmann-json3-dev libcli11-dev)
+  nlohmann-json3-dev libzip-dev libhdf5-dev libprotobuf-dev protobuf-compiler libcli11-dev libcurl4-openssl-dev
+  libssl-dev)
 tests=(libgtest-dev python3)
 optional=()  # wanted, and left out where the distribution has no such package
 case "${1:-}" in
@@ -19,8 +20,8 @@ esac
 
 if ! command -v apt-get >/dev/null; then
   echo "This system has no apt-get. Enxerto needs a C++20 compiler (GCC 11 or newer), CMake 3.22, Ninja, oneDNN 2.2" >&2
-  echo "or newer, libjpeg-turbo, libpng, zlib, nlohmann-json 3.10, CLI11, and GoogleTest for the tests. Install" >&2
-  echo "them, then: cmake --preset release && cmake --build --preset release" >&2
+  echo "or newer, libjpeg-turbo, libpng, zlib, libzip, HDF5, protobuf, nlohmann-json 3.10, CLI11, libcurl, OpenSSL, and" >&2
+  echo "GoogleTest for the tests. Install them, then: cmake --preset release && cmake --build --preset release" >&2
   exit 1
 fi
 

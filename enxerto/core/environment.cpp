@@ -21,6 +21,15 @@ bool flag(const char* name) {
   throw Error(ErrorKind::usage, text(name, "=", value, ": must be 0 or 1"));
 }
 
+/// The folder that was asked for, or the place for caches of the XDG base directory specification, which
+/// wants relative paths passed over.
+std::string cache_folder() {
+  if (std::string value = variable("ENXERTO_CACHE"); !value.empty()) return value;
+  if (const std::string value = variable("XDG_CACHE_HOME"); value.starts_with('/')) return value + "/enxerto";
+  const std::string home = variable("HOME");
+  return home.empty() ? "" : home + "/.cache/enxerto";
+}
+
 Environment read_environment() {
   Environment made;
   if (const std::string value = variable("ENXERTO_THREADS"); !value.empty()) {
@@ -36,6 +45,8 @@ Environment read_environment() {
     made.reference_kernels = true;
   }
   made.check_finite = flag("ENXERTO_CHECK_FINITE");
+  made.cache = cache_folder();
+  made.mirror = variable("ENXERTO_MIRROR");
   made.max_isa = variable("DNNL_MAX_CPU_ISA");
   if (made.max_isa.empty()) made.max_isa = variable("ONEDNN_MAX_CPU_ISA");
   return made;

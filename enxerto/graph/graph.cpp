@@ -167,7 +167,7 @@ NodeId Graph::add(std::string name, AnyLayer layer, std::vector<NodeId> inputs) 
     throw Error(error.kind(), text(what, ": ", error.what()));
   }
   for (ParamSpec& spec : specs) {
-    Tensor value(spec.shape);
+    Tensor value = Tensor::untouched(spec.shape);  // a network may be built only to be counted
     if (const float resting = resting_value(spec.role); resting != 0.0f)
       std::ranges::fill(value.data(), resting);
     made.params.push_back(static_cast<int>(params_.size()));

@@ -127,7 +127,8 @@ L layer_from_json(const Json& options, const std::string& where) {
   };
   std::apply([&](const auto&... each) { (take(each), ...); }, L::fields);
   if (read == options.size()) return layer;
-  for (const auto& [key, value] : options.items()) {
+  for (const auto& option : options.items()) {
+    const std::string& key = option.key();
     const bool known =
         std::apply([&](const auto&... each) { return ((key == each.name) || ...); }, L::fields);
     if (!known) fail(where, text("a ", L::kind, " has no option \"", key, "\""));

@@ -102,7 +102,9 @@ TEST(Window, AbsurdNumbersAreRefusedNotOverflowed) {
 TEST(Pooling, EveryWindowHasAPixel) {
   EXPECT_TRUE(names(refusal(MaxPool2d{.kernel = 2, .pad = 2}, {{1, 3, 8, 8}}),
                     {"kernel 2", "padding 2", "8 pixels", "window 0"}));
-  EXPECT_TRUE(names(refusal(AvgPool2d{.kernel = 2, .pad = {0, 0, 4, 0}}, {{1, 3, 8, 8}}), {"window 4"}));
+  EXPECT_TRUE(
+      names(refusal(AvgPool2d{.kernel = 2, .pad = {0, 0, 4, 0}, .count_include_pad = false}, {{1, 3, 8, 8}}),
+            {"window 4"}));
   // Taps at -1 and 2 of a picture of 2.
   refusal(MaxPool2d{.kernel = 2, .stride = 1, .pad = 1, .dilation = 3}, {{1, 1, 2, 2}});
 }
@@ -260,6 +262,10 @@ TEST(Fields, OfPoolingReachItsKernel) {
   EXPECT_EQ(run(AvgPool2d{.pad = 1, .count_include_pad = false}, {square}, corner).out,
             (tests::Floats{1, 2, 3, 4}));
   EXPECT_EQ(run(AvgPool2d{.kernel = 1, .stride = 1}, {square}, corner).out, (tests::Floats{1, 2, 3, 4}));
+  EXPECT_EQ(run(AvgPool2d{.kernel = 1, .stride = 1, .pad = {0, 1, 1, 0}}, {square}, corner).out,
+            (tests::Floats{0, 1, 2, 0, 3, 4, 0, 0, 0}));
+  EXPECT_EQ(run(AvgPool2d{.kernel = 1, .stride = 1, .pad = {1, 0, 0, 1}}, {square}, corner).out,
+            (tests::Floats{0, 0, 0, 1, 2, 0, 3, 4, 0}));
   EXPECT_EQ(run(GlobalAvgPool{}, {square}, corner).out, (tests::Floats{2.5f}));
 }
 

@@ -23,21 +23,24 @@ void check_pixels(std::string_view kind, std::int64_t in, std::int64_t out, std:
 }
 
 PlacedWindow placed(std::string_view kind, const Shape& in, Size2 kernel, Size2 stride, const Padding& pad,
-                    Size2 dilation, bool ceil_mode) {
+                    Size2 dilation, bool ceil_mode, bool padding_counts) {
   const PlacedWindow made = place_window(kind, in, kernel, stride, pad, dilation, ceil_mode);
   const Window& window = made.window;
   check_activation(kind, {.n = in.n, .c = in.c, .h = made.out_h, .w = made.out_w});
+  if (padding_counts) return made;  // a mean of zeros is zero: padding on its own is a 1x1 mean
   check_pixels(kind, in.h, made.out_h, window.kernel_h, window.stride_h, window.dilation_h, window.pad_top);
   check_pixels(kind, in.w, made.out_w, window.kernel_w, window.stride_w, window.dilation_w, window.pad_left);
   return made;
 }
 
 PlacedWindow placed(const MaxPool2d& layer, const Shape& in) {
-  return placed(layer.kind, in, layer.kernel, layer.stride, layer.pad, layer.dilation, layer.ceil_mode);
+  return placed(layer.kind, in, layer.kernel, layer.stride, layer.pad, layer.dilation, layer.ceil_mode,
+                false);
 }
 
 PlacedWindow placed(const AvgPool2d& layer, const Shape& in) {
-  return placed(layer.kind, in, layer.kernel, layer.stride, layer.pad, 1, layer.ceil_mode);
+  return placed(layer.kind, in, layer.kernel, layer.stride, layer.pad, 1, layer.ceil_mode,
+                layer.count_include_pad && !layer.ceil_mode);
 }
 
 Shape pooled(const Shape& in, const PlacedWindow& window) {

@@ -23,7 +23,8 @@ struct MaxPool2d {
   friend bool operator==(const MaxPool2d&, const MaxPool2d&) = default;
 };
 
-/// The mean of each window; what is counted, spec.h's PoolSpec says.
+/// The mean of each window; what is counted, spec.h's PoolSpec says. Kernel and stride 1 with padding: zeros
+/// around.
 struct AvgPool2d {
   Size2 kernel = 2, stride = 2;
   Padding pad = 0;

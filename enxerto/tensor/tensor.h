@@ -1,6 +1,7 @@
 /// Blocks of floats: Tensor owns, View and ConstView borrow.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <span>
@@ -27,6 +28,9 @@ class Tensor {
  public:
   Tensor() = default;
   explicit Tensor(Shape shape);  ///< zero-filled
+  /// The same in pages that the system fills with zeros when they are touched first: what nobody touches
+  /// takes no memory and no time. For what lives long, since each costs a system call.
+  static Tensor untouched(Shape shape);
   Tensor(Tensor&& from) noexcept;
   Tensor& operator=(Tensor&& from) noexcept;
   Tensor clone() const;
@@ -40,6 +44,9 @@ class Tensor {
 
  private:
   struct Free {
+    std::size_t mapped_bytes;  ///< 0: from the heap
+    Free() noexcept : mapped_bytes(0) {}
+    explicit Free(std::size_t mapped) noexcept : mapped_bytes(mapped) {}
     void operator()(float* data) const noexcept;
   };
   Shape shape_{.n = 0};

@@ -2,6 +2,10 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <cstdint>
+#include <utility>
+
 #include "enxerto/tensor/named_tensors.h"
 
 namespace enxerto {
@@ -18,6 +22,24 @@ TEST(Tensor, StartsAtZeroAlignedAndMovesItsFloats) {
   Tensor c = b.clone();
   c.data()[5] = 1;
   EXPECT_EQ(b.data()[5], 4.0f);
+}
+
+TEST(Tensor, UntouchedOnesAreZeroAlignedAndMoveToo) {
+  // 256 KiB, from where memory comes in pages.
+  for (const std::int64_t extra : {-17, -1, 0, 1}) {
+    Tensor tensor = Tensor::untouched({1, 1, 1, (256 << 10) / 4 + extra});
+    EXPECT_EQ(reinterpret_cast<std::uintptr_t>(tensor.data().data()) % 64, 0u);
+    EXPECT_EQ(std::ranges::count(tensor.data(), 0.0f), tensor.shape().size());
+    tensor.data().back() = 3;
+    Tensor moved(std::move(tensor));
+    EXPECT_EQ(moved.data().back(), 3);
+    EXPECT_EQ(moved.clone().data().back(), 3);
+    moved = Tensor({1, 1, 1, 2});
+    EXPECT_EQ(moved.data().size(), 2u);
+    moved = Tensor::untouched({1, 1, 1, 1 << 20});
+    EXPECT_EQ(moved.data().back(), 0);
+  }
+  EXPECT_TRUE(Tensor::untouched({0, 1, 1, 1}).empty());
 }
 
 TEST(NamedTensors, SizesOfAnyRankBecomeAShape) {

@@ -56,11 +56,47 @@ void check_arguments(const Graph& graph, const Dataset& data, const Dataset* val
              format_shape(config.preprocess.shape())));
   check(graph.output_shape().size() == classes,
         text("the network has ", graph.output_shape().size(), " outputs, the data ", classes, " classes"));
+  for (const NodeId id : graph.side_outputs())
+    check(graph.node(id).out.size() == classes,
+          text("the side output \"", graph.node(id).name, "\" has ", graph.node(id).out.size(),
+               " numbers, the data ", classes, " classes; train the network without it"));
   check(!std::holds_alternative<CrossEntropy>(config.loss) ||
             !std::holds_alternative<Softmax>(graph.node(graph.last()).layer),
         text("\"", graph.node(graph.last()).name,
              "\": cross-entropy takes the softmax itself; train the network without its last layer"));
 }
+
+/// A network's outputs with the gradients of the loss by them: the last node's, and those of auxiliary
+/// classifiers, whose losses count auxiliary_share each.
+class Losses {
+ public:
+  Losses(const Graph& graph, int batch) : main_({.n = batch, .c = graph.output_shape().size()}) {
+    for (std::size_t k = 0; k < graph.side_outputs().size(); ++k) sides_.emplace_back(main_.shape());
+  }
+  /// The loss after a forward pass; the gradients are ready then.
+  double of(const LossConfig& config, const Executor& executor, ConstView outputs,
+            std::span<const std::int32_t> labels) {
+    shape_ = outputs.shape;
+    double loss = loss_of(config, outputs, labels, {shape_, main_.data()});
+    for (std::size_t k = 0; k < sides_.size(); ++k) {
+      const ConstView side = executor.side_output(k);
+      loss += auxiliary_share * loss_of(config, side, labels, {side.shape, sides_[k].data()});
+      for (float& gradient : sides_[k].data()) gradient *= static_cast<float>(auxiliary_share);
+    }
+    return loss;
+  }
+  void backward(Executor& executor) const {
+    std::vector<ConstView> sides;
+    for (std::size_t k = 0; k < sides_.size(); ++k)
+      sides.push_back({executor.side_output(k).shape, sides_[k].data()});
+    executor.backward({shape_, main_.data()}, sides);
+  }
+
+ private:
+  Tensor main_;
+  std::vector<Tensor> sides_;
+  Shape shape_;
+};
 
 /// The parameter whose gradient turned first: backward goes from the last to the first.
 std::string find_not_finite_gradient(std::span<const Update> updates) {
@@ -175,7 +211,7 @@ TrainResult train(Graph& graph, const Dataset& data, const Dataset* val, const T
                        .augment = config.augment});
   const std::int64_t steps_an_epoch = loader.batches();
   const Schedule schedule = schedule_of(config, steps_an_epoch);
-  Executor executor(graph, {.batch = batch_size, .train = true, .seed = config.seed});
+  Executor executor(graph, {.batch = batch_size, .train = true, .side_outputs = true, .seed = config.seed});
   const std::span<const Update> updates = executor.updates();
   check(!updates.empty(), "nothing is left to train: all parameters are frozen");
   const auto optimizer = make_optimizer(config.optimizer, updates);
@@ -210,7 +246,7 @@ TrainResult train(Graph& graph, const Dataset& data, const Dataset* val, const T
   std::int64_t session_pictures = 0;
   double session_seconds = 0;
   Batch batch;
-  Tensor dout({.n = batch_size, .c = graph.output_shape().size()});
+  Losses losses(graph, batch_size);
   for (bool going = true; going && state.epoch < config.epochs && !out_of_patience(config, state);) {
     loader.start(state.epoch + 1);
     for (std::int64_t behind = 0; behind < state.step_in_epoch; ++behind) loader.next(batch);
@@ -218,10 +254,10 @@ TrainResult train(Graph& graph, const Dataset& data, const Dataset* val, const T
     double mark = now_seconds();
     while (loader.next(batch)) {
       const ConstView outputs = executor.forward(batch.images.view(), state.step);
-      const double loss = loss_of(config.loss, outputs, batch.labels, {outputs.shape, dout.data()}) +
-                          penalty_of(config.penalty, updates);
+      const double loss =
+          losses.of(config.loss, executor, outputs, batch.labels) + penalty_of(config.penalty, updates);
       const std::int64_t right = count_right(outputs, batch.labels);
-      executor.backward({outputs.shape, dout.data()});
+      losses.backward(executor);
       const double norm = gradient_norm(updates, config.penalty);
       if (!std::isfinite(loss) || !std::isfinite(norm))
         fail_diverged(executor, batch.images.view(), state, loss);

@@ -13,6 +13,10 @@
 
 namespace enxerto {
 
+/// What the loss of each side output adds to that of the last node: auxiliary classifiers, as in Szegedy et
+/// al. 2015, section 5.
+inline constexpr double auxiliary_share = 0.3;
+
 /// What a run is judged by: the best weights are those of the epoch that is best by it.
 enum class Metric { val_loss, val_top1, train_loss };
 Metric parse_metric(std::string_view name);  ///< Error{usage} lists them

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <limits>
 #include <map>
@@ -267,6 +268,48 @@ TEST(Restarts, TheBestIsKeptAndAllAreReported) {
   expect_same_bits(ends.at(made.all[made.best].seed), net.state());
   EXPECT_EQ(error_of([&] { train_with_restarts(net, {}, 1, 12, Metric::train_loss, run); }).first,
             ErrorKind::diverged);
+}
+
+TEST(Train, AuxiliaryHeadsAddTheirShareOfTheLossAndLearn) {
+  const auto data = tiny_data(8);
+  TrainConfig config = tiny_config();
+  config.metric = Metric::train_loss;
+  config.epochs = 1;
+  config.penalty = {};
+  const auto first_loss = [&](bool with_aux, Graph& net) {
+    if (with_aux) {
+      // Two equal logits for each picture: ln 2 at the start.
+      net = tiny_net(0);
+      Graph made;
+      NodeId x = made.input(net.input_shape());
+      NodeId aux;
+      for (std::size_t i = 1; i < net.nodes().size(); ++i) {
+        x = made.add(net.nodes()[i].name, net.nodes()[i].layer, {x});
+        if (net.nodes()[i].name == "pool1") aux = made.add("aux", Linear{.out = 2}, {x});
+      }
+      made.init({}, Rng(1));
+      for (Param& param : made.params())
+        if (param.name == "aux.weight") std::ranges::fill(param.value.data(), 0.0f);
+      made.set_side_outputs({aux});
+      net = std::move(made);
+    }
+    double loss = 0;
+    Listener listener;
+    listener.step = [&](const StepReport& report) { loss = report.loss; };
+    std::vector<Observer*> observers{&listener};
+    train(net, *data, nullptr, config, observers);
+    return loss;
+  };
+  Graph plain_net = tiny_net(0), aux_net;
+  const double without = first_loss(false, plain_net), with = first_loss(true, aux_net);
+  EXPECT_NEAR(with, without + auxiliary_share * std::log(2.0), 1e-5);
+  const auto aux = aux_net.find_param("aux.weight")->value.data();
+  EXPECT_TRUE(std::ranges::any_of(aux, [](float w) { return w != 0; }));
+  EXPECT_EQ(evaluate(aux_net, *data, config.preprocess).n, 8);
+
+  Graph other = tiny_net(0);
+  other.set_side_outputs({NodeId{1}});
+  EXPECT_TRUE(mentions(error_of([&] { train(other, *data, nullptr, config); }).second, "conv1"));
 }
 
 }  // namespace

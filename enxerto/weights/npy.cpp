@@ -10,6 +10,7 @@
 #include "enxerto/core/error.h"
 #include "enxerto/core/file.h"
 #include "enxerto/core/text.h"
+#include "enxerto/weights/checks.h"
 
 namespace enxerto {
 namespace {
@@ -19,14 +20,6 @@ static_assert(std::endian::native == std::endian::little, "the files are little-
 constexpr std::string_view magic = "\x93NUMPY";
 constexpr std::size_t header_limit = 64 << 10;
 constexpr std::size_t rank_limit = 64;  // NumPy's
-
-/// The number of elements, or -1 where it goes beyond 2^63.
-std::int64_t count(const std::vector<std::int64_t>& dims) {
-  std::int64_t product = 1;
-  for (const std::int64_t dim : dims)
-    if (dim < 0 || __builtin_mul_overflow(product, dim, &product)) return -1;
-  return product;
-}
 
 [[noreturn]] void fail(const std::string& file, ErrorKind kind, const std::string& what) {
   throw Error(kind, text(file, ": ", what));

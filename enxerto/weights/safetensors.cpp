@@ -13,6 +13,8 @@
 #include "enxerto/core/error.h"
 #include "enxerto/core/file.h"
 #include "enxerto/core/text.h"
+#include "enxerto/weights/checks.h"
+#include "enxerto/weights/dtype.h"
 
 namespace enxerto {
 namespace {
@@ -24,55 +26,15 @@ constexpr std::uint64_t header_limit = 100'000'000;  // the bound of the format'
 constexpr std::size_t rank_limit = 64;               // NumPy's
 constexpr std::string_view metadata_key = "__metadata__";
 
-// ---- Numbers as files have them, turned into floats.
-
-template <class T>
-float widen(T value) {
-  return static_cast<float>(value);
-}
-
-struct Half {
-  std::uint16_t bits;
-};
-float widen(Half half) {
-  const std::uint32_t sign = static_cast<std::uint32_t>(half.bits & 0x8000u) << 16;
-  const std::uint32_t exponent = (half.bits >> 10) & 31u, fraction = half.bits & 0x3FFu;
-  if (exponent == 0) {  // zero or subnormal: fraction * 2^-24 is exact in float
-    const float value = static_cast<float>(fraction) * 0x1p-24f;
-    return sign ? -value : value;
-  }
-  const std::uint32_t wide = exponent == 31 ? 255 : exponent + (127 - 15);
-  return std::bit_cast<float>(sign | wide << 23 | fraction << 13);
-}
-
-struct Bfloat {
-  std::uint16_t bits;
-};
-float widen(Bfloat value) { return std::bit_cast<float>(static_cast<std::uint32_t>(value.bits) << 16); }
-
-/// `from` holds to.size() numbers of type T, at any alignment.
-template <class T>
-void widen_all(const std::uint8_t* from, std::span<float> to) {
-  for (std::size_t i = 0; i < to.size(); ++i) {
-    T value;
-    std::memcpy(&value, from + i * sizeof(T), sizeof(T));
-    to[i] = widen(value);
-  }
-}
-
-struct Dtype {
+struct DtypeName {
   std::string_view name;
-  std::int64_t bytes;
-  void (*widen)(const std::uint8_t*, std::span<float>);
+  Dtype dtype;
 };
-constexpr Dtype dtypes[] = {
-    {"F32", 4, widen_all<float>},         {"F16", 2, widen_all<Half>},
-    {"BF16", 2, widen_all<Bfloat>},       {"F64", 8, widen_all<double>},
-    {"BOOL", 1, widen_all<std::uint8_t>}, {"U8", 1, widen_all<std::uint8_t>},
-    {"I8", 1, widen_all<std::int8_t>},    {"U16", 2, widen_all<std::uint16_t>},
-    {"I16", 2, widen_all<std::int16_t>},  {"U32", 4, widen_all<std::uint32_t>},
-    {"I32", 4, widen_all<std::int32_t>},  {"U64", 8, widen_all<std::uint64_t>},
-    {"I64", 8, widen_all<std::int64_t>},
+constexpr DtypeName dtype_names[] = {
+    {"F32", Dtype::f32},      {"F16", Dtype::f16}, {"BF16", Dtype::bf16}, {"F64", Dtype::f64},
+    {"BOOL", Dtype::boolean}, {"U8", Dtype::u8},   {"I8", Dtype::i8},     {"U16", Dtype::u16},
+    {"I16", Dtype::i16},      {"U32", Dtype::u32}, {"I32", Dtype::i32},   {"U64", Dtype::u64},
+    {"I64", Dtype::i64},
 };
 
 // ---- The header.
@@ -84,14 +46,6 @@ struct Entry {
   std::vector<std::int64_t> offsets{};
   bool has_dims = false;
 };
-
-/// A name from a file, fit for one line of an error: quoted, escaped, and not too long.
-std::string shown(const std::string& name) {
-  std::string made = Json(name).dump(-1, ' ', true, Json::error_handler_t::replace);
-  constexpr std::size_t longest = 120;
-  if (made.size() > longest) made = made.substr(0, longest) + "...\"";
-  return made;
-}
 
 /// Takes the header's JSON piece by piece and accepts only what the format allows, so that nothing
 /// nested or large is ever built, and a name that appears twice is seen.
@@ -204,32 +158,17 @@ class HeaderReader : public nlohmann::json_sax<Json> {
   std::unordered_set<std::string> names_;
 };
 
-/// The number of elements, or -1 where it goes beyond 2^63. Zeros are left out of the check's
-/// product, so that sizes such as {0, 2^62, 2^62} cannot overflow in anybody's arithmetic.
-std::int64_t count(const std::vector<std::int64_t>& dims) {
-  std::int64_t product = 1;
-  bool empty = false;
-  for (const std::int64_t dim : dims) {
-    if (dim == 0) {
-      empty = true;
-    } else if (__builtin_mul_overflow(product, dim, &product)) {
-      return -1;
-    }
-  }
-  return empty ? 0 : product;
-}
-
 NamedTensor read_tensor(Entry&& entry, std::span<const std::uint8_t> data, const std::string& file) {
   const auto fail = [&](ErrorKind kind, const std::string& what) {
     throw Error(kind, text(file, ": tensor ", shown(entry.name), " ", what));
   };
-  const auto dtype = std::ranges::find(dtypes, entry.dtype, &Dtype::name);
-  if (dtype == std::end(dtypes))
+  const auto dtype = std::ranges::find(dtype_names, entry.dtype, &DtypeName::name);
+  if (dtype == std::end(dtype_names))
     fail(ErrorKind::unsupported,
          text("has dtype ", shown(entry.dtype), ", which is not read; store it as F32, F16 or BF16"));
   const std::int64_t size = count(entry.dims);
   std::int64_t bytes = 0;
-  if (size < 0 || __builtin_mul_overflow(size, dtype->bytes, &bytes))
+  if (size < 0 || __builtin_mul_overflow(size, bytes_of(dtype->dtype), &bytes))
     fail(ErrorKind::corrupt, "is larger than any memory");
   const std::int64_t begin = entry.offsets[0], end = entry.offsets[1];
   if (end - begin != bytes)
@@ -237,7 +176,7 @@ NamedTensor read_tensor(Entry&& entry, std::span<const std::uint8_t> data, const
          text("has ", end - begin, " bytes of data where its dtype and shape need ", bytes));
   NamedTensor made{std::move(entry.name), std::move(entry.dims), {}};
   made.value = Tensor(shape_of(made.dims));
-  dtype->widen(data.data() + begin, made.value.data());
+  widen(dtype->dtype, data.data() + begin, made.value.data());
   return made;
 }
 

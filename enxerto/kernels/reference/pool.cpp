@@ -57,7 +57,8 @@ class Pool : public Kernel {
                 if (from_h >= 0 && from_h < in.h && from_w >= 0 && from_w < in.w)
                   inside.push_back(place(in, n, c, from_h, from_w));
               }
-            ensure(!inside.empty(), "every window has a pixel of the picture");
+            ensure(!inside.empty() || (!spec_.maximum && spec_.count_include_pad),
+                   "every window has a pixel of the picture, or padding that counts");
             visit(place(out, n, c, h, w), inside,
                   spec_.count_include_pad ? padded : static_cast<double>(inside.size()));
           }

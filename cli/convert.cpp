@@ -1,0 +1,90 @@
+// enxerto convert: a model of others as ours, ours as ONNX.
+#include <iostream>
+#include <memory>
+#include <nlohmann/json.hpp>
+
+#include "cli/commands.h"
+#include "cli/model.h"
+#include "enxerto/core/error.h"
+#include "enxerto/core/text.h"
+#include "enxerto/graph/summary.h"
+#include "enxerto/interop/onnx_write.h"
+#include "enxerto/zoo/model_file.h"
+
+namespace enxerto::cli {
+namespace {
+
+namespace fs = std::filesystem;
+
+struct ConvertFlags {
+  Common common;
+  ModelFlags model;
+  std::string out;
+  bool plain_input = false;
+};
+
+/// By the ending: ".onnx" or ".safetensors".
+bool is_onnx(const std::string& out) {
+  const std::string ending = fs::path(out).extension().string();
+  if (ending != ".onnx" && ending != ".safetensors")
+    throw Error(ErrorKind::usage,
+                text(out, ": we write .safetensors and .onnx; give the name one of these endings"));
+  return ending == ".onnx";
+}
+
+int run_convert(const ConvertFlags& flags) {
+  const bool onnx = is_onnx(flags.out);
+  std::error_code ignored;
+  if (fs::equivalent(flags.model.path, flags.out, ignored))
+    throw Error(ErrorKind::usage, text(flags.out, ": is the file to be converted; choose another name"));
+  const Pretrained loaded = load(flags.model);
+  const ModelFile& model = loaded.model;
+  if (onnx) {
+    OnnxExtras extras;
+    if (!model.preprocess.is_null()) extras.preprocess = Preprocess::from_json(model.preprocess);
+    extras.classes = model.classes;
+    extras.preprocess_inside = !flags.plain_input;
+    save_onnx(flags.out, model.graph, extras);
+  } else {
+    save_model(flags.out, model);
+  }
+  const Summary summary = summarize(model.graph);
+  if (flags.common.json)
+    print_json({{"out", flags.out},
+                {"format", onnx ? "onnx" : "safetensors"},
+                {"net", loaded.net},
+                {"parameters", summary.parameters},
+                {"classes", model.classes.size()},
+                {"preprocess", model.preprocess},
+                {"notes", loaded.notes}});
+  else
+    std::cout << flags.out << ": " << with_commas(summary.parameters) << " parameters, "
+              << model.graph.nodes().size() << " layers, "
+              << (model.classes.empty()
+                      ? std::string("no classes")
+                      : text(with_commas(static_cast<std::int64_t>(model.classes.size())), " classes"))
+              << '\n';
+  return 0;
+}
+
+}  // namespace
+
+void add_convert(CLI::App& app, Action& chosen) {
+  auto flags = std::make_shared<ConvertFlags>();
+  CLI::App* verb = app.add_subcommand("convert", "Turn a model of others into ours, or ours into ONNX");
+  add_model(*verb, flags->model);
+  verb->add_option("out", flags->out, "File to write: .safetensors (a whole model) or .onnx")
+      ->required()
+      ->type_name("OUT");
+  verb->add_flag("--plain-input", flags->plain_input,
+                 "ONNX that takes prepared numbers; else the preparation of pixels 0..255 is inside");
+  add_json(*verb, flags->common);
+  verb->footer(
+      "Examples:\n"
+      "  enxerto convert run flowers.onnx\n"
+      "  enxerto convert resnet50-0676ba61.pth resnet50.safetensors\n"
+      "  enxerto convert mobilenet.h5 mobilenet.onnx");
+  verb->callback([flags, &chosen] { chosen = [flags] { return run_convert(*flags); }; });
+}
+
+}  // namespace enxerto::cli

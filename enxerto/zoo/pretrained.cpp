@@ -1,0 +1,315 @@
+#include "enxerto/zoo/pretrained.h"
+
+#include <algorithm>
+#include <array>
+#include <cstring>
+#include <set>
+#include <variant>
+
+#include "enxerto/core/error.h"
+#include "enxerto/core/file.h"
+#include "enxerto/core/text.h"
+#include "enxerto/data/preprocess.h"
+#include "enxerto/interop/keras_graph.h"
+#include "enxerto/interop/onnx_read.h"
+#include "enxerto/weights/hdf5.h"
+#include "enxerto/weights/keras_file.h"
+#include "enxerto/weights/safetensors.h"
+#include "enxerto/weights/torch_file.h"
+#include "enxerto/zoo/imagenet.h"
+#include "enxerto/zoo/recognize.h"
+
+namespace enxerto {
+namespace {
+
+namespace fs = std::filesystem;
+using Json = nlohmann::json;
+using Bytes = std::span<const std::uint8_t>;
+
+enum class Format { safetensors, torch, keras, onnx };
+
+bool starts_with(Bytes bytes, std::string_view start) {
+  return bytes.size() >= start.size() && std::memcmp(bytes.data(), start.data(), start.size()) == 0;
+}
+
+Format format_of(Bytes bytes, const std::string& file) {
+  if (looks_like_hdf5(bytes)) return Format::keras;
+  if (looks_like_torch(bytes)) return Format::torch;
+  if (starts_with(bytes, "PK\3\4")) return Format::keras;  // the other program that packs its files
+  if (bytes.size() > 8 && bytes[8] == '{') return Format::safetensors;
+  if (looks_like_onnx(bytes)) return Format::onnx;
+  throw Error(ErrorKind::unsupported,
+              text(file,
+                   ": holds no weights that we can read; there are safetensors, PyTorch's "
+                   ".pth and .pt, Keras's .h5 and .keras, and ONNX"));
+}
+
+/// What a file holds: bare weights, or a whole network.
+struct Content {
+  NamedTensors tensors;
+  std::optional<Graph> graph;
+  std::map<std::string, std::string> metadata;
+};
+
+Content read_content(Bytes bytes, const std::string& file, const PretrainedOptions& options) {
+  Content content;
+  switch (format_of(bytes, file)) {
+    case Format::safetensors: {
+      SafetensorsFile stored = parse_safetensors(bytes, file);
+      content.tensors = std::move(stored.tensors);
+      content.metadata = std::move(stored.metadata);
+      break;
+    }
+    case Format::torch:
+      content.tensors = parse_torch(bytes, file);
+      break;
+    case Format::keras: {
+      KerasFile stored = parse_keras(bytes, file);
+      const Shape size{.c = 3, .h = options.size, .w = options.size};
+      if (!stored.config.empty() && options.net.empty())
+        content.graph = graph_from_keras(stored, file, options.size ? size : Shape{.n = 0});
+      content.tensors = std::move(stored.tensors);
+      break;
+    }
+    case Format::onnx: {
+      OnnxModel stored = parse_onnx(bytes, file, {.height = options.size, .width = options.size});
+      content.metadata = std::move(stored.metadata);
+      content.graph = std::move(stored.graph);
+      break;
+    }
+  }
+  return content;
+}
+
+// ---- Names of the outputs.
+
+constexpr std::array<const char*, 10> cifar10_names = {"airplane", "automobile", "bird",  "cat",  "deer",
+                                                       "dog",      "frog",       "horse", "ship", "truck"};
+
+/// The lines of FILE.labels.txt beside the file, as names; empty where there is no such file.
+std::vector<std::string> labels_beside(const fs::path& path, std::size_t outputs) {
+  fs::path labels = path;
+  labels.replace_extension(".labels.txt");
+  std::error_code ignored;
+  if (!fs::is_regular_file(labels, ignored)) return {};
+  std::vector<std::string> names;
+  for (std::string& line : split(read_text_file(labels), '\n')) {
+    while (!line.empty() && (line.back() == '\r' || line.back() == ' ')) line.pop_back();
+    const auto known = find_imagenet_class(line);
+    names.push_back(known ? std::string(imagenet_classes()[static_cast<std::size_t>(*known)].name)
+                          : std::move(line));
+  }
+  while (!names.empty() && names.back().empty()) names.pop_back();
+  if (names.size() != outputs)
+    throw Error(ErrorKind::corrupt, text(labels.string(), ": has ", names.size(), " names, the network ",
+                                         outputs, " outputs; mend or remove it"));
+  return names;
+}
+
+/// The list of names in our own metadata; empty where there is none.
+std::vector<std::string> classes_in(const std::map<std::string, std::string>& metadata,
+                                    const std::string& file) {
+  const auto found = metadata.find("enxerto.classes");
+  if (found == metadata.end()) return {};
+  const Json json = Json::parse(found->second, nullptr, false);
+  const auto is_text = [](const Json& each) { return each.is_string(); };
+  if (!json.is_array() || !std::ranges::all_of(json, is_text))
+    throw Error(ErrorKind::corrupt, text(file, ": enxerto.classes is not a list of names"));
+  return json.get<std::vector<std::string>>();
+}
+
+void name_classes(Pretrained& made, const fs::path& path,
+                  const std::map<std::string, std::string>& metadata) {
+  const Shape output = made.model.graph.output_shape();
+  if (output.h != 1 || output.w != 1 || output.c < 2 || output.c > 1'000'000) return;
+  const auto outputs = static_cast<std::size_t>(output.c);
+  std::vector<std::string>& classes = made.model.classes;
+  if (classes = labels_beside(path, outputs); !classes.empty()) {
+    made.notes.push_back("class names: those of the labels file beside it");
+  } else if (classes = classes_in(metadata, path.string()); classes.size() == outputs) {
+    return;
+  } else if (outputs == imagenet_classes().size()) {
+    classes = imagenet_names();
+    made.notes.push_back("class names: ImageNet's 1,000, in their usual order");
+  } else if (outputs == cifar10_names.size() && made.net.ends_with("_cifar")) {
+    classes.assign(cifar10_names.begin(), cifar10_names.end());
+    made.notes.push_back("class names: CIFAR-10's, in their usual order");
+  } else {
+    classes.clear();
+    for (std::size_t i = 0; i < outputs; ++i) classes.push_back(text("class ", i));
+    made.notes.push_back("class names: unknown, so numbers");
+  }
+}
+
+// ---- Preprocessing.
+
+/// What other programs' metadata say in words: "RGB, x/127.5-1, 224x224".
+std::optional<Normalization> normalization_in(const std::string& words) {
+  if (words.starts_with("RGB, x/127.5-1")) return Normalization::half;
+  if (words.starts_with("RGB, x/255")) return Normalization::unit;
+  return std::nullopt;
+}
+
+constexpr double usual_crop = 0.875;  // of ImageNet's evaluations: 224 of 256
+
+Preprocess fitted_to(const Graph& graph, Normalization normalization, double crop_fraction,
+                     const std::string& file) {
+  const Shape in = graph.input_shape();
+  if (in.c != 1 && in.c != 3)
+    throw Error(ErrorKind::unsupported,
+                text(file, ": the network takes ", in.c, " channels; pictures have 1 or 3"));
+  Preprocess made =
+      Preprocess::of(normalization, static_cast<int>(in.h), static_cast<int>(in.w), static_cast<int>(in.c));
+  made.crop_fraction = crop_fraction;
+  return made;
+}
+
+std::string nearest(const std::vector<Match>& matches) {
+  std::vector<std::string> lines;
+  for (const Match& each : matches) {
+    if (lines.size() == 3) break;
+    lines.push_back(
+        text(each.net->name, " (", each.fitting, " tensors fit, ", each.problems.size(), " do not)"));
+  }
+  return lines.empty() ? "no net of the zoo has anything in common with it"
+                       : "the nearest are " + join(lines, ", ");
+}
+
+/// The one net that the weights are of, as it was asked for or found.
+Match choose(const ConventionalWeights& weights, const std::string& file, const PretrainedOptions& options) {
+  if (!options.net.empty()) {
+    const NetInfo& net = find_net(options.net);
+    std::optional<Shape> image;
+    if (options.size) image = Shape{.c = net.image.c, .h = options.size, .w = options.size};
+    return match_net(net, weights, image).front();
+  }
+  std::vector<Match> matches = match_zoo(weights);
+  std::vector<Match> fitting, trunks;
+  for (const Match& each : matches)
+    if (each.fits()) (each.cut.empty() ? fitting : trunks).push_back(each);
+  if (fitting.empty()) fitting = std::move(trunks);
+  if (fitting.size() == 1) return std::move(fitting.front());
+  if (fitting.empty())
+    throw Error(ErrorKind::usage,
+                text(file, ": its weights are not those of any net that we know; ", nearest(matches),
+                     "; name one with --net, and --preprocess with it, to see what does not fit"));
+  throw Error(ErrorKind::usage,
+              text(file, ": its weights fit several nets; name one with --net: ", nearest(fitting)));
+}
+
+/// The normalization of the net of the zoo whose parameters a whole network has, if there is exactly one.
+std::optional<Match> family_of(const Graph& graph) {
+  ConventionalWeights weights;
+  weights.tensors = graph.state();
+  std::vector<Match> fitting;
+  for (Match& each : match_zoo(weights))
+    if (each.fits() && each.cut.empty()) fitting.push_back(std::move(each));
+  if (fitting.size() != 1) return std::nullopt;
+  return std::move(fitting.front());
+}
+
+Pretrained from_weights(NamedTensors tensors, const std::string& file, const PretrainedOptions& options) {
+  const ConventionalWeights weights = to_our_convention(std::move(tensors), file);
+  const Match match = choose(weights, file, options);
+  const NetInfo& net = *match.net;
+  std::optional<Shape> image;
+  if (options.size) image = Shape{.c = net.image.c, .h = options.size, .w = options.size};
+  Pretrained made;
+  made.net = net.name;
+  made.model.graph = make_matched(match, weights, image, options.strict, file);
+  const Normalization normalization = options.normalization.value_or(match.normalization);
+  const Preprocess preprocess = fitted_to(made.model.graph, normalization, net.crop_fraction, file);
+  made.model.preprocess = preprocess.to_json();
+  made.notes.push_back(text(options.net.empty() ? "recognised as " : "taken as ", net.name,
+                            match.program.empty() ? "" : " with the names of " + match.program,
+                            match.cut.empty() ? "" : ", whose weights end at " + match.cut, "; pictures as ",
+                            format_preprocess(preprocess)));
+  if (!match.fits())
+    made.notes.push_back(text("not strict: ", match.problems.size(),
+                              " tensors do not fit and are left out, such as ", match.problems.front()));
+  return made;
+}
+
+Pretrained from_graph(Content& content, const std::string& file, const PretrainedOptions& options) {
+  if (!options.net.empty())
+    throw Error(ErrorKind::usage, text(file, ": holds a whole network; leave out --net"));
+  Pretrained made;
+  made.model.graph = std::move(*content.graph);
+  const Graph& graph = made.model.graph;
+  const auto own = content.metadata.find("enxerto.preprocess"), words = content.metadata.find("preprocess");
+  const std::optional<Match> family = family_of(graph);
+  if (family) {
+    made.net = family->net->name;
+    made.notes.push_back(text("its network is ", made.net));
+  }
+  std::optional<Normalization> normalization = options.normalization;
+  if (!normalization && own != content.metadata.end()) {
+    made.model.preprocess = Json::parse(own->second, nullptr, false);
+    return made;
+  }
+  double crop_fraction = usual_crop;
+  if (!normalization && words != content.metadata.end()) normalization = normalization_in(words->second);
+  if (family) {
+    crop_fraction = family->net->crop_fraction;
+    if (!normalization) normalization = family->normalization;
+  }
+  const Shape in = graph.input_shape();
+  if (!normalization || (in.c != 1 && in.c != 3)) return made;
+  const Preprocess preprocess = fitted_to(graph, *normalization, crop_fraction, file);
+  made.model.preprocess = preprocess.to_json();
+  made.notes.push_back(text("pictures as ", format_preprocess(preprocess)));
+  return made;
+}
+
+}  // namespace
+
+Preprocess preprocess_of(const NetInfo& net, Normalization normalization, int size) {
+  Preprocess made =
+      Preprocess::of(normalization, size ? size : static_cast<int>(net.image.h),
+                     size ? size : static_cast<int>(net.image.w), static_cast<int>(net.image.c));
+  made.crop_fraction = net.crop_fraction;
+  return made;
+}
+
+Pretrained load_pretrained(const fs::path& path, const PretrainedOptions& options) {
+  const auto place = fs::is_directory(path) ? path / "model.safetensors" : path;
+  const std::string file = place.string();
+  const std::vector<std::uint8_t> bytes = read_file(place);
+  Content content = read_content(bytes, file, options);
+  if (content.metadata.contains("enxerto.format")) {
+    if (!options.net.empty() || options.normalization || options.size)
+      throw Error(ErrorKind::usage,
+                  text(file,
+                       ": a model file knows its network and its preprocessing; leave out --net, "
+                       "--preprocess and --size"));
+    return {.model = load_model(place), .net = {}, .notes = {}};
+  }
+  Pretrained made = content.graph ? from_graph(content, file, options)
+                                  : from_weights(std::move(content.tensors), file, options);
+  name_classes(made, place, content.metadata);
+  return made;
+}
+
+bool holds_network(const fs::path& path) {
+  if (fs::is_directory(path)) return true;
+  const std::string file = path.string();
+  const std::vector<std::uint8_t> bytes = read_file(path);
+  const Format format = format_of(bytes, file);
+  if (format == Format::safetensors)
+    return parse_safetensors(bytes, file).metadata.contains("enxerto.format");
+  return format == Format::onnx;
+}
+
+ConventionalWeights load_weights(const fs::path& path) {
+  const std::string file = path.string();
+  const std::vector<std::uint8_t> bytes = read_file(path);
+  Content content;
+  if (format_of(bytes, file) == Format::keras)
+    content.tensors = parse_keras(bytes, file).tensors;
+  else
+    content = read_content(bytes, file, {});
+  if (!content.graph) return to_our_convention(std::move(content.tensors), file);
+  return {.tensors = content.graph->state(), .convention = Convention::torch};
+}
+
+}  // namespace enxerto
