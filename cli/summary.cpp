@@ -8,12 +8,11 @@
 #include <nlohmann/json.hpp>
 
 #include "cli/commands.h"
-#include "cli/training.h"
+#include "cli/model.h"
 #include "enxerto/core/error.h"
 #include "enxerto/core/system.h"
 #include "enxerto/core/text.h"
 #include "enxerto/graph/executor.h"
-#include "enxerto/zoo/model_file.h"
 #include "enxerto/zoo/zoo.h"
 
 namespace enxerto::cli {
@@ -21,24 +20,25 @@ namespace {
 
 struct SummaryFlags {
   Common common;
-  std::string what, style = "torch", pooling, freeze_through;
+  ModelFlags model;  ///< or a net
+  std::string style = "torch", pooling, freeze_through;
   std::vector<std::string> freeze;
-  int size = 0, classes = 0, batch = 1;
+  int classes = 0, batch = 1;
   bool no_top = false;
 };
 
 Graph find_graph(const SummaryFlags& flags) {
-  const bool is_net = std::ranges::any_of(nets(), [&](const NetInfo& net) { return net.name == flags.what; });
-  if (!is_net && std::filesystem::exists(flags.what)) {
-    if (flags.size || flags.classes || flags.no_top)
-      throw Error(ErrorKind::usage,
-                  text(flags.what, ": a model is as it is; leave out --size, --classes and --no-top"));
-    return load_model(flags.what).graph;
+  const std::string& what = flags.model.path;
+  const bool is_net = std::ranges::any_of(nets(), [&](const NetInfo& net) { return net.name == what; });
+  if (!is_net && std::filesystem::exists(what)) {
+    if (flags.classes || flags.no_top)
+      throw Error(ErrorKind::usage, text(what, ": a model is as it is; leave out --classes and --no-top"));
+    return load(flags.model).model.graph;
   }
-  const NetInfo& net = find_net(flags.what);
+  const NetInfo& net = find_net(what);
   Shape image = net.image;
-  if (flags.size) image.h = image.w = flags.size;
-  return make_net(flags.what, {.image = image, .classes = flags.classes, .include_top = !flags.no_top});
+  if (flags.model.size) image.h = image.w = flags.model.size;
+  return make_net(what, {.image = image, .classes = flags.classes, .include_top = !flags.no_top});
 }
 
 /// The changes to it that are operations on any graph.
@@ -58,7 +58,7 @@ std::int64_t planned_bytes(const Graph& graph, int batch, bool train) {
 
 int run_summary(const SummaryFlags& flags) {
   check_at_least("--batch", flags.batch, 1);
-  if (flags.size != 0) check_at_least("--size", flags.size, 1);
+  if (flags.model.size != 0) check_at_least("--size", flags.model.size, 1);
   if (flags.classes != 0) check_at_least("--classes", flags.classes, 1);
   set_threads(flags.common.threads);
   Graph graph = find_graph(flags);
@@ -86,10 +86,10 @@ int run_summary(const SummaryFlags& flags) {
 void add_summary(CLI::App& app, Action& chosen) {
   auto flags = std::make_shared<SummaryFlags>();
   CLI::App* verb = app.add_subcommand("summary", "Count a network's layers, parameters and memory");
-  verb->add_option("net", flags->what, "Network (`enxerto models` lists them), model file or run folder")
-      ->required()
-      ->type_name("NET_OR_MODEL");
-  verb->add_option("--size", flags->size, "Sides of the input (the net's own)")->type_name("PIXELS");
+  add_model(*verb, flags->model);
+  verb->get_option("model")->description(verb->get_option("model")->get_description() +
+                                         "; or the name of a net, `enxerto models` lists them");
+  verb->get_option("model")->type_name("NET_OR_MODEL");
   verb->add_option("--classes", flags->classes, "Outputs (the net's own)")->type_name("N");
   verb->add_flag("--no-top", flags->no_top, "Only up to the last feature map");
   verb->add_option("--pooling", flags->pooling, "After --no-top: avg adds the mean over pixels")

@@ -360,6 +360,18 @@ TEST(SideOutputs, AreTheValuesOfTheirNodesAndCostNothingUnasked) {
   }
 }
 
+TEST(SideOutputs, MayBeLayersThatDoNothingInInference) {
+  Graph graph;
+  const NodeId image = graph.input({1, 3, 4, 4});
+  const NodeId drop = graph.add("drop", Dropout{}, {image});
+  graph.add("pool", GlobalAvgPool{}, {drop});
+  graph.set_side_outputs({drop});
+  const Tensor images = random_tensor({2, 3, 4, 4}, 1);
+  Executor executor(graph, {.batch = 2, .side_outputs = true});
+  executor.forward(images.view());
+  EXPECT_EQ(difference(images.data(), executor.side_output(0).data), 0);
+}
+
 TEST(SideOutputs, TheirGradientsAreAddedUp) {
   const Graph graph = graph_with_side_outputs();
   const Tensor images = random_tensor({2, 3, 8, 8}, 1);

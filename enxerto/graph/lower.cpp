@@ -36,7 +36,7 @@ class Lowering {
         moved[at(i)] = out.input(head.out);
         continue;
       }
-      if (vanishes(head)) {
+      if (vanishes(head) && !is_side_output(i)) {
         moved[at(i)] = moved[at(head.inputs[0].index)];
         continue;
       }
@@ -64,10 +64,12 @@ class Lowering {
     return std::holds_alternative<Dropout>(node.layer) && (!train_ || node.frozen);
   }
 
+  bool is_side_output(int i) const {
+    return std::ranges::find(graph_.side_outputs(), NodeId{i}) != graph_.side_outputs().end();
+  }
   /// The one node that reads node i, or nothing; whoever runs the network reads its outputs.
   std::optional<int> only_consumer(int i) const {
-    if (std::ranges::find(graph_.side_outputs(), NodeId{i}) != graph_.side_outputs().end())
-      return std::nullopt;
+    if (is_side_output(i)) return std::nullopt;
     if (consumers_[at(i)].size() != 1 || absorbed_[at(consumers_[at(i)][0])]) return std::nullopt;
     return consumers_[at(i)][0];
   }

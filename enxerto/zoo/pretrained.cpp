@@ -18,6 +18,7 @@
 #include "enxerto/weights/torch_file.h"
 #include "enxerto/zoo/imagenet.h"
 #include "enxerto/zoo/recognize.h"
+#include "enxerto/zoo/sources.h"
 
 namespace enxerto {
 namespace {
@@ -175,6 +176,8 @@ std::string nearest(const std::vector<Match>& matches) {
                        : "the nearest are " + join(lines, ", ");
 }
 
+bool is_published(const Match& match) { return !sources_of(match.net->name).empty(); }
+
 /// The one net that the weights are of, as it was asked for or found.
 Match choose(const ConventionalWeights& weights, const std::string& file, const PretrainedOptions& options) {
   if (!options.net.empty()) {
@@ -188,6 +191,9 @@ Match choose(const ConventionalWeights& weights, const std::string& file, const 
   for (const Match& each : matches)
     if (each.fits()) (each.cut.empty() ? fitting : trunks).push_back(each);
   if (fitting.empty()) fitting = std::move(trunks);
+  // Of nets that differ in layers without weights, the one whose weights are published is meant.
+  if (fitting.size() > 1 && std::ranges::count_if(fitting, is_published) == 1)
+    return *std::ranges::find_if(fitting, is_published);
   if (fitting.size() == 1) return std::move(fitting.front());
   if (fitting.empty())
     throw Error(ErrorKind::usage,
