@@ -25,7 +25,8 @@ void add_weight_flags(CLI::App& verb, ModelFlags& flags) {
 
 void add_model(CLI::App& verb, ModelFlags& flags) {
   verb.add_option("model", flags.path,
-                  "Model file, run folder, or weights as .safetensors, .pth, .h5, .keras, .onnx")
+                  "Model file, run folder, weights as .safetensors, .pth, .h5, .keras, .onnx, or a net that "
+                  "was pulled")
       ->required()
       ->type_name("MODEL");
   verb.add_option("--net", flags.net, "The zoo's net that bare weights are of (as their tensors tell)")
@@ -39,7 +40,7 @@ Pretrained load(const ModelFlags& flags) {
   if (flags.size != 0) check_at_least("--size", flags.size, 1);
   PretrainedOptions options{.net = flags.net, .size = flags.size, .strict = !flags.not_strict};
   if (!flags.preprocess.empty()) options.normalization = parse_normalization(flags.preprocess);
-  Pretrained loaded = load_pretrained(flags.path, options);
+  Pretrained loaded = load_pretrained(find_model(flags.path), options);
   for (const std::string& note : loaded.notes) std::cerr << flags.path << ": " << note << '\n';
   return loaded;
 }

@@ -43,13 +43,14 @@ void copy_rows(const Tensor& from, Tensor& to, const std::vector<std::size_t>& p
 }  // namespace
 
 StartWeights load_start_weights(const ModelFlags& flags) {
-  StartWeights weights{.file = flags.path, .tensors = {}, .graph = {}, .preprocess = {}, .classes = {}};
-  if (!flags.net.empty() && !holds_network(flags.path)) {
+  const std::string file = find_model(flags.path).string();
+  StartWeights weights{.file = file, .tensors = {}, .graph = {}, .preprocess = {}, .classes = {}};
+  if (!flags.net.empty() && !holds_network(file)) {
     // Not strictly: another head is what one expects, and apply_start_weights() tells what else does not fit.
     const NetInfo& net = find_net(flags.net);
-    const ConventionalWeights bare = load_weights(flags.path);
+    const ConventionalWeights bare = load_weights(file);
     const Match match = match_net(net, bare).front();
-    weights.tensors = adopt(match, bare, std::nullopt, false, flags.path);
+    weights.tensors = adopt(match, bare, std::nullopt, false, file);
     if (match.program.empty())
       for (const NamedTensor& tensor : bare.tensors)
         if (!find_tensor(weights.tensors, tensor.name))

@@ -16,6 +16,7 @@
 #include "enxerto/weights/keras_file.h"
 #include "enxerto/weights/safetensors.h"
 #include "enxerto/weights/torch_file.h"
+#include "enxerto/zoo/cache.h"
 #include "enxerto/zoo/imagenet.h"
 #include "enxerto/zoo/recognize.h"
 #include "enxerto/zoo/sources.h"
@@ -196,10 +197,10 @@ Match choose(const ConventionalWeights& weights, const std::string& file, const 
     return *std::ranges::find_if(fitting, is_published);
   if (fitting.size() == 1) return std::move(fitting.front());
   if (fitting.empty())
-    throw Error(ErrorKind::usage,
+    throw Error(ErrorKind::unsupported,
                 text(file, ": its weights are not those of any net that we know; ", nearest(matches),
                      "; name one with --net, and --preprocess with it, to see what does not fit"));
-  throw Error(ErrorKind::usage,
+  throw Error(ErrorKind::unsupported,
               text(file, ": its weights fit several nets; name one with --net: ", nearest(fitting)));
 }
 
@@ -224,7 +225,11 @@ Pretrained from_weights(NamedTensors tensors, const std::string& file, const Pre
   made.net = net.name;
   made.model.graph = make_matched(match, weights, image, options.strict, file);
   const Normalization normalization = options.normalization.value_or(match.normalization);
-  const Preprocess preprocess = fitted_to(made.model.graph, normalization, net.crop_fraction, file);
+  Preprocess preprocess = fitted_to(made.model.graph, normalization, net.crop_fraction, file);
+  // Of the makers' own file more is known: torchvision's newer weights want another resize.
+  const Source* source = find_source_of_file(fs::path(file).filename().string());
+  if (source && source->net == net.name && !options.normalization && !options.size)
+    preprocess = preprocess_of(*source);
   made.model.preprocess = preprocess.to_json();
   made.notes.push_back(text(options.net.empty() ? "recognised as " : "taken as ", net.name,
                             match.program.empty() ? "" : " with the names of " + match.program,
@@ -296,8 +301,23 @@ Pretrained load_pretrained(const fs::path& path, const PretrainedOptions& option
   return made;
 }
 
+fs::path find_model(const std::string& model) {
+  std::error_code ignored;
+  if (fs::is_directory(model, ignored)) return fs::path(model) / "model.safetensors";
+  if (fs::exists(model, ignored)) return model;
+  const std::string net = split(model, ':')[0];
+  if (std::ranges::find(nets(), net, &NetInfo::name) == nets().end())
+    throw Error(ErrorKind::not_found, text(model, ": there is no such file"));
+  const Source& source = find_source(model);
+  if (auto file = find_cached(source)) return *file;
+  throw Error(ErrorKind::not_found,
+              text(model,
+                   ": there is no such file, and its weights are not in the cache; `enxerto "
+                   "pull ",
+                   model, "` fetches them"));
+}
+
 bool holds_network(const fs::path& path) {
-  if (fs::is_directory(path)) return true;
   const std::string file = path.string();
   const std::vector<std::uint8_t> bytes = read_file(path);
   const Format format = format_of(bytes, file);

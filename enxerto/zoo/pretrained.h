@@ -31,10 +31,14 @@ struct Pretrained {
 /// files, whose network and preprocessing are recognised (recognize.h) or named in the options; a whole
 /// network as Keras or ONNX file. Classes: those of the file; the lines of FILE.labels.txt beside it (names,
 /// or ImageNet's wnids); of a network with 1,000 outputs ImageNet's; CIFAR-10's of a net that is made for it;
-/// else "class 0" and so on. Throws Error that names the file: usage where an option contradicts the file or
-/// the net has to be named, with the nearest ones; corrupt that lists all tensors which do not fit; and what
-/// the readers throw.
+/// else "class 0" and so on.Throws Error that names the file: usage where an option contradicts the file;
+/// unsupported where the net has to be named, with the nearest ones; corrupt that lists all tensors which do not fit;
+/// and what the readers throw.
 Pretrained load_pretrained(const std::filesystem::path& path, const PretrainedOptions& options = {});
+
+/// The file that MODEL means: itself where it exists, or the checked file in the cache for the name of a net,
+/// such as "resnet50" or "resnet50:v1". Throws Error{not_found} that says how to get it.
+std::filesystem::path find_model(const std::string& model);
 
 /// The weights of any file, with everything of the program that made it turned into our conventions; the
 /// structure that Keras models have beside them is not looked at. Throws what the readers throw.

@@ -214,6 +214,11 @@ const Source& find_source(string_view name) {
   return *found;
 }
 
+const Source* find_source_of_file(std::string_view file_name) {
+  const auto found = std::ranges::find(sources(), file_name, &Source::file);
+  return found == sources().end() ? nullptr : &*found;
+}
+
 Preprocess preprocess_of(const Source& source) {
   Preprocess made = Preprocess::of(source.normalization, source.crop_px, source.crop_px);
   if (source.resize_px == squashed) {

@@ -36,6 +36,9 @@ std::span<const Source> sources_of(std::string_view net);
 /// that nobody publishes weights for that net.
 const Source& find_source(std::string_view name);
 
+/// The one whose file is called so, or null.
+const Source* find_source_of_file(std::string_view file_name);
+
 /// How a picture becomes the input that these weights were made for.
 Preprocess preprocess_of(const Source& source);
 

@@ -22,7 +22,7 @@ from pathlib import Path
 
 ENXERTO = ""
 WORK = None  # a folder for all of it; has demo/, a run with data/train, data/val, data/test
-VERBS = ["train", "predict", "evaluate", "summary", "models", "pull", "report", "preprocess", "demo"]
+VERBS = ["train", "predict", "evaluate", "summary", "convert", "models", "pull", "report", "preprocess", "demo"]
 # Threads that sleep while they wait: other tests may run beside this one.
 ENVIRONMENT = {**os.environ, "LC_ALL": "C.UTF-8", "ENXERTO_THREADS": "2", "OMP_WAIT_POLICY": "passive"}
 # Seconds; far more than needed, for machines that are busy or sanitizers that are slow.
@@ -373,7 +373,8 @@ class Predict(Case):
             self.assertEqual(set(answer), {"file", "error"})
         for answer in answers[2:]:
             self.assertLessEqual({"file", "class", "probability", "top"}, set(answer))
-            self.assertEqual(answer["top"], [{"class": answer["class"], "probability": answer["probability"]}])
+            self.assertEqual(answer["top"], [{"class": answer["class"], "probability": answer["probability"],
+                                              "index": ["circle", "cross"].index(answer["class"])}])
 
     def test_all_classes_are_listed_best_first_and_sum_to_one(self):
         result = enxerto("predict", "demo/model.safetensors", pictures("test", "circle", 1)[0], "--json")
@@ -450,6 +451,51 @@ class Evaluate(Case):
         data = make_data("sick", {"circle": "circle", "cross": "cross"})
         (data / "cross/words.jpg").write_text("words")
         self.check(enxerto("evaluate", "demo", data), 3, "words.jpg")
+
+
+def answers_of(model):
+    """The classes and probabilities that a model gives the demo's test pictures."""
+    run = enxerto("predict", model, "demo/data/test", "--json")
+    return [(json.loads(line)["class"], json.loads(line)["probability"]) for line in run.stdout.splitlines()]
+
+
+class Convert(Case):
+    def test_a_run_becomes_onnx_and_safetensors_that_answer_alike(self):
+        result = enxerto("convert", "demo", "demo.onnx", "--json")
+        self.check(result, 0)
+        answer = json.loads(result.stdout)
+        self.assertEqual(answer["format"], "onnx")
+        self.assertEqual(answer["classes"], 2)
+        self.check(enxerto("convert", "demo.onnx", "again.safetensors"), 0, "again.safetensors", "parameters")
+        self.check(enxerto("convert", "demo", "plain.onnx", "--plain-input"), 0)
+        wanted = answers_of("demo")
+        self.assertGreater(len(wanted), 1)
+        for other in ("demo.onnx", "again.safetensors", "plain.onnx"):
+            got = answers_of(other)
+            self.assertEqual([each[0] for each in got], [each[0] for each in wanted])
+            for (_, a), (_, b) in zip(got, wanted):
+                self.assertAlmostEqual(a, b, places=5)
+        self.check(enxerto("summary", "demo.onnx"), 0, "conv3")
+        self.check(enxerto("evaluate", "demo.onnx", "demo/data", "--split", "test"), 0, "top-1")
+
+    def test_a_network_of_others_is_trained_on_with_a_new_head(self):
+        self.check(enxerto("convert", "demo", "start.onnx"), 0)
+        data = make_data("three", {"round": "circle", "sharp": "cross", "sharper": "cross"})
+        result = enxerto("train", data, "--weights", "start.onnx", "--out", "onward", "--epochs", "2", "--batch", "8",
+                         "--freeze", "conv1")
+        self.check(result, 0, "start.onnx", "the head", "starts anew")
+        self.check(enxerto("predict", "onward", pictures("test", "circle", 1)[0]), 0)
+        self.check(enxerto("train", data, "--out", "never"), 2, "--net", "--weights")
+        self.check(enxerto("train", data, "--net", "lenet5", "--out", "never", "--preprocess", "half"), 2, "--weights")
+
+    def test_what_cannot_be_converted_is_said(self):
+        self.check_error(enxerto("convert", "demo", "demo.h5"), 2, "demo.h5", ".onnx")
+        self.check_error(enxerto("convert", "nowhere.pth", "out.onnx"), 3, "nowhere.pth")
+        self.check_error(enxerto("convert", "demo", "nowhere/out.onnx"), 1, "nowhere/out.onnx")
+        self.check_error(enxerto("convert", "demo/model.safetensors", "demo/model.safetensors"), 2, "another name")
+        self.check_error(enxerto("convert", "demo", "out.onnx", "--net", "resnet18"), 2, "model file")
+        self.check_error(enxerto("predict", "resnet50", "demo/data/test"), 3, "enxerto pull resnet50")
+        self.check_error(enxerto("predict", "lenet5", "demo/data/test"), 2, "lenet5")
 
 
 class Summary(Case):

@@ -223,7 +223,7 @@ TEST_F(Pretraining, WhatDoesNotFitIsListedAtOnceAndLeftOutOnDemand) {
   save_safetensors(file, tensors);
 
   const Error unknown = error_of(file);
-  EXPECT_EQ(unknown.kind(), ErrorKind::usage);
+  EXPECT_EQ(unknown.kind(), ErrorKind::unsupported);
   EXPECT_TRUE(mentions(unknown, {"other.safetensors", "resnet20_cifar", "--net"})) << unknown.what();
   const Error named = error_of(file, {.net = "resnet20_cifar"});
   EXPECT_EQ(named.kind(), ErrorKind::corrupt);
