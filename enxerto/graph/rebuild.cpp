@@ -50,6 +50,8 @@ Graph rebuilt(const Graph& graph, const Rebuild& changes) {
       continue;
     }
     AnyLayer layer = &node == head ? with_outputs(node, changes.classes) : node.layer;
+    if (auto* norm = std::get_if<BatchNorm>(&layer); norm && changes.batch_norm_eps)
+      norm->eps = *changes.batch_norm_eps;
     if (behind_head && lists_outputs(node, head->out.c)) layer = Flatten{};
     behind_head = behind_head || &node == head;
     const NodeId id = made.add(node.name, std::move(layer), std::move(inputs));

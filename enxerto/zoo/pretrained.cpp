@@ -19,7 +19,6 @@
 #include "enxerto/zoo/cache.h"
 #include "enxerto/zoo/imagenet.h"
 #include "enxerto/zoo/recognize.h"
-#include "enxerto/zoo/sources.h"
 
 namespace enxerto {
 namespace {
@@ -177,8 +176,6 @@ std::string nearest(const std::vector<Match>& matches) {
                        : "the nearest are " + join(lines, ", ");
 }
 
-bool is_published(const Match& match) { return !sources_of(match.net->name).empty(); }
-
 /// The one net that the weights are of, as it was asked for or found.
 Match choose(const ConventionalWeights& weights, const std::string& file, const PretrainedOptions& options) {
   if (!options.net.empty()) {
@@ -187,14 +184,8 @@ Match choose(const ConventionalWeights& weights, const std::string& file, const 
     if (options.size) image = Shape{.c = net.image.c, .h = options.size, .w = options.size};
     return match_net(net, weights, image).front();
   }
-  std::vector<Match> matches = match_zoo(weights);
-  std::vector<Match> fitting, trunks;
-  for (const Match& each : matches)
-    if (each.fits()) (each.cut.empty() ? fitting : trunks).push_back(each);
-  if (fitting.empty()) fitting = std::move(trunks);
-  // Of nets that differ in layers without weights, the one whose weights are published is meant.
-  if (fitting.size() > 1 && std::ranges::count_if(fitting, is_published) == 1)
-    return *std::ranges::find_if(fitting, is_published);
+  const std::vector<Match> matches = match_zoo(weights);
+  std::vector<Match> fitting = best_of(matches);
   if (fitting.size() == 1) return std::move(fitting.front());
   if (fitting.empty())
     throw Error(ErrorKind::unsupported,
@@ -207,16 +198,22 @@ Match choose(const ConventionalWeights& weights, const std::string& file, const 
 /// The normalization of the net of the zoo whose parameters a whole network has, if there is exactly one.
 std::optional<Match> family_of(const Graph& graph) {
   ConventionalWeights weights;
-  weights.tensors = graph.state();
-  std::vector<Match> fitting;
-  for (Match& each : match_zoo(weights))
-    if (each.fits() && each.cut.empty()) fitting.push_back(std::move(each));
-  if (fitting.size() != 1) return std::nullopt;
-  return std::move(fitting.front());
+  for (const Param& param : graph.params()) {
+    const Shape& shape = param.spec.shape;
+    const std::array<std::int64_t, 4> sizes = {shape.n, shape.c, shape.h, shape.w};
+    weights.tensors.push_back(
+        {param.name, {sizes.begin(), sizes.begin() + param.spec.rank}, Tensor::untouched(shape)});
+  }
+  for (const Convention convention : {Convention::torch, Convention::keras}) {
+    weights.convention = convention;
+    std::vector<Match> fitting = best_of(match_zoo(weights));
+    if (fitting.size() == 1 && fitting.front().cut.empty()) return std::move(fitting.front());
+  }
+  return std::nullopt;
 }
 
-Pretrained from_weights(NamedTensors tensors, const std::string& file, const PretrainedOptions& options) {
-  const ConventionalWeights weights = to_our_convention(std::move(tensors), file);
+Pretrained from_weights(Content& content, const std::string& file, const PretrainedOptions& options) {
+  const ConventionalWeights weights = to_our_convention(std::move(content.tensors), file);
   const Match match = choose(weights, file, options);
   const NetInfo& net = *match.net;
   std::optional<Shape> image;
@@ -235,9 +232,14 @@ Pretrained from_weights(NamedTensors tensors, const std::string& file, const Pre
                             match.program.empty() ? "" : " with the names of " + match.program,
                             match.cut.empty() ? "" : ", whose weights end at " + match.cut, "; pictures as ",
                             format_preprocess(preprocess)));
+  if (!match.unused.empty())
+    made.notes.push_back(text(match.unused.size(), " tensors that ", net.name,
+                              " can do without are left out, such as ", match.unused.front()));
+  if (!match.doubt.empty()) made.notes.emplace_back(match.doubt);
   if (!match.fits())
     made.notes.push_back(text("not strict: ", match.problems.size(),
                               " tensors do not fit and are left out, such as ", match.problems.front()));
+  if (match.cut.empty()) name_classes(made, file, content.metadata);  // else its outputs are features
   return made;
 }
 
@@ -295,8 +297,8 @@ Pretrained load_pretrained(const fs::path& path, const PretrainedOptions& option
                        "--preprocess and --size"));
     return {.model = load_model(place), .net = {}, .notes = {}};
   }
-  Pretrained made = content.graph ? from_graph(content, file, options)
-                                  : from_weights(std::move(content.tensors), file, options);
+  if (!content.graph) return from_weights(content, file, options);
+  Pretrained made = from_graph(content, file, options);
   name_classes(made, place, content.metadata);
   return made;
 }

@@ -7,6 +7,8 @@
 
 #include "enxerto/core/error.h"
 #include "enxerto/core/text.h"
+#include "enxerto/graph/rebuild.h"
+#include "enxerto/zoo/sources.h"
 
 namespace enxerto {
 namespace {
@@ -54,25 +56,30 @@ void for_each_param(const Graph& graph, const Index& index, const Alias* alias, 
     }
 }
 
-const Node* head_of(const Graph& graph) {
-  for (std::size_t i = graph.nodes().size(); i-- > 0;)
-    if (!graph.nodes()[i].params.empty()) return &graph.nodes()[i];
-  return nullptr;
-}
-
 /// Outputs of the head that the file has for the net; the net's own where it has none.
 int classes_in(const Graph& graph, const Index& index, const Alias* alias, int usual) {
-  const Node* head = head_of(graph);
-  if (!head) return usual;
-  const Param& weight = graph.params()[static_cast<std::size_t>(head->params[0])];
-  const auto found = index.find(foreign_name(*head, weight, alias));
-  if (found == index.end() || found->second->dims.empty()) return usual;
-  const std::int64_t rows = found->second->dims[0];
-  return rows >= 1 && rows <= 100'000 ? static_cast<int>(rows) : usual;
+  const Node& head = head_of(graph);
+  const Param& weight = graph.params()[static_cast<std::size_t>(head.params[0])];
+  const auto found = index.find(foreign_name(head, weight, alias));
+  if (found == index.end()) return usual;
+  // By count, as Caffe may have ones before the sizes.
+  const std::int64_t size = found->second->value.shape().size();
+  const std::int64_t each = weight.spec.shape.size() / weight.spec.shape.n;
+  constexpr std::int64_t most = 100'000;
+  return size >= each && size % each == 0 && size / each <= most ? static_cast<int>(size / each) : usual;
 }
 
+/// Whether it only prepares features for the layers behind it.
+bool belongs_to_head(const Node& node) {
+  return std::holds_alternative<GlobalAvgPool>(node.layer) ||
+         std::holds_alternative<AdaptiveAvgPool2d>(node.layer) ||
+         std::holds_alternative<Flatten>(node.layer) || std::holds_alternative<Dropout>(node.layer);
+}
+
+std::size_t at(NodeId id) { return static_cast<std::size_t>(id.index); }
+
 /// The last node of which everything before it has its weights in the file, where the file's tensors reach no
-/// further; empty where it is no such trunk.
+/// further; empty where it is no such trunk. The trunk ends with a feature map, before it is pooled away.
 std::string trunk_end(const Graph& graph, const Index& index, const Alias* alias) {
   std::vector<bool> whole(graph.nodes().size(), true);
   std::unordered_set<std::string_view> lacking;
@@ -84,15 +91,15 @@ std::string trunk_end(const Graph& graph, const Index& index, const Alias* alias
   for (std::size_t i = 0; i < graph.nodes().size(); ++i) {
     const Node& node = graph.nodes()[i];
     whole[i] = !lacking.contains(node.name) && std::ranges::all_of(node.inputs, [&](NodeId id) {
-      return whole[static_cast<std::size_t>(id.index)];
+      return whole[at(id)];
     });
     if (!whole[i]) break;  // what stands behind it in the graph would only be a branch of something
     end = i;
     params_before_end += node.params.size();
   }
-  // Everything in the file has to belong to the trunk, or this is another net.
-  return end > 0 && used > 0 && params_before_end == used && used == index.size() ? graph.nodes()[end].name
-                                                                                  : "";
+  while (end > 0 && belongs_to_head(graph.nodes()[end])) end = at(graph.nodes()[end].inputs[0]);
+  // All that fits has to belong to the trunk, or this is another net.
+  return end > 0 && used > 0 && params_before_end == used ? graph.nodes()[end].name : "";
 }
 
 Graph make(const NetInfo& net, const std::optional<Shape>& image, int classes) {
@@ -103,7 +110,7 @@ Match match(const NetInfo& net, const Graph& usual, const Index& index, const Al
             const std::optional<Shape>& image) {
   Match made;
   made.net = &net;
-  if (alias) made.program = alias->program;
+  if (alias) made.program = alias->program, made.doubt = alias->doubt;
   made.normalization = alias ? alias->normalization : net.normalization;
   made.classes = classes_in(usual, index, alias, net.classes);
   Graph other;
@@ -126,12 +133,19 @@ Match match(const NetInfo& net, const Graph& usual, const Index& index, const Al
           text(tensor->name, " is {", join(sizes, ","), "}, the net wants ", format_shape(param.spec.shape)));
     }
   });
-  if (made.fitting == static_cast<int>(index.size()) && !made.problems.empty()) {
+  const auto is_dispensable = [&](const std::string& name) {
+    return std::ranges::any_of(dispensable_prefixes(net.name),
+                               [&](std::string_view prefix) { return name.starts_with(prefix); });
+  };
+  std::vector<std::string> left_over;
+  for (const auto& [name, tensor] : index)
+    if (!used.contains(name)) (is_dispensable(name) ? made.unused : left_over).push_back(name);
+  if (left_over.empty() && made.fitting == static_cast<int>(used.size()) && !made.problems.empty()) {
     made.cut = trunk_end(graph, index, alias);
     if (!made.cut.empty()) made.problems.clear();
   }
-  for (const auto& [name, tensor] : index)
-    if (!used.contains(name)) made.problems.push_back(text(name, " is left over"));
+  for (const std::string& name : left_over) made.problems.push_back(text(name, " is left over"));
+  std::ranges::sort(made.unused);
   std::ranges::sort(made.problems);
   return made;
 }
@@ -142,20 +156,6 @@ bool is_better(const Match& a, const Match& b) {
   if (a.fits() && a.cut.empty() != b.cut.empty()) return a.cut.empty();
   if (a.fitting != b.fitting) return a.fitting > b.fitting;
   return a.problems.size() < b.problems.size();
-}
-
-/// Keras flattens {h, w, c}, we flatten {c, h, w}: the columns of a linear layer behind it, put in our order.
-void reorder_columns(std::span<float> weight, std::int64_t rows, const Shape& in) {
-  const std::int64_t pixels = in.h * in.w, columns = in.c * pixels;
-  std::vector<float> row(static_cast<std::size_t>(columns));
-  for (std::int64_t r = 0; r < rows; ++r) {
-    const auto from =
-        weight.subspan(static_cast<std::size_t>(r * columns), static_cast<std::size_t>(columns));
-    for (std::int64_t c = 0; c < in.c; ++c)
-      for (std::int64_t p = 0; p < pixels; ++p)
-        row[static_cast<std::size_t>(c * pixels + p)] = from[static_cast<std::size_t>(p * in.c + c)];
-    std::ranges::copy(row, from.begin());
-  }
 }
 
 /// What a linear layer's features were before they were flattened.
@@ -201,38 +201,84 @@ std::vector<Match> match_zoo(const ConventionalWeights& weights) {
   return matches;
 }
 
-NamedTensors adopt(const Match& match, const ConventionalWeights& weights, const std::optional<Shape>& image,
-                   bool strict, const std::string& where) {
-  if (strict && !match.fits())
+std::vector<Match> best_of(const std::vector<Match>& matches) {
+  std::vector<Match> fitting;
+  std::ranges::copy_if(matches, std::back_inserter(fitting), &Match::fits);
+  const auto prefer = [&](auto wanted) {
+    if (std::ranges::any_of(fitting, wanted))
+      std::erase_if(fitting, [&](const Match& each) { return !wanted(each); });
+  };
+  prefer([](const Match& each) { return each.cut.empty(); });
+  prefer([](const Match& each) { return each.unused.empty(); });
+  prefer([](const Match& each) { return !sources_of(each.net->name).empty(); });
+  return fitting;
+}
+
+void reorder_columns(std::span<float> weight, std::int64_t rows, const Shape& in) {
+  const std::int64_t pixels = in.h * in.w, columns = in.c * pixels;
+  std::vector<float> row(static_cast<std::size_t>(columns));
+  for (std::int64_t r = 0; r < rows; ++r) {
+    const auto from =
+        weight.subspan(static_cast<std::size_t>(r * columns), static_cast<std::size_t>(columns));
+    for (std::int64_t c = 0; c < in.c; ++c)
+      for (std::int64_t p = 0; p < pixels; ++p)
+        row[static_cast<std::size_t>(c * pixels + p)] = from[static_cast<std::size_t>(p * in.c + c)];
+    std::ranges::copy(row, from.begin());
+  }
+}
+
+namespace {
+
+/// Copies what fits into the parameters' places: place(param) gives each one's.
+template <class Place>
+void take(const Match& match, const Graph& graph, const ConventionalWeights& weights, Place place) {
+  const std::vector<Alias> aliases = aliases_of(match.net->name);
+  const Index index = index_of(weights.tensors);
+  for_each_param(
+      graph, index, alias_of(match, aliases),
+      [&](const Node& node, const Param& param, const NamedTensor* tensor) {
+        if (!tensor || !holds(*tensor, param.spec)) return;
+        const std::span<float> values = place(param);
+        std::ranges::copy(tensor->value.data(), values.begin());
+        // What was a convolution over all pixels has been put in our order already.
+        if (weights.convention == Convention::keras && std::holds_alternative<Linear>(node.layer) &&
+            param.spec.role == Role::weight && tensor->dims.size() == 2)
+          reorder_columns(values, param.spec.shape.n, flattened_shape(graph, node));
+      });
+}
+
+void check_fits(const Match& match, const std::string& where) {
+  if (!match.fits())
     throw Error(ErrorKind::corrupt,
                 text(where, ": these are not the weights of ", match.net->name, ": ", list(match.problems)));
-  const std::vector<Alias> aliases = aliases_of(match.net->name);
-  const Alias* alias = alias_of(match, aliases);
-  const Index index = index_of(weights.tensors);
-  const Graph graph = make(*match.net, image, match.classes);
+}
+
+}  // namespace
+
+NamedTensors adopt(const Match& match, const ConventionalWeights& weights, const std::optional<Shape>& image,
+                   bool strict, const std::string& where) {
+  if (strict) check_fits(match, where);
   NamedTensors made;
-  for_each_param(graph, index, alias, [&](const Node& node, const Param& param, const NamedTensor* tensor) {
-    if (!tensor || !holds(*tensor, param.spec)) return;
+  take(match, make(*match.net, image, match.classes), weights, [&](const Param& param) {
     const Shape& shape = param.spec.shape;
     const std::array<std::int64_t, 4> sizes = {shape.n, shape.c, shape.h, shape.w};
-    NamedTensor copy{param.name, {sizes.begin(), sizes.begin() + param.spec.rank}, Tensor(shape)};
-    std::ranges::copy(tensor->value.data(), copy.value.data().begin());
-    if (weights.convention == Convention::keras && std::holds_alternative<Linear>(node.layer) &&
-        param.spec.role == Role::weight)
-      reorder_columns(copy.value.data(), shape.n, flattened_shape(graph, node));
-    made.push_back(std::move(copy));
+    made.push_back({param.name, {sizes.begin(), sizes.begin() + param.spec.rank}, Tensor(shape)});
+    return made.back().value.data();
   });
   return made;
 }
 
 Graph make_matched(const Match& match, const ConventionalWeights& weights, const std::optional<Shape>& image,
                    bool strict, const std::string& where) {
-  const NamedTensors adopted = adopt(match, weights, image, strict, where);
+  if (strict) check_fits(match, where);
   Graph graph = make(*match.net, image, match.classes);
+  const std::vector<Alias> aliases = aliases_of(match.net->name);
+  const Alias* alias = alias_of(match, aliases);
+  if (alias && alias->batch_norm_eps) graph = rebuilt(graph, {.batch_norm_eps = alias->batch_norm_eps});
+  take(match, graph, weights, [&](const Param& param) {
+    return graph.params()[static_cast<std::size_t>(&param - graph.params().data())].value.data();
+  });
   if (!match.cut.empty()) graph.cut_after(match.cut);
-  for (Param& param : graph.params())
-    if (const NamedTensor* tensor = find_tensor(adopted, param.name))
-      std::ranges::copy(tensor->value.data(), param.value.data().begin());
   return graph;
 }
 
