@@ -63,7 +63,7 @@ class File:
 
         graph = helper.make_graph(self.nodes, self.name, [info("x", self.shape)],
                                   [info(name, None) for name in self.outputs], list(self.tensors.values()))
-        model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", self.opset)], producer_name="enxerto")
+        model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", self.opset)], producer_name="make_onnx_files")
         model.ir_version = 8
         helper.set_model_props(model, {"maker": "make_onnx_files.py"})
         return model

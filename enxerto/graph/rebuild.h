@@ -11,9 +11,9 @@ namespace enxerto {
 const Node& head_of(const Graph& graph);
 
 struct Rebuild {
-  std::optional<Shape> image = std::nullopt;  ///< {c, h, w} of the input; else as it is
-  int classes = 0;                            ///< outputs of the head; 0: as they are
-  bool logits = false;                        ///< without a softmax at the end, as losses want it
+  std::optional<Shape> image = std::nullopt;           ///< {c, h, w} of the input; else as it is
+  int classes = 0;                                     ///< outputs of the head; 0: as they are
+  bool logits = false;                                 ///< without a softmax at the end, as losses want it
   std::optional<float> batch_norm_eps = std::nullopt;  ///< of every batch norm; else as they are
 };
 

@@ -45,6 +45,7 @@ void move_reshape(Call& call) {
   const Sizes from = x.dims();
   Sizes dims = call.opset() < 5 ? call.wholes("shape") : call.constant_wholes(1);
   const bool zero_is_zero = call.whole("allowzero", 0) != 0;
+  constexpr std::int64_t most = std::int64_t{1} << 28;  // two of them multiplied do not overflow
   std::int64_t known = 1;
   std::size_t open = dims.size();
   for (std::size_t i = 0; i < dims.size(); ++i) {
@@ -57,8 +58,8 @@ void move_reshape(Call& call) {
     else if (dims[i] < 0)
       call.fail("has a negative size, or two open ones");
     else
-      known = dims[i] == 0 ? 0 : known * dims[i];
-    if (known > (std::int64_t{1} << 28)) call.fail("makes a value of more than 2^28 numbers");
+      known = dims[i] > most ? dims[i] : known * dims[i];
+    if (known > most) call.fail("makes a value of more than 2^28 numbers");
   }
   if (open < dims.size()) {
     const std::int64_t count = count_of(from);

@@ -5,6 +5,7 @@
 #include <onnx.pb.h>
 
 #include <cstring>
+#include <filesystem>
 
 #include "enxerto/core/error.h"
 #include "enxerto/core/file.h"
@@ -324,6 +325,15 @@ TEST(OnnxFile, AWindowThatCannotBePlacedIsNamed) {
   dilations.add_ints(60000);
   dilations.add_ints(1);
   EXPECT_TRUE(names(refusal(model), {"Conv (node \"c\"", "the window covers"}));
+}
+
+TEST(OnnxHostile, WhatFuzzingFoundIsRefused) {
+  int files = 0;
+  for (const auto& entry : std::filesystem::directory_iterator("tests/files/onnx_hostile")) {
+    ++files;
+    EXPECT_THROW(load_onnx(entry.path()), Error) << entry.path();
+  }
+  EXPECT_GT(files, 0);
 }
 
 }  // namespace

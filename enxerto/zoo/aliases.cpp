@@ -188,8 +188,9 @@ Alias timm_mobilenet_v3(std::string_view net) {
           .normalization = Normalization::imagenet,
           .names = std::move(names),
           .batch_norm_eps = 1e-5f,
-          .doubt = "timm's tf_mobilenetv3 have the same names and sizes, but other padding and eps: weights "
-                   "of those would compute something else here"};
+          .doubt =
+              "timm's tf_mobilenetv3 have the same names and sizes, but other padding and eps: weights "
+              "of those would compute something else here"};
 }
 
 }  // namespace

@@ -32,8 +32,8 @@ struct Pretrained {
 /// network as Keras or ONNX file. Classes: those of the file; the lines of FILE.labels.txt beside it (names,
 /// or ImageNet's wnids); of a network with 1,000 outputs ImageNet's; CIFAR-10's of a net that is made for it;
 /// else "class 0" and so on.Throws Error that names the file: usage where an option contradicts the file;
-/// unsupported where the net has to be named, with the nearest ones; corrupt that lists all tensors which do not fit;
-/// and what the readers throw.
+/// unsupported where the net has to be named, with the nearest ones; corrupt that lists all tensors which do
+/// not fit; and what the readers throw.
 Pretrained load_pretrained(const std::filesystem::path& path, const PretrainedOptions& options = {});
 
 /// The file that MODEL means: itself where it exists, or the checked file in the cache for the name of a net,

@@ -90,9 +90,8 @@ std::string trunk_end(const Graph& graph, const Index& index, const Alias* alias
   std::size_t end = 0, params_before_end = 0;
   for (std::size_t i = 0; i < graph.nodes().size(); ++i) {
     const Node& node = graph.nodes()[i];
-    whole[i] = !lacking.contains(node.name) && std::ranges::all_of(node.inputs, [&](NodeId id) {
-      return whole[at(id)];
-    });
+    whole[i] = !lacking.contains(node.name) &&
+               std::ranges::all_of(node.inputs, [&](NodeId id) { return whole[at(id)]; });
     if (!whole[i]) break;  // what stands behind it in the graph would only be a branch of something
     end = i;
     params_before_end += node.params.size();
@@ -234,17 +233,17 @@ template <class Place>
 void take(const Match& match, const Graph& graph, const ConventionalWeights& weights, Place place) {
   const std::vector<Alias> aliases = aliases_of(match.net->name);
   const Index index = index_of(weights.tensors);
-  for_each_param(
-      graph, index, alias_of(match, aliases),
-      [&](const Node& node, const Param& param, const NamedTensor* tensor) {
-        if (!tensor || !holds(*tensor, param.spec)) return;
-        const std::span<float> values = place(param);
-        std::ranges::copy(tensor->value.data(), values.begin());
-        // What was a convolution over all pixels has been put in our order already.
-        if (weights.convention == Convention::keras && std::holds_alternative<Linear>(node.layer) &&
-            param.spec.role == Role::weight && tensor->dims.size() == 2)
-          reorder_columns(values, param.spec.shape.n, flattened_shape(graph, node));
-      });
+  for_each_param(graph, index, alias_of(match, aliases),
+                 [&](const Node& node, const Param& param, const NamedTensor* tensor) {
+                   if (!tensor || !holds(*tensor, param.spec)) return;
+                   const std::span<float> values = place(param);
+                   std::ranges::copy(tensor->value.data(), values.begin());
+                   // What was a convolution over all pixels has been put in our order already.
+                   if (weights.convention == Convention::keras &&
+                       std::holds_alternative<Linear>(node.layer) && param.spec.role == Role::weight &&
+                       tensor->dims.size() == 2)
+                     reorder_columns(values, param.spec.shape.n, flattened_shape(graph, node));
+                 });
 }
 
 void check_fits(const Match& match, const std::string& where) {

@@ -40,8 +40,8 @@ std::vector<Match> match_zoo(const ConventionalWeights& weights);
 /// one whose weights are published. One: the weights are its. None: those of no net that we know.
 std::vector<Match> best_of(const std::vector<Match>& matches);
 
-/// The weights under the names and in the shapes of the net's parameters. Copies them. What does not fit is left out where
-/// `strict` is false; else Error{corrupt} that opens with `where` lists it all.
+/// The weights under the names and in the shapes of the net's parameters. Copies them. What does not fit is
+/// left out where `strict` is false; else Error{corrupt} that opens with `where` lists it all.
 NamedTensors adopt(const Match& match, const ConventionalWeights& weights, const std::optional<Shape>& image,
                    bool strict, const std::string& where);
 

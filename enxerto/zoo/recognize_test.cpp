@@ -128,8 +128,8 @@ TEST(Recognizing, GooglenetDoesWithoutItsAuxiliaryHeads) {
   EXPECT_EQ(plain.cut, "");
   ASSERT_FALSE(plain.unused.empty());
   EXPECT_EQ(plain.unused.front(), "aux1.conv.bn.bias");
-  EXPECT_TRUE(std::ranges::all_of(
-      plain.unused, [](const std::string& name) { return name.starts_with("aux"); }));
+  EXPECT_TRUE(
+      std::ranges::all_of(plain.unused, [](const std::string& name) { return name.starts_with("aux"); }));
   // The sizes in torchvision's file.
   const Graph graph = make_net("googlenet_aux");
   EXPECT_EQ(dims_of(graph.find_param("aux1.conv.conv.weight")->spec), (Dims{128, 512, 1, 1}));
@@ -140,8 +140,8 @@ TEST(Recognizing, GooglenetDoesWithoutItsAuxiliaryHeads) {
 
 TEST(Recognizing, ATrunkEndsWhereTheWeightsDo) {
   // All but the last of three linear layers: what they make is kept, without the dropout behind it.
-  const ConventionalWeights file = file_of(
-      make_net("vgg16"), [](const std::string& name) { return !name.starts_with("classifier.6"); });
+  const ConventionalWeights file =
+      file_of(make_net("vgg16"), [](const std::string& name) { return !name.starts_with("classifier.6"); });
   const std::optional<Match> match = recognized(file);
   EXPECT_EQ(name_of(match), "vgg16");
   ASSERT_TRUE(match);

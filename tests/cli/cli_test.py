@@ -491,7 +491,7 @@ class Convert(Case):
     def test_what_cannot_be_converted_is_said(self):
         self.check_error(enxerto("convert", "demo", "demo.h5"), 2, "demo.h5", ".onnx")
         self.check_error(enxerto("convert", "nowhere.pth", "out.onnx"), 3, "nowhere.pth")
-        self.check_error(enxerto("convert", "demo", "nowhere/out.onnx"), 1, "nowhere/out.onnx")
+        self.check_error(enxerto("convert", "demo", "nowhere/out.onnx"), 3, "nowhere/out.onnx")
         self.check_error(enxerto("convert", "demo/model.safetensors", "demo/model.safetensors"), 2, "another name")
         self.check_error(enxerto("convert", "demo", "out.onnx", "--net", "resnet18"), 2, "model file")
         self.check_error(enxerto("predict", "resnet50", "demo/data/test"), 3, "enxerto pull resnet50")
