@@ -18,32 +18,9 @@ import numpy as np
 import torch
 from torch import nn
 
+from hashed import hashed, uniform
+
 FOLDER = pathlib.Path(__file__).resolve().parent.parent / "tests" / "golden"
-GOLDEN_RATIO = np.uint64(0x9E3779B97F4A7C15)
-
-
-def mix64(x):
-    """SplitMix64's finaliser, as enxerto/core/random.h has it."""
-    with np.errstate(over="ignore"):
-        x = x + GOLDEN_RATIO
-        x = (x ^ (x >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-        x = (x ^ (x >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-        return x ^ (x >> np.uint64(31))
-
-
-def hashed(name, count):
-    """Rng(FNV-1a of name).at(0 .. count - 1)."""
-    seed = 0xCBF29CE484222325
-    for byte in name.encode():
-        seed = (seed ^ byte) * 0x100000001B3 % 2**64
-    with np.errstate(over="ignore"):
-        key = mix64(np.array([seed], dtype=np.uint64))[0]
-        return mix64(key + np.arange(count, dtype=np.uint64) * GOLDEN_RATIO)
-
-
-def uniform(name, count):
-    """Float32 in [-1, 1), the same bits on every machine."""
-    return (hashed(name, count) >> np.uint64(40)).astype(np.float32) * np.float32(2.0**-23) - np.float32(1)
 
 
 def value_of(name, shape):
