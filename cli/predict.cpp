@@ -97,7 +97,9 @@ int run_predict(const PredictFlags& flags) {
   std::size_t file_width = 0, class_width = 0;
   for (const Picture& picture : pictures)
     if (picture.error.empty()) file_width = std::max(file_width, columns_of(picture.file));
-  for (const std::string& name : model.classes) class_width = std::max(class_width, columns_of(name));
+  constexpr std::size_t widest = 30;  // ImageNet's names go on and on
+  for (const std::string& name : model.classes)
+    class_width = std::max(class_width, std::min(columns_of(name), widest));
 
   const int batch =
       std::clamp(static_cast<int>(std::min<std::size_t>(pictures.size(), 4096)), 1, flags.batch);

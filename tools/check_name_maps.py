@@ -188,7 +188,7 @@ def save_like_keras2(model, path):
         file.attrs["backend"] = b"tensorflow"
         file.attrs["keras_version"] = b"2.2.4"
         for layer in model.layers:
-            group = file.create_group(layer.name)
+            group = file.require_group(layer.name)
             depthwise = layer.__class__.__name__ == "DepthwiseConv2D"
             named = [(f"{layer.name}/{'depthwise_' if depthwise and weight.name == 'kernel' else ''}{weight.name}:0",
                       weight) for weight in layer.weights]

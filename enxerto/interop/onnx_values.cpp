@@ -207,6 +207,7 @@ ChannelsFirst channels_first(const Sizes& dims, std::size_t axis) {
 Value concatenated(const Call& call, const std::vector<Value>& values, std::size_t axis) {
   if (values.size() == 1) return values[0];
   Sizes dims = values[0].dims();
+  if (axis >= dims.size()) call.fail("its inputs have different numbers of axes");
   bool traced = values[0].is_traced();
   for (std::size_t i = 1; i < values.size(); ++i) {
     Sizes next = values[i].dims();
