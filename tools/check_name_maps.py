@@ -188,7 +188,7 @@ def save_like_keras2(model, path):
         file.attrs["backend"] = b"tensorflow"
         file.attrs["keras_version"] = b"2.2.4"
         for layer in model.layers:
-            group = file.require_group(layer.name)
+            group = file.create_group(layer.name)
             depthwise = layer.__class__.__name__ == "DepthwiseConv2D"
             named = [(f"{layer.name}/{'depthwise_' if depthwise and weight.name == 'kernel' else ''}{weight.name}:0",
                       weight) for weight in layer.weights]
@@ -209,6 +209,8 @@ def early_name(net, name):
         if name in fixed or not name.startswith("conv") or name.count("_") < 3:
             return fixed.get(name, name)
         stage, block, part, kind = name.split("_")
+        if kind not in ("conv", "bn"):
+            return name
         letter = chr(ord("a") + int(block[5:]) - 1)
         return f"{'res' if kind == 'conv' else 'bn'}{stage[4:]}{letter}_{RESNET_BRANCH[part]}"
     if "minimalistic" in net:
