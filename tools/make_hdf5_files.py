@@ -48,6 +48,10 @@ def main():
         f.create_dataset("x", (1 << 20, 1 << 18), "f4", chunks=(1 << 10, 1 << 10), compression="gzip")
     with make("huge_chunks.h5") as f:
         f.create_dataset("x", (1 << 40,), "u1", chunks=(1 << 20,))
+    with make("layer_twice.h5") as f:  # short, and it would cost 50 million names
+        names = np.full(5000, b"a", "S2")
+        f.attrs["layer_names0"] = f.attrs["layer_names1"] = names
+        f.create_group("a").attrs["weight_names0"] = names
     with make("deep.h5") as f:
         group = f
         for _ in range(100):

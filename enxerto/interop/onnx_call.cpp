@@ -105,10 +105,15 @@ const Constant& Call::constant(int i) const {
 Sizes Call::constant_wholes(int i) const {
   const Constant& found = constant(i);
   if (!found.whole && found.count() > 0) fail(text("its input ", i, " should be of integers"));
+  budget().charge(found.count() + 1);  // each node that reads a constant makes a copy
   return found.ints;
 }
 
-std::vector<float> Call::constant_floats(int i) const { return constant(i).as_floats(); }
+std::vector<float> Call::constant_floats(int i) const {
+  const Constant& found = constant(i);
+  budget().charge(found.count() + 1);
+  return found.as_floats();
+}
 
 std::optional<Sizes> Call::axes(std::string_view attribute, int i, std::int64_t since) const {
   if (opset() >= since && has(i)) return constant_wholes(i);

@@ -230,6 +230,7 @@ void fold_where(Call& call) {
 void fold_reduce(Call& call) {
   const Constant& from = call.constant(0);
   if (!from.whole || from.dims.size() > 1) call.refuse("of other constants than a list of integers");
+  call.budget().charge(from.count() + 1);
   std::uint64_t made = call.op() == "ReduceProd" ? 1 : 0;
   for (const std::int64_t x : from.ints) {
     const auto value = static_cast<std::uint64_t>(x);

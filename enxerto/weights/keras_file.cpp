@@ -105,8 +105,12 @@ class LayerGroups {
 
   NamedTensors tensors() {
     NamedTensors made;
-    Names missing;
+    Names missing;  // the first few
+    std::size_t all = 0;
+    std::set<std::string> seen;
     for (const std::string& layer : store_.list(root_, "layer_names")) {
+      // A short list that names one layer again and again would cost its weights each time.
+      if (!seen.insert(layer).second) corrupt(file_, text("it lists the layer ", shown(layer), " twice"));
       const std::string group = below(root_, layer);
       const Names weights = store_.list(group, "weight_names");
       const bool one_layer = is_one_layer(weights);
@@ -114,22 +118,19 @@ class LayerGroups {
         const std::string path = below(group, weight);
         if (store_.has(path))
           made.push_back(store_.take(path, name_of(layer, weight, one_layer)));
-        else
+        else if (++all <= most_shown)
           missing.push_back(shown(path));
       }
     }
-    if (!missing.empty()) {
-      constexpr std::size_t most = 20;
-      const std::size_t all = missing.size();
-      if (all > most) missing.resize(most);
+    if (all > 0)
       corrupt(
           file_,
           text(all, " of the weights that it lists are not there or listed twice: ", join(missing, ", ")));
-    }
     return made;
   }
 
  private:
+  static constexpr std::size_t most_shown = 20;
   static bool is_one_layer(const Names& weights) {
     std::set<std::string> lasts, scopes;
     for (const std::string& weight : weights) {

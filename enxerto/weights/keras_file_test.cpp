@@ -113,6 +113,17 @@ TEST(KerasFile, DamagedArchivesAreErrors) {
   }
 }
 
+TEST(KerasFile, ALayerListedAgainAndAgainIsRefusedAtOnce) {
+  try {
+    load_keras("tests/files/hdf5/layer_twice.h5");
+    FAIL() << "was taken";
+  } catch (const Error& error) {
+    EXPECT_EQ(error.kind(), ErrorKind::corrupt);
+    EXPECT_NE(std::string_view(error.what()).find("the layer \"a\" twice"), std::string_view::npos)
+        << error.what();
+  }
+}
+
 TEST(KerasFile, OtherFilesAreSaidToBeOthers) {
   EXPECT_THROW(parse_keras({}, "empty"), Error);
   try {
