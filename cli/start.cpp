@@ -44,7 +44,8 @@ void copy_rows(const Tensor& from, Tensor& to, const std::vector<std::size_t>& p
 
 StartWeights load_start_weights(const ModelFlags& flags) {
   const std::string file = find_model(flags.path).string();
-  StartWeights weights{.file = file, .tensors = {}, .graph = {}, .preprocess = {}, .classes = {}};
+  StartWeights weights{
+      .file = file, .tensors = {}, .graph = {}, .preprocess = {}, .batch_norm_eps = {}, .classes = {}};
   if (!flags.net.empty() && !holds_network(file)) {
     // Not strictly: another head is what one expects, and apply_start_weights() tells what else does not fit.
     const NetInfo& net = find_net(flags.net);
@@ -58,6 +59,7 @@ StartWeights load_start_weights(const ModelFlags& flags) {
     const Normalization normalization =
         flags.preprocess.empty() ? match.normalization : parse_normalization(flags.preprocess);
     weights.preprocess = preprocess_of(net, normalization);
+    weights.batch_norm_eps = match.batch_norm_eps;
     return weights;
   }
   ModelFlags whole = flags;

@@ -16,7 +16,9 @@ struct StartWeights {
   NamedTensors tensors;                  ///< under the names of the net
   std::optional<Graph> graph;            ///< the file's network, where no net was named
   std::optional<Preprocess> preprocess;  ///< as these weights want it, where that is known
-  std::vector<std::string> classes;      ///< names of the head's outputs, where the file has them
+  std::optional<float>
+      batch_norm_eps;                ///< that the named net needs to compute what it did where it was trained
+  std::vector<std::string> classes;  ///< names of the head's outputs, where the file has them
 };
 
 /// A model file, a run folder, or weights of others; `flags.net` empty: with the network that the file holds

@@ -136,6 +136,7 @@ Graph start_network(const RunConfig& config, const StartWeights* weights, Consol
   const auto classes = static_cast<int>(config.classes.size());
   Graph graph = config.net.empty() ? with_new_head(*weights, image, classes)
                                    : make_net(config.net, {.image = image, .classes = classes});
+  if (weights && weights->batch_norm_eps) graph = rebuilt(graph, {.batch_norm_eps = weights->batch_norm_eps});
   graph.init(parse_init(config.init), Rng(config.training.seed));
   if (weights)
     for (const std::string& note : apply_start_weights(graph, *weights, config.classes)) console.line(note);

@@ -39,6 +39,16 @@ TEST(Rebuild, ChangesClassesAndSizeAndKeepsTheRest) {
   EXPECT_EQ(made.node(made.side_outputs()[0]).name, "aux");
 }
 
+TEST(Rebuild, GivesEveryBatchNormItsEps) {
+  Graph graph;
+  graph.add("bn", BatchNorm{.eps = 1e-3f}, {graph.input({1, 2, 4, 4})});
+  graph.params()[0].value.data()[1] = 7;
+  const Graph made = rebuilt(graph, {.batch_norm_eps = 1e-5f});
+  EXPECT_EQ(std::get<BatchNorm>(made.nodes()[1].layer).eps, 1e-5f);
+  EXPECT_EQ(made.params()[0].value.data()[1], 7);
+  EXPECT_EQ(std::get<BatchNorm>(rebuilt(graph, {}).nodes()[1].layer).eps, 1e-3f);
+}
+
 TEST(Rebuild, RefusesWhatCannotBe) {
   Graph fixed;
   fixed.add("fc", Linear{.out = 2}, {fixed.input({1, 1, 4, 4})});

@@ -109,7 +109,8 @@ Match match(const NetInfo& net, const Graph& usual, const Index& index, const Al
             const std::optional<Shape>& image) {
   Match made;
   made.net = &net;
-  if (alias) made.program = alias->program, made.doubt = alias->doubt;
+  if (alias)
+    made.program = alias->program, made.doubt = alias->doubt, made.batch_norm_eps = alias->batch_norm_eps;
   made.normalization = alias ? alias->normalization : net.normalization;
   made.classes = classes_in(usual, index, alias, net.classes);
   Graph other;
@@ -271,9 +272,7 @@ Graph make_matched(const Match& match, const ConventionalWeights& weights, const
                    bool strict, const std::string& where) {
   if (strict) check_fits(match, where);
   Graph graph = make(*match.net, image, match.classes);
-  const std::vector<Alias> aliases = aliases_of(match.net->name);
-  const Alias* alias = alias_of(match, aliases);
-  if (alias && alias->batch_norm_eps) graph = rebuilt(graph, {.batch_norm_eps = alias->batch_norm_eps});
+  if (match.batch_norm_eps) graph = rebuilt(graph, {.batch_norm_eps = match.batch_norm_eps});
   take(match, graph, weights, [&](const Param& param) {
     return graph.params()[static_cast<std::size_t>(&param - graph.params().data())].value.data();
   });

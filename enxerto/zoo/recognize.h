@@ -15,10 +15,11 @@ namespace enxerto {
 /// How weights fit one net under one program's names for it.
 struct Match {
   const NetInfo* net = nullptr;
-  std::string program;          ///< whose names they are; empty: the net's own
-  Normalization normalization;  ///< the net's, or that of this program's weights
-  std::string_view doubt = "";  ///< what names and sizes cannot tell, for people
-  int classes = 0;              ///< outputs that the weights have
+  std::string program;                       ///< whose names they are; empty: the net's own
+  Normalization normalization;               ///< the net's, or that of this program's weights
+  std::string_view doubt = "";               ///< what names and sizes cannot tell, for people
+  std::optional<float> batch_norm_eps = {};  ///< of this program's batch norms, where it is not the net's
+  int classes = 0;                           ///< outputs that the weights have
   std::string cut;  ///< the node after which the net is cut since the weights hold no more; empty: whole
   int fitting = 0;  ///< tensors that fit
   std::vector<std::string> unused;    ///< what the file has beside them and the net can do without
