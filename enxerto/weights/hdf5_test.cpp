@@ -112,6 +112,11 @@ TEST(Hdf5, AChildThatGoesWrongIsAnErrorThatNamesTheFile) {
 }
 
 TEST(Hdf5, SeveralThreadsReadAtOnce) {
+#ifdef __SANITIZE_ADDRESS__
+  // The C library puts the locks of its malloc in order at fork(); the sanitizer's allocator (gcc 12) does
+  // not, and a child made while another thread allocates may wait for ever. Its parent's patience ends that.
+  GTEST_SKIP() << "AddressSanitizer's allocator does not survive fork() beside other threads";
+#endif
   const Bytes bytes = sample();
   const std::size_t arrays = parse_hdf5(bytes, "some.h5").arrays.size();
   std::vector<std::thread> threads;
