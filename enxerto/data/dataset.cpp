@@ -31,7 +31,9 @@ FileDataset::FileDataset(std::vector<std::string> paths, std::vector<std::int32_
   ensure_labels(labels_, classes_);
 }
 
-Sample FileDataset::get(std::int64_t index) const { return {load_image(name(index)), label(index)}; }
+Sample FileDataset::get(std::int64_t index, const DecodeOptions& options) const {
+  return {load_image(name(index), options), label(index)};
+}
 
 MemoryDataset::MemoryDataset(PictureBlock block, std::vector<std::int32_t> labels,
                              std::vector<std::string> classes)
@@ -42,7 +44,7 @@ MemoryDataset::MemoryDataset(PictureBlock block, std::vector<std::int32_t> label
   ensure_labels(labels_, classes_);
 }
 
-Sample MemoryDataset::get(std::int64_t index) const {
+Sample MemoryDataset::get(std::int64_t index, const DecodeOptions&) const {
   Sample sample{Image(block_.height, block_.width, block_.channels), label(index)};
   const std::size_t bytes = block_.picture_bytes();
   std::copy_n(block_.pixels.data() + static_cast<std::size_t>(index) * bytes, bytes,

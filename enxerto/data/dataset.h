@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "enxerto/image/decode.h"
 #include "enxerto/image/image.h"
 
 namespace enxerto {
@@ -25,8 +26,9 @@ class Dataset {
  public:
   virtual ~Dataset() = default;
   virtual std::int64_t size() const = 0;
-  /// Decodes; index in [0, size()). Throws Error that names the file where it is bad.
-  virtual Sample get(std::int64_t index) const = 0;
+  /// Decodes; index in [0, size()). Throws Error that names the file where it is bad. A dataset that makes
+  /// its pictures some other way may pass over `options` and never call `choose`: all of the picture comes.
+  virtual Sample get(std::int64_t index, const DecodeOptions& options = {}) const = 0;
   virtual std::int32_t label(std::int64_t index) const = 0;  ///< without decoding
   /// For people: the path of the file, or "file#17" for picture 17 of a file that holds many.
   virtual std::string name(std::int64_t index) const = 0;
@@ -43,7 +45,7 @@ class FileDataset final : public Dataset {
   FileDataset(std::vector<std::string> paths, std::vector<std::int32_t> labels,
               std::vector<std::string> classes);
   std::int64_t size() const override { return static_cast<std::int64_t>(paths_.size()); }
-  Sample get(std::int64_t index) const override;
+  Sample get(std::int64_t index, const DecodeOptions& options = {}) const override;
   std::int32_t label(std::int64_t index) const override { return labels_[static_cast<std::size_t>(index)]; }
   std::string name(std::int64_t index) const override { return paths_[static_cast<std::size_t>(index)]; }
   std::span<const std::string> classes() const override { return classes_; }
@@ -74,7 +76,7 @@ class MemoryDataset final : public Dataset {
  public:
   MemoryDataset(PictureBlock block, std::vector<std::int32_t> labels, std::vector<std::string> classes);
   std::int64_t size() const override { return static_cast<std::int64_t>(labels_.size()); }
-  Sample get(std::int64_t index) const override;
+  Sample get(std::int64_t index, const DecodeOptions& options = {}) const override;
   std::int32_t label(std::int64_t index) const override { return labels_[static_cast<std::size_t>(index)]; }
   std::string name(std::int64_t index) const override;
   std::span<const std::string> classes() const override { return classes_; }
@@ -90,7 +92,9 @@ class Subset final : public Dataset {
  public:
   Subset(std::shared_ptr<const Dataset> all, std::vector<std::int64_t> indices);
   std::int64_t size() const override { return static_cast<std::int64_t>(indices_.size()); }
-  Sample get(std::int64_t index) const override { return all_->get(at(index)); }
+  Sample get(std::int64_t index, const DecodeOptions& options = {}) const override {
+    return all_->get(at(index), options);
+  }
   std::int32_t label(std::int64_t index) const override { return all_->label(at(index)); }
   std::string name(std::int64_t index) const override { return all_->name(at(index)); }
   std::span<const std::string> classes() const override { return all_->classes(); }

@@ -20,6 +20,9 @@ using Json = nlohmann::json;
 constexpr int max_input_side = 16384;
 constexpr std::array fits{std::pair{Fit::crop, "crop"}, std::pair{Fit::pad, "pad"},
                           std::pair{Fit::squash, "squash"}};
+constexpr std::array filters{std::pair{Filter::bilinear, "bilinear"}, std::pair{Filter::bicubic, "bicubic"},
+                             std::pair{Filter::lanczos, "lanczos"}};
+constexpr std::array decodes{std::pair{Decode::exact, "exact"}, std::pair{Decode::fast, "fast"}};
 constexpr std::array orders{std::pair{ChannelOrder::rgb, "rgb"}, std::pair{ChannelOrder::bgr, "bgr"}};
 
 struct Convention {
@@ -68,6 +71,16 @@ const char* name_of(const Names& names, Value value) {
   for (const auto& [named, name] : names)
     if (named == value) return name;
   throw std::logic_error("an enumerator without a name");
+}
+
+template <class Names>
+auto parse_name(const Names& names, const char* what, std::string_view name) {
+  std::vector<std::string> known;
+  for (const auto& [value, each] : names) {
+    if (name == each) return value;
+    known.emplace_back(each);
+  }
+  throw Error(ErrorKind::usage, text("there is no ", what, " \"", name, "\"; there are ", join(known, ", ")));
 }
 
 void require(bool kept, const std::string& wrong) {
@@ -215,6 +228,10 @@ Normalization parse_normalization(std::string_view name) {
                                      join(normalization_names(), ", ")));
 }
 
+Fit parse_fit(std::string_view name) { return parse_name(fits, "fit", name); }
+Filter parse_filter(std::string_view name) { return parse_name(filters, "filter", name); }
+Decode parse_decode(std::string_view name) { return parse_name(decodes, "way to decode", name); }
+
 std::string_view normalization_name(Normalization normalization) { return convention_of(normalization).name; }
 
 std::vector<std::string> normalization_names() {
@@ -263,6 +280,8 @@ nlohmann::json Preprocess::to_json() const {
           {"fit", name_of(fits, fit)},
           {"crop_fraction", crop_fraction},
           {"pad_value", pad_value},
+          {"filter", name_of(filters, filter)},
+          {"decode", name_of(decodes, decode)},
           {"order", name_of(orders, order)},
           {"scale", scale},
           {"mean", mean},
@@ -270,9 +289,9 @@ nlohmann::json Preprocess::to_json() const {
 }
 
 Preprocess Preprocess::from_json(const nlohmann::json& json) {
-  const Reader in(
-      json, "preprocessing",
-      {"height", "width", "channels", "fit", "crop_fraction", "pad_value", "order", "scale", "mean", "std"});
+  const Reader in(json, "preprocessing",
+                  {"height", "width", "channels", "fit", "crop_fraction", "pad_value", "filter", "decode",
+                   "order", "scale", "mean", "std"});
   Preprocess out;
   out.height = in.integer("height");
   out.width = in.integer("width");
@@ -280,6 +299,9 @@ Preprocess Preprocess::from_json(const nlohmann::json& json) {
   out.fit = in.choice("fit", fits);
   out.crop_fraction = in.number("crop_fraction");
   out.pad_value = in.integer("pad_value");
+  // Models of before there was a choice have neither.
+  if (in.has("filter")) out.filter = in.choice("filter", filters);
+  if (in.has("decode")) out.decode = in.choice("decode", decodes);
   out.order = in.choice("order", orders);
   out.scale = in.number("scale");
   out.mean = in.numbers("mean");
@@ -364,6 +386,8 @@ std::string format_preprocess(const Preprocess& p) {
   };
   const char* colours = p.channels == 1 ? "grey" : p.order == ChannelOrder::rgb ? "RGB" : "BGR";
   const std::string scale = p.scale == 1 ? "x" : p.scale == 1.0 / 255 ? "x/255" : text("x*", p.scale);
+  if (p.filter != Filter::bilinear) fit += text(", ", name_of(filters, p.filter));
+  if (p.decode == Decode::fast) fit += ", decoded fast";
   return text(p.width, "x", p.height, " ", colours, ", ", fit, ", ", scale, ", mean ", list(p.mean), ", std ",
               list(p.std));
 }

@@ -10,6 +10,7 @@
 
 #include "enxerto/core/random.h"
 #include "enxerto/image/image.h"
+#include "enxerto/image/resize.h"
 #include "enxerto/tensor/shape.h"
 
 namespace enxerto {
@@ -21,6 +22,11 @@ enum class Fit {
   squash,  ///< is resized to the input's sides, whatever that does to its proportions
 };
 enum class ChannelOrder { rgb, bgr };
+/// How picture files are decoded.
+enum class Decode {
+  exact,  ///< every pixel; what published accuracies were measured with
+  fast,   ///< reduced by the decoder where the fitted picture is still smaller: other pixels, nearly the same
+};
 
 /// How the pixels of a picture become numbers: the conventions that weights were trained with.
 enum class Normalization {
@@ -36,6 +42,12 @@ Normalization parse_normalization(std::string_view name);
 std::string_view normalization_name(Normalization normalization);
 /// The names, for help texts.
 std::vector<std::string> normalization_names();
+
+/// By name: "crop", "pad", "squash"; "bilinear", "bicubic", "lanczos"; "exact", "fast". Error{usage} lists
+/// what there is.
+Fit parse_fit(std::string_view name);
+Filter parse_filter(std::string_view name);
+Decode parse_decode(std::string_view name);
 
 /// Changes to the pictures that a network is trained on. The default is none.
 struct Augment {
@@ -60,6 +72,8 @@ struct Preprocess {
   /// For Fit::crop: the part of each side that is cut out; 0.875 with 224 resizes the short side to 256.
   double crop_fraction = 1;
   int pad_value = 0;  ///< 0..255, of every channel
+  Filter filter = Filter::bilinear;
+  Decode decode = Decode::exact;
   ChannelOrder order = ChannelOrder::rgb;
   double scale = 1.0 / 255;
   std::vector<double> mean{0, 0, 0}, std{1, 1, 1};  ///< one for each channel, in `order`

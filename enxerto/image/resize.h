@@ -10,6 +10,13 @@ struct Box {
   double left = 0, top = 0, right = 0, bottom = 0;
 };
 
+/// Kernels as Pillow has them, antialiased: their support grows with the reduction.
+enum class Filter {
+  bilinear,  ///< a triangle
+  bicubic,   ///< Keys's cubic with a = -0.5
+  lanczos,   ///< a sinc windowed by a sinc, three lobes
+};
+
 /// Bilinear and antialiased: a separable triangle filter whose support grows with the reduction, rows
 /// first, rounded to 8 bits between the passes. Equal to Pillow's resize(BILINEAR), bit for bit.
 Image resize(const Image& image, int width, int height);

@@ -118,7 +118,7 @@ class Flipped final : public Dataset {
  public:
   explicit Flipped(std::shared_ptr<const Dataset> data) : data_(std::move(data)) {}
   std::int64_t size() const override { return data_->size(); }
-  Sample get(std::int64_t index) const override {
+  Sample get(std::int64_t index, const DecodeOptions& = {}) const override {
     Sample sample = data_->get(index);
     sample.label = label(index);
     return sample;
