@@ -114,7 +114,8 @@ Part read_split(const fs::path& folder, Parts& parts) {
     walk(class_folder, found);
     if (found.pictures.empty())
       parts.notes.push_back(text(class_folder.string(), ": has no pictures, so it is no class"));
-    for (const std::string& path : found.pictures) files.push_back({path, class_folder.filename().string()});
+    for (const std::string& path : found.pictures)
+      files.push_back({path, {class_folder.filename().string()}});
   }
   note(folder.string(), beside, "picture lies beside the class folders and is not used",
        "pictures lie beside the class folders and are not used", parts);
