@@ -7,7 +7,7 @@
 namespace enxerto {
 namespace {
 
-using Pairs = std::vector<std::pair<std::int64_t, std::int64_t>>;
+using Pairs = std::vector<NearPair>;
 
 /// So many neighbours in the order of names (or of times) are compared with each picture, so that a thousand
 /// folders with a 001.jpg each do not make a million comparisons.
@@ -27,7 +27,8 @@ void compare_neighbours(const std::vector<std::int64_t>& order, const Reaches& r
       if (a.flat || b.flat) continue;
       const Likeness alike = likeness(a, b, 0);
       if (alike.whole >= rule.whole && alike.detail >= rule.detail && alike.colour <= rule.colour)
-        pairs.push_back(std::minmax(order[i], order[k]));
+        pairs.push_back(
+            {.a = std::min(order[i], order[k]), .b = std::max(order[i], order[k]), .alike = alike});
     }
 }
 
@@ -85,8 +86,9 @@ Pairs find_bursts(const Examination& examined, const BurstRule& rule) {
                at(b).taken->second - at(a).taken->second <= rule.seconds;
       },
       examined, rule, pairs);
-  std::sort(pairs.begin(), pairs.end());
-  pairs.erase(std::unique(pairs.begin(), pairs.end()), pairs.end());
+  const auto key = [](const NearPair& pair) { return std::pair(pair.a, pair.b); };
+  std::ranges::sort(pairs, {}, key);
+  pairs.erase(std::ranges::unique(pairs, {}, key).begin(), pairs.end());
   return pairs;
 }
 

@@ -4,10 +4,10 @@
 #include <cstdint>
 #include <string>
 #include <string_view>
-#include <utility>
 #include <vector>
 
 #include "enxerto/doctor/examine.h"
+#include "enxerto/doctor/near.h"
 
 namespace enxerto {
 
@@ -20,13 +20,13 @@ namespace enxerto {
 struct BurstRule {
   std::int64_t number_distance = 2;
   std::int64_t seconds = 5;
-  double whole = 0.85, detail = 0.25;  ///< least correlations for "roughly alike"
+  double whole = 0.85, detail = 0.45;  ///< least correlations for "roughly alike"
   double colour = 16;                  ///< most difference, in levels
 };
 
-/// Pairs that join the pictures of each burst, sorted. Costs a comparison or a few for each picture.
-std::vector<std::pair<std::int64_t, std::int64_t>> find_bursts(const Examination& examined,
-                                                               const BurstRule& rule);
+/// Pairs that join the pictures of each burst, sorted by a, then b. Costs a comparison or a few for each
+/// picture.
+std::vector<NearPair> find_bursts(const Examination& examined, const BurstRule& rule);
 
 /// A name's stem with its last number taken out: "clip_frame001" is {"clip_frame*", 1}; -1 where it has none.
 struct NumberedName {

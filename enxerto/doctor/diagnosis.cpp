@@ -104,7 +104,8 @@ void find_groups(const Examination& examined, const DoctorRules& rules, int thre
   out.near = beyond(near, exact);
 
   UnionFind related = near;
-  for (const auto& [a, b] : find_bursts(examined, rules.burst)) related.join(a, b);
+  for (const NearPair& pair : find_bursts(examined, rules.burst))
+    if (related.join(pair.a, pair.b)) out.burst_pairs.push_back(pair);
   out.bursts = beyond(related, near);
   out.related = related.groups();
 

@@ -35,12 +35,13 @@ struct ClassCount {
 struct Diagnosis {
   std::vector<std::int64_t> unreadable;
   std::vector<std::int64_t>
-      wrong_extension;               ///< the content is a picture of another format than the name says
-  std::vector<Group> exact;          ///< the same bytes, or the same pixels decoded
-  std::vector<Group> near;           ///< show the same, not all exactly; exact copies of members included
-  std::vector<NearPair> near_pairs;  ///< that join them
-  std::vector<Group> bursts;         ///< one scene shortly after another, beyond near duplicates
-  std::vector<Group> across_splits;  ///< of `exact` and `near`: in more than one split
+      wrong_extension;                ///< the content is a picture of another format than the name says
+  std::vector<Group> exact;           ///< the same bytes, or the same pixels decoded
+  std::vector<Group> near;            ///< show the same, not all exactly; exact copies of members included
+  std::vector<NearPair> near_pairs;   ///< that join them
+  std::vector<Group> bursts;          ///< one scene shortly after another, beyond near duplicates
+  std::vector<NearPair> burst_pairs;  ///< that join them
+  std::vector<Group> across_splits;   ///< of `exact` and `near`: in more than one split
   std::vector<Group> bursts_across_splits;  ///< of `bursts`
   std::vector<Group> conflicting;           ///< of `exact` and `near`: with different labels
   std::vector<Group> related;               ///< all of these joined: what a split must not part

@@ -102,6 +102,7 @@ Json to_json(const Examination& examined, const Diagnosis& diagnosis) {
           {"exact_duplicates", names_of(examined, diagnosis.exact)},
           {"near_duplicates", names_of(examined, diagnosis.near)},
           {"near_pairs", pairs_of(examined, diagnosis.near_pairs)},
+          {"burst_pairs", pairs_of(examined, diagnosis.burst_pairs)},
           {"bursts", names_of(examined, diagnosis.bursts)},
           {"across_splits", names_of(examined, diagnosis.across_splits)},
           {"bursts_across_splits", names_of(examined, diagnosis.bursts_across_splits)},

@@ -22,7 +22,8 @@ void examine_file(Picture& picture, Look& look) {
   picture.digest = digest_of(bytes);
   picture.format = picture_format(bytes);
   if (picture.format == PictureFormat::jpeg) picture.taken = find_taken(bytes);
-  DecodeOptions options{.least_width = decoded_side, .least_height = decoded_side};
+  DecodeOptions options;
+  options.least_width = options.least_height = decoded_side;
   options.choose = [&](int width, int height, DecodeOptions&) {
     picture.width = width;
     picture.height = height;
