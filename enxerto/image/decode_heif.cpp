@@ -99,7 +99,7 @@ Picture decode(PictureFormat format, const heif_image_handle* handle, bool has_a
 Image copy(const heif_image* picture, PictureFormat format, int channels, bool is_deep) {
   const int width = heif_image_get_width(picture, heif_channel_interleaved);
   const int height = heif_image_get_height(picture, heif_channel_interleaved);
-  if (width <= 0 || height <= 0) fail(format, "it has no pixels");
+  check_pixels(width, height, max_pixels);  // what the codec says, not the container
   int step = 0;
   const std::uint8_t* rows = heif_image_get_plane_readonly(picture, heif_channel_interleaved, &step);
   if (!rows) fail(format, "it has no pixels");
