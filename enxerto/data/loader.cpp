@@ -44,7 +44,7 @@ class Loader::Pipeline {
     picture_size_ = static_cast<std::size_t>(shape_.size());
     shape_.n = config_.batch;
     ring_.resize(config_.workers > 0 ? static_cast<std::size_t>(config_.prefetch) : 1);
-    if (config_.augment.min_area == 1 && total > 0 &&
+    if (!config_.augment.needs_whole_picture() && total > 0 &&
         static_cast<std::int64_t>(picture_size_) <= config_.cache_bytes / total) {
       // Not zeroed, so that memory is taken only as pictures come.
       cache_.reset(new std::uint8_t[picture_size_ * order_.size()]);

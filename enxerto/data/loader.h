@@ -6,6 +6,7 @@
 #include <optional>
 #include <vector>
 
+#include "enxerto/data/augment.h"
 #include "enxerto/data/dataset.h"
 #include "enxerto/data/preprocess.h"
 #include "enxerto/tensor/tensor.h"
@@ -22,7 +23,7 @@ struct LoaderConfig {
   Preprocess preprocess;
   Augment augment;
   /// Fitted pictures (a byte a value) are kept in memory where all of them fit into this; the bits are
-  /// the same. Not with Augment::min_area, which needs all of the picture.
+  /// the same. Not where Augment::needs_whole_picture().
   std::int64_t cache_bytes = std::int64_t{256} << 20;
 };
 
