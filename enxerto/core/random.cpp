@@ -32,6 +32,7 @@ double Rng::gamma(double shape) { return std::exp(log_gamma(shape)); }
 
 double Rng::beta(double a, double b) {
   const double log_x = log_gamma(a), log_y = log_gamma(b);
+  if (log_x == log_y) return 0.5;  // both may be minus infinity
   return 1 / (1 + std::exp(log_y - log_x));
 }
 
