@@ -3,13 +3,14 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
-#include <initializer_list>
 #include <nlohmann/json.hpp>
 #include <string_view>
 #include <utility>
 
 #include "enxerto/core/error.h"
 #include "enxerto/core/text.h"
+#include "enxerto/data/augment.h"
+#include "enxerto/data/json_fields.h"
 #include "enxerto/image/resize.h"
 
 namespace enxerto {
@@ -63,76 +64,6 @@ std::vector<double> for_channels(const std::array<double, 3>& values, int channe
   return std::vector<double>(static_cast<std::size_t>(channels), average);
 }
 
-template <class Names, class Value>
-const char* name_of(const Names& names, Value value) {
-  for (const auto& [named, name] : names)
-    if (named == value) return name;
-  throw std::logic_error("an enumerator without a name");
-}
-
-void require(bool kept, const std::string& wrong) {
-  if (!kept) throw Error(ErrorKind::usage, wrong);
-}
-
-/// Reads fields with their types checked; what is left over is an error.
-class Reader {
- public:
-  Reader(const Json& json, const char* what, std::initializer_list<std::string_view> known)
-      : json_(json), what_(what) {
-    if (!json.is_object()) fail("is not an object");
-    for (const auto& [key, value] : json.items())
-      if (std::find(known.begin(), known.end(), key) == known.end())
-        fail(text("has an unknown key, \"", key, "\""));
-  }
-  [[noreturn]] void fail(const std::string& wrong) const {
-    throw Error(ErrorKind::corrupt, text(what_, ": ", wrong));
-  }
-  bool has(const char* key) const { return json_.contains(key); }
-  const Json& at(const char* key) const {
-    if (!has(key)) fail(text("has no key \"", key, "\""));
-    return json_.at(key);
-  }
-  double number(const char* key) const {
-    if (!at(key).is_number()) fail(text("\"", key, "\" is not a number"));
-    return at(key).get<double>();
-  }
-  int integer(const char* key) const {
-    const double value = number(key);
-    if (!at(key).is_number_integer() || std::abs(value) > 1e6) fail(text("\"", key, "\" makes no sense"));
-    return static_cast<int>(value);
-  }
-  std::vector<double> numbers(const char* key) const {
-    const Json& list = at(key);
-    if (!list.is_array() || list.size() > 4) fail(text("\"", key, "\" is not a list of numbers"));
-    std::vector<double> out;
-    for (const Json& value : list) {
-      if (!value.is_number()) fail(text("\"", key, "\" is not a list of numbers"));
-      out.push_back(value.get<double>());
-    }
-    return out;
-  }
-  template <class Names>
-  auto choice(const char* key, const Names& names) const {
-    for (const auto& [value, name] : names)
-      if (at(key) == name) return value;
-    fail(text("\"", key, "\" is ", at(key).dump(), ", which we do not know"));
-  }
-  /// The value's own check, as an error in a file.
-  template <class Value>
-  Value checked(Value value) const {
-    try {
-      value.check();
-    } catch (const Error& error) {
-      fail(error.what());
-    }
-    return value;
-  }
-
- private:
-  const Json& json_;
-  const char* what_;
-};
-
 Image padded(const Image& image, int width, int height, int value) {
   Image out(height, width, image.channels);
   std::fill(out.pixels.begin(), out.pixels.end(), static_cast<std::uint8_t>(value));
@@ -156,57 +87,7 @@ std::pair<std::int64_t, std::int64_t> keep_proportions(const Image& image, int w
   return {bounded(w * height / h, width), height};
 }
 
-/// Ten tries to find a part of random area and proportions that lies in the picture (Szegedy et al. 2015,
-/// the numbers as in torchvision); else all of it.
-Box random_part(const Image& image, double min_area, Rng& rng) {
-  const double w = image.width, h = image.height;
-  for (int attempt = 0; attempt < 10; ++attempt) {
-    const double area = w * h * (min_area + (1 - min_area) * rng.uniform());
-    const double log_ratio = std::log(4.0 / 3.0) * (2.0 * rng.uniform() - 1.0);
-    const double part_w = std::round(std::sqrt(area * std::exp(log_ratio)));
-    const double part_h = std::round(std::sqrt(area * std::exp(-log_ratio)));
-    if (part_w < 1 || part_h < 1 || part_w > w || part_h > h) continue;
-    const auto left = static_cast<double>(rng.below(static_cast<std::uint64_t>(w - part_w) + 1));
-    const auto top = static_cast<double>(rng.below(static_cast<std::uint64_t>(h - part_h) + 1));
-    return {left, top, left + part_w, top + part_h};
-  }
-  return {0, 0, w, h};
-}
-
-/// Pixel (x, y) comes from (x + dx, y + dy); from outside comes `value`.
-Image shifted(const Image& image, int dx, int dy, int value) {
-  Image out(image.height, image.width, image.channels);
-  std::fill(out.pixels.begin(), out.pixels.end(), static_cast<std::uint8_t>(value));
-  const int first_x = std::max(0, -dx), last_x = std::min(image.width, image.width - dx);
-  if (first_x >= last_x) return out;
-  for (int y = std::max(0, -dy); y < std::min(image.height, image.height - dy); ++y)
-    std::copy_n(image.row(y + dy) + static_cast<std::ptrdiff_t>(first_x + dx) * image.channels,
-                (last_x - first_x) * image.channels,
-                out.row(y) + static_cast<std::ptrdiff_t>(first_x) * image.channels);
-  return out;
-}
-
 }  // namespace
-
-void Augment::check() const {
-  require(flip >= 0 && flip <= 1, text("flip has to lie in 0..1, not ", flip));
-  require(shift_px >= 0 && shift_px <= max_input_side,
-          text("shift_px has to lie in 0..", max_input_side, ", not ", shift_px));
-  require(min_area > 0 && min_area <= 1, text("min_area has to be above 0 and at most 1, not ", min_area));
-}
-
-nlohmann::json Augment::to_json() const {
-  return {{"flip", flip}, {"shift_px", shift_px}, {"min_area", min_area}};
-}
-
-Augment Augment::from_json(const nlohmann::json& json) {
-  const Reader in(json, "augmentation", {"flip", "shift_px", "min_area"});
-  Augment out;
-  if (in.has("flip")) out.flip = in.number("flip");
-  if (in.has("shift_px")) out.shift_px = in.integer("shift_px");
-  if (in.has("min_area")) out.min_area = in.number("min_area");
-  return in.checked(out);
-}
 
 Normalization parse_normalization(std::string_view name) {
   for (const Convention& each : conventions)
@@ -270,7 +151,7 @@ nlohmann::json Preprocess::to_json() const {
 }
 
 Preprocess Preprocess::from_json(const nlohmann::json& json) {
-  const Reader in(
+  const JsonFields in(
       json, "preprocessing",
       {"height", "width", "channels", "fit", "crop_fraction", "pad_value", "order", "scale", "mean", "std"});
   Preprocess out;
@@ -308,24 +189,11 @@ Image Preprocess::fitted(const Image& image) const {
 
 Image Preprocess::fitted(const Image& image, const Augment& augment, Rng& rng) const {
   if (augment.min_area < 1) {
-    const Box part = random_part(image, augment.min_area, rng);
+    const Box part = random_part(image.width, image.height, augment.min_area, rng);
     return augment_fitted(with_channels(resize(image, part, width, height), channels), augment, pad_value,
                           rng);
   }
   return augment_fitted(fitted(image), augment, pad_value, rng);
-}
-
-Image augment_fitted(Image image, const Augment& augment, int pad_value, Rng& rng) {
-  if (augment.shift_px > 0) {
-    const auto draw = [&] {
-      return static_cast<int>(rng.below(2 * static_cast<std::uint64_t>(augment.shift_px) + 1)) -
-             augment.shift_px;
-    };
-    const int dx = draw(), dy = draw();
-    image = shifted(image, dx, dy, pad_value);
-  }
-  if (augment.flip > 0 && rng.uniform() < augment.flip) image = flip_horizontal(image);
-  return image;
 }
 
 void Preprocess::normalize(const Image& fitted_image, std::span<float> chw) const {
@@ -366,14 +234,6 @@ std::string format_preprocess(const Preprocess& p) {
   const std::string scale = p.scale == 1 ? "x" : p.scale == 1.0 / 255 ? "x/255" : text("x*", p.scale);
   return text(p.width, "x", p.height, " ", colours, ", ", fit, ", ", scale, ", mean ", list(p.mean), ", std ",
               list(p.std));
-}
-
-std::string format_augment(const Augment& augment) {
-  std::vector<std::string> parts;
-  if (augment.flip > 0) parts.push_back(text("flip ", augment.flip));
-  if (augment.shift_px > 0) parts.push_back(text("shift ", augment.shift_px, " px"));
-  if (augment.min_area < 1) parts.push_back(text("area from ", augment.min_area));
-  return parts.empty() ? "none" : join(parts, ", ");
 }
 
 }  // namespace enxerto

@@ -14,6 +14,8 @@
 
 namespace enxerto {
 
+struct Augment;
+
 /// How a picture of another shape is made to fit.
 enum class Fit {
   crop,    ///< covers the input, keeping its proportions; the middle is cut out
@@ -36,20 +38,6 @@ Normalization parse_normalization(std::string_view name);
 std::string_view normalization_name(Normalization normalization);
 /// The names, for help texts.
 std::vector<std::string> normalization_names();
-
-/// Changes to the pictures that a network is trained on. The default is none.
-struct Augment {
-  double flip = 0;      ///< how often left and right are exchanged, in [0, 1]
-  int shift_px = 0;     ///< moved by up to so many pixels in x and y; what is uncovered is `pad_value`
-  double min_area = 1;  ///< below 1: a part of the picture of at least this area, proportions 3:4 to 4:3
-  friend bool operator==(const Augment&, const Augment&) = default;
-
-  bool any() const { return flip > 0 || shift_px > 0 || min_area < 1; }
-  nlohmann::json to_json() const;
-  /// Error{corrupt} where a key is unknown or a value absurd; absent keys keep their defaults.
-  static Augment from_json(const nlohmann::json& json);
-  void check() const;  ///< throws Error{usage} where a value makes no sense
-};
 
 /// Steps: grey or colour as `channels` says; fitted to width x height; value = (pixel * scale - mean) / std
 /// for each channel, in `order`.
@@ -76,7 +64,7 @@ struct Preprocess {
   /// The first steps: `channels`, width and height are right afterwards. A picture that has them passes
   /// as it is, unless crop_fraction says otherwise.
   Image fitted(const Image& image) const;
-  /// The same with random changes; draws only what is switched on.
+  /// The same with the random changes that augment.h tells of, but for what works on floats.
   Image fitted(const Image& image, const Augment& augment, Rng& rng) const;
   /// The last step: a fitted picture into {c,h,w} floats.
   void normalize(const Image& fitted, std::span<float> chw) const;
@@ -89,12 +77,7 @@ struct Preprocess {
   void check() const;  ///< throws Error{usage} where a value makes no sense
 };
 
-/// The changes that work on a fitted picture: flip and shift. The others need all of the picture.
-Image augment_fitted(Image image, const Augment& augment, int pad_value, Rng& rng);
-
 /// For people: "224x224 RGB, middle 87.5 %, x/255, mean 0.485 0.456 0.406, std 0.229 0.224 0.225".
 std::string format_preprocess(const Preprocess& preprocess);
-/// "flip 0.5, shift 4 px, area from 0.3"; "none".
-std::string format_augment(const Augment& augment);
 
 }  // namespace enxerto
