@@ -184,7 +184,10 @@ class Loader::Pipeline {
   Image prepare(std::int64_t index) {
     Rng rng = Rng(config_.seed).child(epoch_, static_cast<std::uint64_t>(index));
     const Preprocess& preprocess = config_.preprocess;
-    if (!cache_) return preprocess.fitted(data_.get(index).image, config_.augment, rng);
+    const PictureSource source = [&](const DecodeOptions& options) {
+      return data_.get(index, options).image;
+    };
+    if (!cache_) return preprocess.fitted(source, config_.augment, rng);
     const auto i = static_cast<std::size_t>(index);
     std::uint8_t* kept = cache_.get() + i * picture_size_;
     Image image;
@@ -192,7 +195,7 @@ class Loader::Pipeline {
       image = Image(preprocess.height, preprocess.width, preprocess.channels);
       std::copy_n(kept, picture_size_, image.pixels.data());
     } else {
-      image = preprocess.fitted(data_.get(index).image);
+      image = preprocess.fitted(source);
       std::copy_n(image.pixels.data(), picture_size_, kept);
       cached_[i] = 1;
     }

@@ -54,7 +54,7 @@ class Faulty final : public Dataset {
  public:
   Faulty(std::int64_t size, std::vector<std::int64_t> bad) : size_(size), bad_(std::move(bad)) {}
   std::int64_t size() const override { return size_; }
-  Sample get(std::int64_t index) const override {
+  Sample get(std::int64_t index, const DecodeOptions& = {}) const override {
     ++calls;
     if (std::find(bad_.begin(), bad_.end(), index) != bad_.end())
       throw Error(ErrorKind::corrupt, text("picture ", index, " is bad"));
