@@ -38,14 +38,19 @@ class All final : public Dataset {
     for (const auto& part : parts_) n += part->size();
     return n;
   }
-  Sample get(std::int64_t index) const override {
+  Sample get(std::int64_t index, const DecodeOptions& options = {}) const override {
     const Dataset& part = find(index);
-    return part.get(index);
+    return part.get(index, options);
   }
   std::int32_t label(std::int64_t index) const override {
     const Dataset& part = find(index);
     return part.label(index);
   }
+  std::span<const std::int32_t> labels(std::int64_t index) const override {
+    const Dataset& part = find(index);
+    return part.labels(index);
+  }
+  bool multi_label() const override { return parts_.front()->multi_label(); }
   std::string name(std::int64_t index) const override {
     const Dataset& part = find(index);
     return part.name(index);

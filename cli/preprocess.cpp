@@ -10,7 +10,6 @@
 #include "enxerto/core/error.h"
 #include "enxerto/core/text.h"
 #include "enxerto/data/open.h"
-#include "enxerto/image/decode.h"
 #include "enxerto/weights/npy.h"
 
 namespace enxerto::cli {
@@ -33,7 +32,7 @@ int run_preprocess(const PreprocessFlags& flags) {
   const auto row = static_cast<std::size_t>(model.preprocess.shape().size());
   Tensor images(shape);
   for (std::size_t i = 0; i < files.size(); ++i)
-    model.preprocess.apply(load_image(files[i]), images.data().subspan(i * row, row));
+    model.preprocess.apply(source_of(files[i]), images.data().subspan(i * row, row));
   save_npy(flags.out, {shape.n, shape.c, shape.h, shape.w}, images.data());
   if (flags.common.json)
     print_json({{"out", flags.out}, {"shape", {shape.n, shape.c, shape.h, shape.w}}, {"files", files}});

@@ -6,6 +6,7 @@
 #include <optional>
 #include <vector>
 
+#include "enxerto/data/augment.h"
 #include "enxerto/data/dataset.h"
 #include "enxerto/data/preprocess.h"
 #include "enxerto/tensor/tensor.h"
@@ -22,15 +23,18 @@ struct LoaderConfig {
   Preprocess preprocess;
   Augment augment;
   /// Fitted pictures (a byte a value) are kept in memory where all of them fit into this; the bits are
-  /// the same. Not with Augment::min_area, which needs all of the picture.
+  /// the same. Not where Augment::needs_whole_picture().
   std::int64_t cache_bytes = std::int64_t{256} << 20;
 };
 
 /// images.n is always the batch size; the rest of a short last batch is zero, and labels.size() says how
 /// many pictures count.
 struct Batch {
-  Tensor images;                      ///< {n,c,h,w}
-  std::vector<std::int32_t> labels;   ///< `unlabelled` where there is none
+  Tensor images;                     ///< {n,c,h,w}
+  std::vector<std::int32_t> labels;  ///< `unlabelled` where there is none; of a mixed picture its own
+  /// {n, classes}: how much of each class is in each picture, zero behind the last that counts. Empty where
+  /// `labels` say all; there for data with several labels a picture and where pictures are mixed (mix.h).
+  Tensor targets = {};
   std::vector<std::int64_t> indices;  ///< into the dataset
 };
 

@@ -2,6 +2,8 @@
 /// this very program, and a model file keeps it.
 #pragma once
 
+#include <filesystem>
+#include <functional>
 #include <nlohmann/json_fwd.hpp>
 #include <span>
 #include <string>
@@ -9,10 +11,14 @@
 #include <vector>
 
 #include "enxerto/core/random.h"
+#include "enxerto/image/decode.h"
 #include "enxerto/image/image.h"
+#include "enxerto/image/resize.h"
 #include "enxerto/tensor/shape.h"
 
 namespace enxerto {
+
+struct Augment;
 
 /// How a picture of another shape is made to fit.
 enum class Fit {
@@ -21,6 +27,11 @@ enum class Fit {
   squash,  ///< is resized to the input's sides, whatever that does to its proportions
 };
 enum class ChannelOrder { rgb, bgr };
+/// How picture files are decoded.
+enum class Decode {
+  exact,  ///< every pixel; what published accuracies were measured with
+  fast,   ///< reduced by the decoder where the fitted picture is still smaller: other pixels, nearly the same
+};
 
 /// How the pixels of a picture become numbers: the conventions that weights were trained with.
 enum class Normalization {
@@ -37,19 +48,15 @@ std::string_view normalization_name(Normalization normalization);
 /// The names, for help texts.
 std::vector<std::string> normalization_names();
 
-/// Changes to the pictures that a network is trained on. The default is none.
-struct Augment {
-  double flip = 0;      ///< how often left and right are exchanged, in [0, 1]
-  int shift_px = 0;     ///< moved by up to so many pixels in x and y; what is uncovered is `pad_value`
-  double min_area = 1;  ///< below 1: a part of the picture of at least this area, proportions 3:4 to 4:3
-  friend bool operator==(const Augment&, const Augment&) = default;
+/// By name: "crop", "pad", "squash"; "bilinear", "bicubic", "lanczos"; "exact", "fast". Error{usage} lists
+/// what there is.
+Fit parse_fit(std::string_view name);
+Filter parse_filter(std::string_view name);
+Decode parse_decode(std::string_view name);
 
-  bool any() const { return flip > 0 || shift_px > 0 || min_area < 1; }
-  nlohmann::json to_json() const;
-  /// Error{corrupt} where a key is unknown or a value absurd; absent keys keep their defaults.
-  static Augment from_json(const nlohmann::json& json);
-  void check() const;  ///< throws Error{usage} where a value makes no sense
-};
+/// Gives a picture as it is asked for, or all of it: load_image(), Dataset::get().
+using PictureSource = std::function<Image(const DecodeOptions& options)>;
+PictureSource source_of(std::filesystem::path path);
 
 /// Steps: grey or colour as `channels` says; fitted to width x height; value = (pixel * scale - mean) / std
 /// for each channel, in `order`.
@@ -60,6 +67,8 @@ struct Preprocess {
   /// For Fit::crop: the part of each side that is cut out; 0.875 with 224 resizes the short side to 256.
   double crop_fraction = 1;
   int pad_value = 0;  ///< 0..255, of every channel
+  Filter filter = Filter::bilinear;
+  Decode decode = Decode::exact;
   ChannelOrder order = ChannelOrder::rgb;
   double scale = 1.0 / 255;
   std::vector<double> mean{0, 0, 0}, std{1, 1, 1};  ///< one for each channel, in `order`
@@ -78,10 +87,15 @@ struct Preprocess {
   Image fitted(const Image& image) const;
   /// The same with random changes; draws only what is switched on.
   Image fitted(const Image& image, const Augment& augment, Rng& rng) const;
+  /// The same of a picture that is not read yet: no more of it is decoded than it takes, and as `decode`
+  /// says. Exact: the bits of fitted() on the whole.
+  Image fitted(const PictureSource& source) const;
+  Image fitted(const PictureSource& source, const Augment& augment, Rng& rng) const;
   /// The last step: a fitted picture into {c,h,w} floats.
   void normalize(const Image& fitted, std::span<float> chw) const;
   /// All steps. `chw` has channels * height * width floats.
   void apply(const Image& image, std::span<float> chw) const { normalize(fitted(image), chw); }
+  void apply(const PictureSource& source, std::span<float> chw) const { normalize(fitted(source), chw); }
 
   nlohmann::json to_json() const;
   /// Error{corrupt} where a key is missing or unknown, or a value absurd.
@@ -89,12 +103,7 @@ struct Preprocess {
   void check() const;  ///< throws Error{usage} where a value makes no sense
 };
 
-/// The changes that work on a fitted picture: flip and shift. The others need all of the picture.
-Image augment_fitted(Image image, const Augment& augment, int pad_value, Rng& rng);
-
 /// For people: "224x224 RGB, middle 87.5 %, x/255, mean 0.485 0.456 0.406, std 0.229 0.224 0.225".
 std::string format_preprocess(const Preprocess& preprocess);
-/// "flip 0.5, shift 4 px, area from 0.3"; "none".
-std::string format_augment(const Augment& augment);
 
 }  // namespace enxerto

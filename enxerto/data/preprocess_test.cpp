@@ -149,8 +149,6 @@ TEST(Preprocess, ComesBackFromJsonEqual) {
   p.pad_value = 114;
   p.scale = 1 / 127.5;
   EXPECT_EQ(Preprocess::from_json(nlohmann::json::parse(p.to_json().dump())), p);
-  const Augment augment{.flip = 0.5, .shift_px = 4, .min_area = 0.3};
-  EXPECT_EQ(Augment::from_json(nlohmann::json::parse(augment.to_json().dump())), augment);
 }
 
 TEST(Preprocess, RefusesWhatMakesNoSenseInAFile) {
@@ -174,12 +172,6 @@ TEST(Preprocess, RefusesWhatMakesNoSenseInAFile) {
             "preprocessing: has no key \"scale\"");
   EXPECT_EQ(text_of([] { Preprocess::from_json(nlohmann::json::array()); }, ErrorKind::corrupt),
             "preprocessing: is not an object");
-  EXPECT_EQ(text_of(
-                [] {
-                  Augment::from_json({{"flip", 2}});
-                },
-                ErrorKind::corrupt),
-            "augmentation: flip has to lie in 0..1, not 2");
 }
 
 TEST(Preprocess, PrintsAsText) {
@@ -187,58 +179,6 @@ TEST(Preprocess, PrintsAsText) {
   p.crop_fraction = 0.875;
   EXPECT_EQ(format_preprocess(p),
             "224x224 RGB, middle 87.5 %, x/255, mean 0.485 0.456 0.406, std 0.229 0.224 0.225");
-  EXPECT_EQ(format_augment({}), "none");
-  EXPECT_EQ(format_augment({.flip = 0.5, .shift_px = 4}), "flip 0.5, shift 4 px");
-}
-
-TEST(Augment, OffDrawsNothingAndChangesNothing) {
-  const Preprocess p = small(Fit::crop);
-  const Image image = noise(30, 30, 3);
-  Rng rng(5);
-  EXPECT_EQ(p.fitted(image, {}, rng), p.fitted(image));
-  EXPECT_EQ(rng, Rng(5));
-}
-
-TEST(Augment, FlipIsTheMirrorImageAsOftenAsAsked) {
-  const Image image = noise(8, 12, 3);
-  int flips = 0;
-  for (std::uint64_t i = 0; i < 1000; ++i) {
-    Rng rng = Rng(1).child(i);
-    const Image out = augment_fitted(image, {.flip = 0.3}, 0, rng);
-    if (out == image) continue;
-    ASSERT_EQ(out, flip_horizontal(image));
-    ++flips;
-  }
-  EXPECT_NEAR(flips, 300, 60);
-}
-
-TEST(Augment, ShiftMovesEveryWayAndFillsWithThePadValue) {
-  Image image(5, 5, 1);
-  image.pixels[12] = 200;  // the middle
-  std::vector<int> seen(25);
-  for (std::uint64_t i = 0; i < 600; ++i) {
-    Rng rng = Rng(2).child(i);
-    const Image out = augment_fitted(image, {.shift_px = 2}, 7, rng);
-    const auto spot = std::find(out.pixels.begin(), out.pixels.end(), 200) - out.pixels.begin();
-    ASSERT_LT(spot, 25);
-    ++seen[static_cast<std::size_t>(spot)];
-    const auto dx = std::abs(spot % 5 - 2), dy = std::abs(spot / 5 - 2);
-    ASSERT_EQ(std::count(out.pixels.begin(), out.pixels.end(), 7), 25 - (5 - dx) * (5 - dy));
-  }
-  EXPECT_GT(*std::min_element(seen.begin(), seen.end()), 5);
-  Rng rng(1);
-  EXPECT_EQ(augment_fitted(image, {.shift_px = 1000}, 7, rng).pixels, std::vector<std::uint8_t>(25, 7));
-}
-
-TEST(Augment, RandomPartsStayInThePictureAndVary) {
-  const Preprocess p = small(Fit::crop);
-  const Image image = noise(40, 60, 1);
-  Rng a(1), b(1);
-  EXPECT_EQ(p.fitted(image, {.min_area = 0.1}, a), p.fitted(image, {.min_area = 0.1}, b));
-  EXPECT_NE(p.fitted(image, {.min_area = 0.1}, a), p.fitted(image, {.min_area = 0.1}, a));
-  Rng rng(2);
-  for (const Image& thin : {noise(1, 500, 3), noise(500, 1, 3), noise(1, 1, 3)})
-    EXPECT_EQ(p.fitted(thin, {.min_area = 0.01}, rng).pixels.size(), 8u * 12 * 3);
 }
 
 }  // namespace

@@ -10,6 +10,7 @@
 #include "enxerto/core/file.h"
 #include "enxerto/core/text.h"
 #include "enxerto/image/codecs.h"
+#include "enxerto/image/resize.h"
 
 namespace enxerto {
 namespace {
@@ -134,17 +135,35 @@ int find_orientation(std::span<const std::uint8_t> exif) {
   return 1;
 }
 
-Image decode_image(std::span<const std::uint8_t> bytes, int channels) {
+Image decode_image(std::span<const std::uint8_t> bytes, const DecodeOptions& given) {
+  DecodeOptions options = given;
+  const int channels = options.channels;
   ensure(channels == 0 || channels == 1 || channels == 3, "a picture is asked for with 0, 1 or 3 channels");
   Decoded decoded = decode_as_stored(bytes);
   if (channels) decoded.image = with_channels(std::move(decoded.image), channels);
-  return upright(std::move(decoded.image), decoded.orientation);
+  Image image = upright(std::move(decoded.image), decoded.orientation);
+  if (options.choose) options.choose(image.width, image.height, options);
+  const Area& part = options.part;
+  if (part.width > 0 && part.height > 0) return crop(image, part.left, part.top, part.width, part.height);
+  return image;
+}
+
+Image decode_image(std::span<const std::uint8_t> bytes, int channels) {
+  DecodeOptions options;
+  options.channels = channels;
+  return decode_image(bytes, options);
 }
 
 Image load_image(const std::filesystem::path& path, int channels) {
+  DecodeOptions options;
+  options.channels = channels;
+  return load_image(path, options);
+}
+
+Image load_image(const std::filesystem::path& path, const DecodeOptions& options) {
   const auto bytes = read_file(path);
   try {
-    return decode_image(bytes, channels);
+    return decode_image(bytes, options);
   } catch (const Error& error) {
     throw Error(error.kind(), path.string() + ": " + error.what());
   }
