@@ -106,7 +106,7 @@ void check_pixels(std::int64_t width, std::int64_t height, std::int64_t possible
 }
 
 std::int64_t pixels_possible(std::size_t bytes) {
-  return (std::int64_t{1} << 24) + 4096 * static_cast<std::int64_t>(bytes);
+  return (std::int64_t{1} << 24) + 1024 * static_cast<std::int64_t>(bytes);
 }
 
 int find_orientation(std::span<const std::uint8_t> exif) {
