@@ -119,10 +119,13 @@ class JpegReader {
 
   [[noreturn]] void fail() const {
     switch (trouble_.code) {
+      case JERR_BAD_PRECISION:
+        throw Error(ErrorKind::unsupported,
+                    text("is a JPEG picture of ", info_.data_precision,
+                         " bits a channel, and 8 are read; convert it to JPEG of 8 bits or to PNG"));
 #if JPEG_LIB_VERSION < 70  // Ubuntu's libjpeg-turbo speaks version 8, which has no such error
       case JERR_ARITH_NOTIMPL:
 #endif
-      case JERR_BAD_PRECISION:
       case JERR_CONVERSION_NOTIMPL:
       case JERR_IMAGE_TOO_BIG:
       case JERR_NOT_COMPILED:

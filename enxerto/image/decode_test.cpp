@@ -13,6 +13,7 @@
 #include "enxerto/core/file.h"
 #include "enxerto/core/random.h"
 #include "enxerto/core/text.h"
+#include "enxerto/image/codecs.h"
 #include "enxerto/image/encode.h"
 #include "enxerto/image/jpeg_for_tests.h"
 
@@ -117,6 +118,23 @@ TEST(Decode, ProgressiveJpegEqualsBaseline) {
             decode_image(encode_jpeg(image, 90)));
 }
 
+TEST(Decode, ArithmeticJpegEqualsBaseline) {
+  const Image image = ramp(37, 51, 3);
+  for (const bool progressive : {false, true}) {
+    const Bytes jpeg = encode_jpeg_for_tests(image, {.progressive = progressive, .arithmetic = true});
+    EXPECT_EQ(decode_image(jpeg), decode_image(encode_jpeg(image, 90)));
+    for (std::size_t size = 0; size < jpeg.size(); ++size)
+      EXPECT_THROW(decode_image(std::span(jpeg).first(size)), Error) << size << " of " << jpeg.size();
+  }
+}
+
+TEST(Decode, OneColourInArithmeticJpegIsNoBomb) {
+  // 12 megapixels in few bytes: less than a bit for a block, which Huffman's code cannot do.
+  const Image image(3000, 4000, 3);
+  const Bytes jpeg = encode_jpeg_for_tests(image, {.arithmetic = true});
+  EXPECT_EQ(decode_image(jpeg), image);
+}
+
 TEST(Decode, ReadsCmykJpegAsRgb) {
   // Adobe's way: ink is stored inverted, so that 255 is none.
   Image white(16, 16, 3), out;
@@ -148,6 +166,20 @@ TEST(Decode, ScalesSixteenBitsToEight) {
   // 0x8000 / 257 is 127.5 and a little.
   const Image grey = decode_image(make_png(3, 1, 16, PNG_COLOR_TYPE_GRAY, {{0, 0, 0xFF, 0xFF, 0x80, 0x00}}));
   EXPECT_EQ(grey.pixels, (Bytes{0, 255, 128}));
+}
+
+TEST(Decode, ScalesSixteenBitsAsLibpngDoes) {
+  Bytes row;
+  for (unsigned value = 0; value < 65536; ++value) {
+    row.push_back(static_cast<std::uint8_t>(value >> 8));
+    row.push_back(static_cast<std::uint8_t>(value));
+  }
+  std::vector<Bytes> rows;
+  for (std::size_t y = 0; y < 16; ++y)
+    rows.emplace_back(row.begin() + static_cast<std::ptrdiff_t>(y * 8192),
+                      row.begin() + static_cast<std::ptrdiff_t>(y * 8192 + 8192));
+  const Image grey = decode_image(make_png(4096, 16, 16, PNG_COLOR_TYPE_GRAY, rows));
+  for (unsigned value = 0; value < 65536; ++value) ASSERT_EQ(grey.pixels[value], eight_bits(value)) << value;
 }
 
 TEST(Decode, LaysTransparencyOverWhite) {

@@ -25,6 +25,9 @@ std::vector<std::uint8_t> encode_jpeg_for_tests(const Image& rgb, const JpegKind
   info.in_color_space = kind.cmyk ? JCS_CMYK : JCS_RGB;
   jpeg_set_defaults(&info);
   jpeg_set_quality(&info, 90, TRUE);
+#ifdef C_ARITH_CODING_SUPPORTED
+  info.arith_code = kind.arithmetic;
+#endif
   if (kind.progressive) jpeg_simple_progression(&info);
   jpeg_start_compress(&info, TRUE);
   std::vector<std::uint8_t> line;

@@ -10,7 +10,8 @@ namespace enxerto {
 
 struct JpegKind {
   bool progressive = false;
-  bool cmyk = false;  ///< as Adobe stores it, inverted, black unused
+  bool arithmetic = false;  ///< Huffman's code all the same where libjpeg has no other
+  bool cmyk = false;        ///< as Adobe stores it, inverted, black unused
 };
 
 /// Quality 90, as encode_jpeg() has it.

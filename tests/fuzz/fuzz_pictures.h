@@ -1,4 +1,5 @@
-/// What the fuzzers of the readers of pictures share; a program each, so that each spends its time on one format.
+/// What the fuzzers of the readers of pictures share; a program each, so that each spends its time on one
+/// format.
 #pragma once
 
 #include "enxerto/image/decode.h"
