@@ -436,6 +436,9 @@ def impostors():
     bad("jpeg2000.jp2", b"\0\0\0\x0cjP  \r\n\x87\n" + bytes(20), "unsupported")
     data = saved(scene(), "jpeg", quality=85)
     good("jpeg_named.png", data, pillow(data), 1)
+    # What the fuzzers found stays: found_KIND_NAME.
+    for path in sorted(FOLDER.glob("found_*")):
+        bad(path.name, path.read_bytes(), path.name.split("_")[1])
 
 
 def main():

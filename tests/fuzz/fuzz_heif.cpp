@@ -1,4 +1,4 @@
-#include "tests/fuzz/fuzz_pictures.h"
+#include "tests/fuzz/fuzz_heif.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   return enxerto::fuzz_picture(data, size, enxerto::PictureFormat::heif);
