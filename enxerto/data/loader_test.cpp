@@ -61,6 +61,8 @@ class Faulty final : public Dataset {
     return {Image(12, 12, 1), 0};
   }
   std::int32_t label(std::int64_t) const override { return 0; }
+  std::span<const std::int32_t> labels(std::int64_t) const override { return {&zero_, 1}; }
+  bool multi_label() const override { return false; }
   std::string name(std::int64_t index) const override { return text(index); }
   std::span<const std::string> classes() const override { return classes_; }
   mutable std::atomic<int> calls{0};
@@ -68,6 +70,7 @@ class Faulty final : public Dataset {
  private:
   std::int64_t size_;
   std::vector<std::int64_t> bad_;
+  std::int32_t zero_ = 0;
   std::vector<std::string> classes_{"a", "b"};
 };
 
