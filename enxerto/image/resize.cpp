@@ -32,26 +32,45 @@ Rows rows_of(const Image& image, const Area& area) {
           image.pixels.data() + image.pixels.size()};
 }
 
-/// Both passes over an image of which `area` is needed; an axis that copies has no pass.
-Image run_passes(const Image& image, const Area& area, const Axis& across, const Axis& down, Filter filter,
-                 const PixelLoops& loops) {
-  if (across.is_copy() && down.is_copy()) return crop(image, area);
-  const int first_column = reach_of(across, filter).first, first_row = reach_of(down, filter).first;
-  if (across.is_copy()) {
-    Image out(down.count, across.count, image.channels);
-    const Taps taps = make_taps(down, filter, first_row);
+/// The passes of a resize; each works on an area of an image, whose corner is what the axes' taps reach
+/// first.
+struct Passes {
+  Axis across, down;
+  Filter filter;
+  const PixelLoops& loops;
+
+  Image run_across(const Image& image, const Area& area) const {
+    Image out(area.height, across.count, image.channels);
+    const Taps taps = make_taps(across, filter, reach_of(across, filter).first);
+    loops.across(rows_of(image, area), area.height, image.channels, view(taps), out.pixels.data());
+    return out;
+  }
+  Image run_down(const Image& image, const Area& area) const {
+    Image out(down.count, area.width, image.channels);
+    const Taps taps = make_taps(down, filter, reach_of(down, filter).first);
     loops.down(rows_of(image, area), out.row_bytes(), view(taps), out.pixels.data());
     return out;
   }
-  Image wide(area.height, across.count, image.channels);
-  const Taps taps = make_taps(across, filter, first_column);
-  loops.across(rows_of(image, area), area.height, image.channels, view(taps), wide.pixels.data());
-  if (down.is_copy()) return wide;
-  Image out(down.count, across.count, image.channels);
-  const Taps down_taps = make_taps(down, filter, first_row);
-  loops.down(rows_of(wide, {0, 0, wide.width, wide.height}), out.row_bytes(), view(down_taps),
-             out.pixels.data());
-  return out;
+  /// An axis that copies has no pass.
+  Image run(const Image& image, const Area& area, bool rows_first) const {
+    const auto all = [](const Image& whole) { return Area{0, 0, whole.width, whole.height}; };
+    if (across.is_copy() && down.is_copy()) return crop(image, area);
+    if (across.is_copy()) return run_down(image, area);
+    if (down.is_copy()) return run_across(image, area);
+    if (rows_first) {
+      const Image wide = run_across(image, area);
+      return run_down(wide, all(wide));
+    }
+    const Image tall = run_down(image, area);
+    return run_across(tall, all(tall));
+  }
+};
+
+/// Pillow 13 takes the columns first where the height shrinks by much more than the width; before, it took
+/// the rows first always.
+bool takes_rows_first(const ResizePlan& plan) {
+  return !(plan.height < plan.source_height &&
+           plan.source_height - plan.height > 2 * (plan.source_width - plan.width));
 }
 
 }  // namespace
@@ -114,7 +133,8 @@ Image ResizePlan::run(const Image& image, const Area& have) const {
          "what a resize needs of a picture is there");
   if (area == Area{0, 0, image.width, image.height} && across_of(*this).is_copy() && down_of(*this).is_copy())
     return image;
-  return run_passes(image, area, across_of(*this), down_of(*this), filter, pixel_loops());
+  const Passes passes{across_of(*this), down_of(*this), filter, pixel_loops()};
+  return passes.run(image, area, takes_rows_first(*this));
 }
 
 Image resize(const Image& image, const Box& part, int width, int height, Filter filter) {
