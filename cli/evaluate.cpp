@@ -46,6 +46,11 @@ class All final : public Dataset {
     const Dataset& part = find(index);
     return part.label(index);
   }
+  std::span<const std::int32_t> labels(std::int64_t index) const override {
+    const Dataset& part = find(index);
+    return part.labels(index);
+  }
+  bool multi_label() const override { return parts_.front()->multi_label(); }
   std::string name(std::int64_t index) const override {
     const Dataset& part = find(index);
     return part.name(index);

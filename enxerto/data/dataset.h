@@ -2,9 +2,11 @@
 #pragma once
 
 #include <cstdint>
+#include <initializer_list>
 #include <memory>
 #include <span>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "enxerto/image/decode.h"
@@ -29,30 +31,54 @@ class Dataset {
   /// Decodes; index in [0, size()). Throws Error that names the file where it is bad. A dataset that makes
   /// its pictures some other way may pass over `options` and never call `choose`: all of the picture comes.
   virtual Sample get(std::int64_t index, const DecodeOptions& options = {}) const = 0;
-  virtual std::int32_t label(std::int64_t index) const = 0;  ///< without decoding
+  virtual std::int32_t label(std::int64_t index) const = 0;  ///< without decoding: the first of labels()
+  /// All of them, ascending and without decoding: one, or none where it is unlabelled. Where multi_label()
+  /// any number, and none says that the picture shows none of the classes.
+  virtual std::span<const std::int32_t> labels(std::int64_t index) const = 0;
+  /// Whether a picture may have several labels, so that each class is a question of its own.
+  virtual bool multi_label() const = 0;
   /// For people: the path of the file, or "file#17" for picture 17 of a file that holds many.
   virtual std::string name(std::int64_t index) const = 0;
   virtual std::span<const std::string> classes() const = 0;  ///< no name twice
 };
 
-/// The labels of all pictures.
+/// label() of all pictures.
 std::vector<std::int32_t> labels_of(const Dataset& data);
+
+/// The labels of many pictures, where one each or, as `multi` says, any number.
+struct LabelTable {
+  std::vector<std::int32_t> values;  ///< of one picture after the other
+  bool multi = false;
+  std::vector<std::size_t> ends =
+      {};  ///< only where `multi`: how many values there are up to each picture's last
+
+  LabelTable() = default;
+  LabelTable(std::vector<std::int32_t> one_each) : values(std::move(one_each)) {}
+  LabelTable(std::initializer_list<std::int32_t> one_each) : values(one_each) {}
+  std::size_t size() const { return multi ? ends.size() : values.size(); }  ///< pictures
+  void add(std::span<const std::int32_t> labels);  ///< of the next picture; only where `multi`
+  /// Empty for `unlabelled`.
+  std::span<const std::int32_t> of(std::size_t picture) const;
+};
 
 /// Picture files, decoded at each get().
 class FileDataset final : public Dataset {
  public:
-  /// A label for each path, in [0, classes.size()) or `unlabelled`.
-  FileDataset(std::vector<std::string> paths, std::vector<std::int32_t> labels,
-              std::vector<std::string> classes);
+  /// Labels for each path, in [0, classes.size()), ascending; or, where there is one each, `unlabelled`.
+  FileDataset(std::vector<std::string> paths, LabelTable labels, std::vector<std::string> classes);
   std::int64_t size() const override { return static_cast<std::int64_t>(paths_.size()); }
   Sample get(std::int64_t index, const DecodeOptions& options = {}) const override;
-  std::int32_t label(std::int64_t index) const override { return labels_[static_cast<std::size_t>(index)]; }
+  std::int32_t label(std::int64_t index) const override;
+  std::span<const std::int32_t> labels(std::int64_t index) const override {
+    return labels_.of(static_cast<std::size_t>(index));
+  }
+  bool multi_label() const override { return labels_.multi; }
   std::string name(std::int64_t index) const override { return paths_[static_cast<std::size_t>(index)]; }
   std::span<const std::string> classes() const override { return classes_; }
 
  private:
   std::vector<std::string> paths_;
-  std::vector<std::int32_t> labels_;
+  LabelTable labels_;
   std::vector<std::string> classes_;
 };
 
@@ -74,16 +100,20 @@ struct PictureBlock {
 
 class MemoryDataset final : public Dataset {
  public:
-  MemoryDataset(PictureBlock block, std::vector<std::int32_t> labels, std::vector<std::string> classes);
+  MemoryDataset(PictureBlock block, LabelTable labels, std::vector<std::string> classes);
   std::int64_t size() const override { return static_cast<std::int64_t>(labels_.size()); }
   Sample get(std::int64_t index, const DecodeOptions& options = {}) const override;
-  std::int32_t label(std::int64_t index) const override { return labels_[static_cast<std::size_t>(index)]; }
+  std::int32_t label(std::int64_t index) const override;
+  std::span<const std::int32_t> labels(std::int64_t index) const override {
+    return labels_.of(static_cast<std::size_t>(index));
+  }
+  bool multi_label() const override { return labels_.multi; }
   std::string name(std::int64_t index) const override;
   std::span<const std::string> classes() const override { return classes_; }
 
  private:
   PictureBlock block_;
-  std::vector<std::int32_t> labels_;
+  LabelTable labels_;
   std::vector<std::string> classes_;
 };
 
@@ -96,6 +126,8 @@ class Subset final : public Dataset {
     return all_->get(at(index), options);
   }
   std::int32_t label(std::int64_t index) const override { return all_->label(at(index)); }
+  std::span<const std::int32_t> labels(std::int64_t index) const override { return all_->labels(at(index)); }
+  bool multi_label() const override { return all_->multi_label(); }
   std::string name(std::int64_t index) const override { return all_->name(at(index)); }
   std::span<const std::string> classes() const override { return all_->classes(); }
 

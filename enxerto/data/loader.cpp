@@ -10,6 +10,7 @@
 
 #include "enxerto/core/error.h"
 #include "enxerto/core/text.h"
+#include "enxerto/data/mix.h"
 
 namespace enxerto {
 namespace {
@@ -24,6 +25,13 @@ LoaderConfig checked(LoaderConfig config) {
   if (config.prefetch < 1 || config.prefetch > 1024)
     throw Error(ErrorKind::usage, text("prefetch has to be 1..1024, not ", config.prefetch));
   return config;
+}
+
+/// Zeros in the rows behind the first `count`.
+void clear_behind(std::size_t count, Tensor& rows) {
+  if (rows.empty()) return;
+  const auto values = rows.data();
+  std::ranges::fill(values.subspan(count * (values.size() / static_cast<std::size_t>(rows.shape().n))), 0.0f);
 }
 
 }  // namespace
@@ -43,6 +51,8 @@ class Loader::Pipeline {
     shape_ = config_.preprocess.shape();
     picture_size_ = static_cast<std::size_t>(shape_.size());
     shape_.n = config_.batch;
+    if (data.multi_label() || config_.augment.mixes())
+      target_shape_ = {.n = config_.batch, .c = std::ssize(data.classes())};
     ring_.resize(config_.workers > 0 ? static_cast<std::size_t>(config_.prefetch) : 1);
     if (!config_.augment.needs_whole_picture() && total > 0 &&
         static_cast<std::int64_t>(picture_size_) <= config_.cache_bytes / total) {
@@ -91,6 +101,7 @@ class Loader::Pipeline {
     Slot& slot = slot_of(number);
     if (threads_.empty()) {
       slot.failure = make(first_of(number), first_of(number + 1), slot.batch);
+      if (!slot.failure.error) mix(slot.batch);
     } else {
       std::unique_lock lock(mutex_);
       has_result_.wait(lock, [&] { return slot.missing == 0; });
@@ -98,9 +109,8 @@ class Loader::Pipeline {
     const std::exception_ptr error = slot.failure.error;
     if (!error) {
       std::swap(out, slot.batch);
-      const auto values = out.images.data();
-      std::fill(values.begin() + static_cast<std::ptrdiff_t>(out.labels.size() * picture_size_), values.end(),
-                0.0f);
+      clear_behind(out.labels.size(), out.images);
+      clear_behind(out.labels.size(), out.targets);
     }
     if (const std::int64_t later = number + std::ssize(ring_); later < batches_) clear_slot(later);
     {
@@ -136,6 +146,7 @@ class Loader::Pipeline {
     slot.batch.indices.resize(static_cast<std::size_t>(slot.missing));
     // What came back from the caller may have any shape.
     if (slot.batch.images.shape() != shape_) slot.batch.images = Tensor(shape_);
+    if (slot.batch.targets.shape() != target_shape_) slot.batch.targets = Tensor(target_shape_);
   }
 
   /// Prepares the pictures at these places of the epoch, all of one batch.
@@ -146,8 +157,11 @@ class Loader::Pipeline {
       try {
         batch.indices[row] = index;
         batch.labels[row] = data_.label(index);
-        const Image image = prepare(index);
-        config_.preprocess.normalize(image, batch.images.data().subspan(row * picture_size_, picture_size_));
+        set_target(data_.labels(index), row, batch.targets);
+        Rng rng = Rng(config_.seed).child(epoch_, static_cast<std::uint64_t>(index));
+        const std::span<float> floats = batch.images.data().subspan(row * picture_size_, picture_size_);
+        config_.preprocess.normalize(prepare(index, rng), floats);
+        augment_normalized(floats, config_.preprocess.shape(), config_.augment, rng);
       } catch (...) {
         return {std::current_exception(), at};
       }
@@ -155,8 +169,22 @@ class Loader::Pipeline {
     return {};
   }
 
-  Image prepare(std::int64_t index) {
-    Rng rng = Rng(config_.seed).child(epoch_, static_cast<std::uint64_t>(index));
+  /// A one for each label; nothing where the batches have no targets.
+  static void set_target(std::span<const std::int32_t> labels, std::size_t row, Tensor& targets) {
+    if (targets.empty()) return;
+    const auto classes = static_cast<std::size_t>(targets.shape().c);
+    const std::span<float> values = targets.data().subspan(row * classes, classes);
+    std::ranges::fill(values, 0.0f);
+    for (const std::int32_t label : labels) values[static_cast<std::size_t>(label)] = 1;
+  }
+
+  /// Once all pictures are in the batch.
+  void mix(Batch& batch) const {
+    if (config_.augment.mixes()) mix_batch(config_.augment, config_.seed, epoch_, batch);
+  }
+
+  /// The picture in bytes; `rng` goes on with what works on floats.
+  Image prepare(std::int64_t index, Rng& rng) {
     const Preprocess& preprocess = config_.preprocess;
     const PictureSource source = [&](const DecodeOptions& options) {
       return data_.get(index, options).image;
@@ -193,9 +221,15 @@ class Loader::Pipeline {
       lock.unlock();
       const Failure failure = make(first, last, slot.batch);
       lock.lock();
+      if (failure.error && (!slot.failure.error || failure.at < slot.failure.at)) slot.failure = failure;
+      if (slot.missing == last - first && !slot.failure.error) {
+        // The batch is whole and nobody's but ours until `missing` says so.
+        lock.unlock();
+        mix(slot.batch);
+        lock.lock();
+      }
       --busy_;
       slot.missing -= last - first;
-      if (failure.error && (!slot.failure.error || failure.at < slot.failure.at)) slot.failure = failure;
       has_result_.notify_all();
     }
   }
@@ -211,7 +245,8 @@ class Loader::Pipeline {
 
   const Dataset& data_;
   const LoaderConfig config_;
-  Shape shape_;  ///< of a batch
+  Shape shape_;                 ///< of a batch
+  Shape target_shape_{.n = 0};  ///< of its targets, where it has some
   std::size_t picture_size_ = 0;
   std::int64_t count_ = 0, batches_ = 0;
   std::unique_ptr<std::uint8_t[]> cache_;  ///< fitted pictures, by index

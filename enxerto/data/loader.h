@@ -30,8 +30,11 @@ struct LoaderConfig {
 /// images.n is always the batch size; the rest of a short last batch is zero, and labels.size() says how
 /// many pictures count.
 struct Batch {
-  Tensor images;                      ///< {n,c,h,w}
-  std::vector<std::int32_t> labels;   ///< `unlabelled` where there is none
+  Tensor images;                     ///< {n,c,h,w}
+  std::vector<std::int32_t> labels;  ///< `unlabelled` where there is none; of a mixed picture its own
+  /// {n, classes}: how much of each class is in each picture, zero behind the last that counts. Empty where
+  /// `labels` say all; there for data with several labels a picture and where pictures are mixed (mix.h).
+  Tensor targets = {};
   std::vector<std::int64_t> indices;  ///< into the dataset
 };
 

@@ -18,7 +18,7 @@ namespace fs = std::filesystem;
 /// The names of the classes that have a picture.
 std::vector<std::string> present_classes(const Part& part) {
   std::vector<bool> present(part.classes.size());
-  for (const std::int32_t label : part.labels) present[static_cast<std::size_t>(label)] = true;
+  for (const std::int32_t label : part.labels.values) present[static_cast<std::size_t>(label)] = true;
   std::vector<std::string> names;
   for (std::size_t i = 0; i < present.size(); ++i)
     if (present[i]) names.push_back(part.classes[i]);
@@ -37,14 +37,18 @@ const char* class_word(const std::vector<std::string>& names) {
   return names.size() == 1 ? "the class " : "the classes ";
 }
 
-/// What training needs: two classes, and the same ones in every split.
-std::vector<std::string> check_for_training(const fs::path& path, const Parts& parts) {
+/// What training needs: two classes, and the same ones in every split. Where a picture may have several
+/// labels, one class alone is a question too, and a class that is missing from a split gets a note.
+std::vector<std::string> check_for_training(const fs::path& path, Parts& parts) {
   const auto& train = parts.splits[train_split];
   if (!train)
     throw Error(ErrorKind::not_found, text(path.string(), ": has no train/ split; training needs one"));
   const std::vector<std::string> classes = present_classes(*train);
-  if (classes.empty()) throw Error(ErrorKind::not_found, text(train->place, ": has no pictures"));
-  if (classes.size() == 1)
+  const bool multi = train->labels.multi;
+  if (classes.empty())
+    throw Error(ErrorKind::not_found,
+                text(train->place, multi ? ": no picture has a label" : ": has no pictures"));
+  if (classes.size() == 1 && !multi)
     throw Error(ErrorKind::unsupported, text(train->place, ": has one class only, \"", classes.front(),
                                              "\"; a classifier needs two or more"));
   for (const SplitName name : {val_split, test_split}) {
@@ -55,7 +59,10 @@ std::vector<std::string> check_for_training(const fs::path& path, const Parts& p
       throw Error(ErrorKind::not_found,
                   text(other->place, ": has ", class_word(extra), quoted_list(extra), ", which ",
                        train->place, " has not; the names must be the same"));
-    if (const auto missing = those_not_in(classes, its_classes); !missing.empty())
+    const auto missing = those_not_in(classes, its_classes);
+    if (!missing.empty() && multi)
+      parts.notes.push_back(text(other->place, ": no picture shows ", quoted_list(missing)));
+    else if (!missing.empty())
       throw Error(ErrorKind::not_found,
                   text(other->place, ": ", class_word(missing), quoted_list(missing), " of ", train->place,
                        missing.size() == 1 ? " is" : " are", " missing; add pictures or rename the folder"));
@@ -72,8 +79,12 @@ std::shared_ptr<const Dataset> make_dataset(const Part& part, const std::vector<
   for (const std::string& name : part.classes)
     number.push_back(
         static_cast<std::int32_t>(std::find(classes.begin(), classes.end(), name) - classes.begin()));
-  std::vector<std::int32_t> labels = part.labels;
-  for (std::int32_t& label : labels) label = number[static_cast<std::size_t>(label)];
+  LabelTable labels = part.labels;
+  for (std::int32_t& label : labels.values) label = number[static_cast<std::size_t>(label)];
+  // A model's classes may come in any order.
+  for (std::size_t i = 0, begin = 0; i < labels.ends.size(); begin = labels.ends[i++])
+    std::sort(labels.values.begin() + static_cast<std::ptrdiff_t>(begin),
+              labels.values.begin() + static_cast<std::ptrdiff_t>(labels.ends[i]));
   return part.make(std::move(labels), classes);
 }
 
@@ -138,9 +149,10 @@ std::vector<fs::path> list_folder(const fs::path& folder) {
   return entries;
 }
 
-Part make_file_part(std::string place, std::vector<LabelledFile> files) {
+Part make_file_part(std::string place, std::vector<LabelledFile> files, bool multi) {
   std::map<std::string, std::int32_t> numbers;
-  for (const LabelledFile& file : files) numbers[file.label] = 0;
+  for (const LabelledFile& file : files)
+    for (const std::string& label : file.labels) numbers[label] = 0;
   Part part;
   part.place = std::move(place);
   for (auto& [name, number] : numbers) {
@@ -148,11 +160,13 @@ Part make_file_part(std::string place, std::vector<LabelledFile> files) {
     part.classes.push_back(name);
   }
   std::vector<std::string> paths;
+  part.labels.multi = multi;
   for (LabelledFile& file : files) {
-    part.labels.push_back(numbers[file.label]);
+    for (const std::string& label : file.labels) part.labels.values.push_back(numbers[label]);
+    if (multi) part.labels.ends.push_back(part.labels.values.size());
     paths.push_back(std::move(file.path));
   }
-  part.make = [paths = std::move(paths)](std::vector<std::int32_t> labels, std::vector<std::string> classes) {
+  part.make = [paths = std::move(paths)](LabelTable labels, std::vector<std::string> classes) {
     return std::make_shared<const FileDataset>(paths, std::move(labels), std::move(classes));
   };
   return part;
@@ -163,7 +177,7 @@ Part make_memory_part(std::string place, PictureBlock block, std::vector<std::in
   Part part{std::move(place), std::move(classes), std::move(labels), {}};
   // Shared, because std::function wants to copy; taken out again by the one call that there is.
   part.make = [shared = std::make_shared<PictureBlock>(std::move(block))](
-                  std::vector<std::int32_t> its_labels, std::vector<std::string> its_classes) {
+                  LabelTable its_labels, std::vector<std::string> its_classes) {
     return std::make_shared<const MemoryDataset>(std::move(*shared), std::move(its_labels),
                                                  std::move(its_classes));
   };

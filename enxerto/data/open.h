@@ -26,14 +26,18 @@ struct OpenOptions {
 
 /// Recognises by content, in this order:
 /// - a file ending in .csv with a header `path,label` and optionally `split` (train, val, validation,
-///   test), or in .jsonl with an object of these keys a line; paths count from the manifest's folder;
+///   test), or in .jsonl with an object of these keys a line; paths count from the manifest's folder.
+///   Several labels a picture: a CSV column `labels` instead, with `|` between the names; in JSONL a list of
+///   names under "labels" or "label" in any line (a line with one name has that one). A picture may then have
+///   none: an empty field, an empty list. (docs/formats/manifest.md);
 /// - a folder with MNIST's IDX files `*images-idx3-ubyte` and `*labels-idx1-ubyte`, .gz or not, where
 ///   names that start with t10k or test are the test split;
 /// - a folder with CIFAR-10's data_batch_*.bin and test_batch.bin;
 /// - a folder with train/ (and val/ or validation/, test/) that have a folder for each class;
 /// - a folder with a folder for each class, which is all train.
 /// Class names are sorted by name (binary sets keep their own numbers) and matched by name between
-/// splits. Pictures are sorted by path; folders in a class folder count to it; hidden ones do not.
+/// splits. With several labels a picture one class is enough for training, and a split may lack some.
+/// Pictures are sorted by path; folders in a class folder count to it; hidden ones do not.
 /// Pictures are not decoded here: a bad one throws at get(). Throws Error: not_found, corrupt,
 /// unsupported; the text names the folder, class or line.
 Splits open_data(const std::filesystem::path& path, const OpenOptions& options = {});

@@ -223,6 +223,74 @@ TEST_F(OpenData, ReadsAJsonlManifest) {
   EXPECT_EQ(labels_of(*open_data(folder / "all.jsonl").train), (std::vector<std::int32_t>{1, 0}));
 }
 
+std::vector<std::vector<std::int32_t>> all_labels(const Dataset& data) {
+  std::vector<std::vector<std::int32_t>> all;
+  for (std::int64_t i = 0; i < data.size(); ++i) {
+    const auto labels = data.labels(i);
+    all.emplace_back(labels.begin(), labels.end());
+  }
+  return all;
+}
+
+TEST_F(OpenData, ReadsManifestsWithSeveralLabelsAPicture) {
+  for (const char* path : {"1.png", "2.png", "3.png"}) put_picture(path);
+  put("m.csv", "path,labels,split\n1.png,dog|cat,train\n2.png,,train\n3.png,cat,val\n");
+  put("m.jsonl",
+      "{\"path\":\"1.png\",\"labels\":[\"dog\",\"cat\"]}\n{\"path\":\"2.png\",\"label\":[]}\n"
+      "{\"path\":\"3.png\",\"label\":\"cat\",\"split\":\"val\"}\n");
+  using Lists = std::vector<std::vector<std::int32_t>>;
+  for (const char* name : {"m.csv", "m.jsonl"}) {
+    const Splits data = open_data(folder / name);
+    EXPECT_TRUE(data.train->multi_label()) << name;
+    EXPECT_EQ(classes_of(*data.train), (std::vector<std::string>{"cat", "dog"})) << name;
+    EXPECT_EQ(all_labels(*data.train), (Lists{{0, 1}, {}})) << name;
+    EXPECT_EQ(all_labels(*data.val), (Lists{{0}})) << name;
+    EXPECT_EQ(labels_of(*data.train), (std::vector<std::int32_t>{0, unlabelled})) << name;
+    // val shows no dog, which is no error here.
+    EXPECT_EQ(data.notes,
+              std::vector<std::string>{text((folder / name).string(), " (val): no picture shows \"dog\"")});
+    // A model's classes number the labels, and these ascend.
+    const Splits again = open_data(folder / name, {.classes = {"zebra", "dog", "cat"}});
+    EXPECT_EQ(all_labels(*again.train), (Lists{{1, 2}, {}})) << name;
+  }
+  put("one.csv", "path,labels\n1.png,cat\n2.png,\n");
+  EXPECT_EQ(open_data(folder / "one.csv").train->classes().size(), 1u);
+  // One label each stays what it was.
+  put("single.jsonl", "{\"path\":\"1.png\",\"label\":\"a\"}\n{\"path\":\"2.png\",\"label\":\"b\"}\n");
+  const Splits single = open_data(folder / "single.jsonl");
+  EXPECT_FALSE(single.train->multi_label());
+  EXPECT_EQ(all_labels(*single.train), (Lists{{0}, {1}}));
+}
+
+TEST_F(OpenData, NamesTheLineOfAManifestWithSeveralLabelsThatIsWrong) {
+  put_picture("1.png");
+  const std::pair<const char*, const char*> csv[] = {
+      {"path,labels\n1.png,a|b|a\n", "line 2: the label \"a\" is there twice"},
+      {"path,labels\n1.png,a||b\n", "line 2: the label is empty"},
+      {"path,labels\n1.png,a | b\n", "line 2: the label \"a \" begins or ends with a blank; write `cat|dog`"},
+      {"path,label,labels\n1.png,a,b\n",
+       "line 1: the header has both `label` and `labels`; leave one of them out"}};
+  for (const auto& [content, wrong] : csv) {
+    put("m.csv", content);
+    EXPECT_EQ(open_text("m.csv", ErrorKind::corrupt), text("F/m.csv: ", wrong));
+  }
+  const std::pair<const char*, const char*> jsonl[] = {
+      {"\"labels\":[\"a\",\"a\"]", "the label \"a\" is there twice"},
+      {"\"labels\":[\"\"]", "the label is empty"},
+      {"\"labels\":\"a\"", "\"labels\" is not a list of strings"},
+      {"\"labels\":null", "\"labels\" is not a list of strings"},
+      {"\"label\":[\"a\",3]", "\"label\" is not a list of strings"},
+      {"\"label\":3", "\"label\" is not a string"},
+      {"\"label\":\"a\",\"labels\":[\"a\"]", "has both \"label\" and \"labels\"; leave one of them out"},
+      {"\"split\":\"val\"", "the label is empty"}};
+  for (const auto& [content, wrong] : jsonl) {
+    put("m.jsonl", text("{\"path\":\"1.png\",\"labels\":[\"a\"]}\n{\"path\":\"1.png\",", content, "}\n"));
+    EXPECT_EQ(open_text("m.jsonl", ErrorKind::corrupt), text("F/m.jsonl: line 2: ", wrong));
+  }
+  put("none.csv", "path,labels\n1.png,\n");
+  EXPECT_EQ(open_text("none.csv", ErrorKind::not_found), "F/none.csv (train): no picture has a label");
+}
+
 TEST_F(OpenData, SaysWhichLineOfAManifestIsWrong) {
   put_picture("1.png");
   const auto said = [&](const std::string& content, ErrorKind kind = ErrorKind::corrupt,
@@ -233,7 +301,8 @@ TEST_F(OpenData, SaysWhichLineOfAManifestIsWrong) {
   EXPECT_EQ(said("", ErrorKind::not_found), "F/m.csv: is empty; a header `path,label` was expected");
   EXPECT_EQ(said("path,label\n", ErrorKind::not_found), "F/m.csv: lists no pictures");
   EXPECT_EQ(said("1.png,a\n"),
-            "F/m.csv: line 1: the header has to be `path,label` or `path,label,split`, not `1.png,a`");
+            "F/m.csv: line 1: the header has to be `path,label` or `path,label,split` (or `labels`: "
+            "`cat|dog`), not `1.png,a`");
   EXPECT_EQ(said("path,label\n1.png\n"), "F/m.csv: line 2: has 1 fields, the header has 2");
   EXPECT_EQ(said("path,label\n1.png,\n"), "F/m.csv: line 2: the label is empty");
   EXPECT_EQ(said("path,label\n1.png,\"a\n"), "F/m.csv: line 2: a quote is not closed");

@@ -97,7 +97,8 @@ Part read_split(const fs::path& folder, Parts& parts) {
                   text(class_folder.string(),
                        ": this class has no JPEG or PNG pictures; add some or remove the folder"));
     others.insert(others.end(), found.others.begin(), found.others.end());
-    for (const std::string& path : found.pictures) files.push_back({path, class_folder.filename().string()});
+    for (const std::string& path : found.pictures)
+      files.push_back({path, {class_folder.filename().string()}});
   }
   note_others(folder.string(), others, parts);
   return make_file_part(folder.string(), std::move(files));

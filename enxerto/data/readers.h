@@ -18,11 +18,9 @@ namespace enxerto {
 struct Part {
   std::string place;                 ///< for errors: "pets/val"
   std::vector<std::string> classes;  ///< sorted by name, or as the file numbers them
-  std::vector<std::int32_t> labels;  ///< into `classes`, one a picture
+  LabelTable labels;                 ///< into `classes`; no picture is `unlabelled`
   /// The pictures with other labels, which count in other classes.
-  std::function<std::shared_ptr<const Dataset>(std::vector<std::int32_t> labels,
-                                               std::vector<std::string> classes)>
-      make;
+  std::function<std::shared_ptr<const Dataset>(LabelTable labels, std::vector<std::string> classes)> make;
 };
 
 enum SplitName { train_split, val_split, test_split };
@@ -32,11 +30,13 @@ struct Parts {
   std::vector<std::string> notes;
 };
 
-/// Files with the name of the class of each.
+/// Files with the names of the classes of each.
 struct LabelledFile {
-  std::string path, label;
+  std::string path;
+  std::vector<std::string> labels;  ///< none of them twice
 };
-Part make_file_part(std::string place, std::vector<LabelledFile> files);
+/// `multi`: as LabelTable has it; else each file has one label.
+Part make_file_part(std::string place, std::vector<LabelledFile> files, bool multi = false);
 /// Pictures of one size that were read into memory.
 Part make_memory_part(std::string place, PictureBlock block, std::vector<std::int32_t> labels,
                       std::vector<std::string> classes);

@@ -7,6 +7,7 @@
 
 #include "enxerto/core/error.h"
 #include "enxerto/core/text.h"
+#include "enxerto/data/stratify.h"
 
 namespace enxerto {
 
@@ -36,13 +37,15 @@ namespace {
 void take(std::shared_ptr<const Dataset>& from, std::shared_ptr<const Dataset>& to, double fraction,
           const Rng& rng, const char* name, std::vector<std::string>& notes) {
   const auto whole = from;
-  auto [kept, taken] = split_stratified(labels_of(*whole), fraction, rng);
+  const bool multi = whole->multi_label();
+  auto [kept, taken] =
+      multi ? split_iteratively(*whole, fraction, rng) : split_stratified(labels_of(*whole), fraction, rng);
   std::vector<std::int64_t> counts(whole->classes().size());
   for (const std::int64_t index : taken)
-    if (const auto label = whole->label(index); label >= 0) ++counts[static_cast<std::size_t>(label)];
+    for (const std::int32_t label : whole->labels(index)) ++counts[static_cast<std::size_t>(label)];
   notes.push_back(text(name, ": ", with_commas(static_cast<std::int64_t>(taken.size())), " of ",
-                       with_commas(whole->size()),
-                       " training pictures held back, the same part of each class"));
+                       with_commas(whole->size()), " training pictures held back, ", multi ? "about " : "",
+                       "the same part of each class"));
   for (std::size_t i = 0; i < counts.size(); ++i)
     if (counts[i] == 0)
       notes.push_back(

@@ -19,7 +19,8 @@ struct SplitIndices {
 /// none where n = 1 or the fraction is 0. Each class draws from its own child of `rng`.
 SplitIndices split_stratified(std::span<const std::int32_t> labels, double fraction, const Rng& rng);
 
-/// Completes what the data lacks by taking it from train, stratified: the splits that are there stay. The
+/// Completes what the data lacks by taking it from train, stratified (with several labels a picture: by
+/// iterative stratification, so that each class comes near its part): the splits that are there stay. The
 /// fractions are those of train as it comes; 0 leaves a split null. A note tells what was done.
 /// Error{usage} where the fractions are not in [0, 1) or leave nothing.
 Splits with_splits(Splits splits, double val_fraction, double test_fraction, std::uint64_t seed);

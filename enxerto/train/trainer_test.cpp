@@ -116,19 +116,26 @@ TEST(Train, ReportsEachStepAndEpoch) {
 /// The wrong labels: the better a network learns, the worse it does on them.
 class Flipped final : public Dataset {
  public:
-  explicit Flipped(std::shared_ptr<const Dataset> data) : data_(std::move(data)) {}
+  explicit Flipped(std::shared_ptr<const Dataset> data) : data_(std::move(data)), labels_(labels_of(*data_)) {
+    for (std::int32_t& label : labels_) label = 1 - label;
+  }
   std::int64_t size() const override { return data_->size(); }
   Sample get(std::int64_t index, const DecodeOptions& = {}) const override {
     Sample sample = data_->get(index);
     sample.label = label(index);
     return sample;
   }
-  std::int32_t label(std::int64_t index) const override { return 1 - data_->label(index); }
+  std::int32_t label(std::int64_t index) const override { return labels_[static_cast<std::size_t>(index)]; }
+  std::span<const std::int32_t> labels(std::int64_t index) const override {
+    return {&labels_[static_cast<std::size_t>(index)], 1};
+  }
+  bool multi_label() const override { return false; }
   std::string name(std::int64_t index) const override { return data_->name(index); }
   std::span<const std::string> classes() const override { return data_->classes(); }
 
  private:
   std::shared_ptr<const Dataset> data_;
+  std::vector<std::int32_t> labels_;
 };
 
 TEST(EarlyStopping, EndsTheRunAndRestoresTheBestWeights) {
