@@ -11,6 +11,8 @@ namespace enxerto {
 struct JpegKind {
   bool progressive = false;
   bool cmyk = false;  ///< as Adobe stores it, inverted, black unused
+  bool grey = false;
+  int across = 2, down = 2;  ///< pixels that share one colour
 };
 
 /// Quality 90, as encode_jpeg() has it.
