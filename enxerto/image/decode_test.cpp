@@ -271,7 +271,7 @@ TEST(Decode, ChoosesByTheSidesOfTheUprightPicture) {
 }
 
 TEST(Decode, ComesReducedWithTheLeastSidesKept) {
-  Image image(201, 330, 3);  // smooth: what a reduction keeps
+  Image image(200, 328, 3);  // smooth: what a reduction keeps
   for (int y = 0; y < image.height; ++y)
     for (int x = 0; x < image.width * 3; ++x)
       image.row(y)[x] = static_cast<std::uint8_t>(127 + 100 * std::sin(0.01 * x) * std::cos(0.03 * y));
@@ -297,6 +297,16 @@ TEST(Decode, ComesReducedWithTheLeastSidesKept) {
         EXPECT_LT(difference / static_cast<double>(plane.pixels.size()), 3) << eighths;
       }
     }
+}
+
+TEST(Decode, AReductionRoundsUp) {
+  DecodeOptions options;
+  options.least_width = options.least_height = 25;
+  const Image reduced = decode_image(encode_jpeg(busy(201, 330)), options);
+  EXPECT_EQ(reduced.width, 42);
+  EXPECT_EQ(reduced.height, 26);
+  options.least_height = 27;
+  EXPECT_EQ(decode_image(encode_jpeg(busy(201, 330)), options).height, 51);
 }
 
 TEST(Decode, DamageBesideThePartIsFoundToo) {

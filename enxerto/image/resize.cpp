@@ -106,16 +106,20 @@ Area ResizePlan::needs() const {
 }
 
 ResizePlan ResizePlan::on(int other_width, int other_height) const {
+  double x = static_cast<double>(other_width) / source_width;
+  double y = static_cast<double>(other_height) / source_height;
+  // A decoder reduces to eighths and rounds the sides up: the last pixels reach beyond the picture.
+  for (const int eighths : {1, 2, 4, 8})
+    if (other_width == (std::int64_t{source_width} * eighths + 7) / 8 &&
+        other_height == (std::int64_t{source_height} * eighths + 7) / 8) {
+      x = y = eighths / 8.0;
+      break;
+    }
   ResizePlan plan = *this;
-  const double x = static_cast<double>(other_width) / source_width;
-  const double y = static_cast<double>(other_height) / source_height;
-  const auto scaled = [](double edge, int sides, double factor, int other) {
-    return edge == sides ? other : std::min(edge * factor, static_cast<double>(other));
-  };
   plan.source_width = other_width;
   plan.source_height = other_height;
-  plan.box = {box.left * x, box.top * y, scaled(box.right, source_width, x, other_width),
-              scaled(box.bottom, source_height, y, other_height)};
+  plan.box = {box.left * x, box.top * y, std::min<double>(box.right * x, other_width),
+              std::min<double>(box.bottom * y, other_height)};
   return plan;
 }
 
