@@ -83,7 +83,7 @@ void read_palette(const TiffFile& file, Page& page) {
 }
 
 void check_readable(const TiffFile& file, const Page& page) {
-  if (page.compression == COMPRESSION_OJPEG) refuse("JPEG in the manner of 1992");
+  if (page.compression == COMPRESSION_OJPEG) refuse("JPEG compression of the old kind (6)");
   if (!TIFFIsCODECConfigured(static_cast<std::uint16_t>(page.compression)))
     refuse(text("compression ", page.compression));
   const auto format = file.tag<std::uint16_t>(TIFFTAG_SAMPLEFORMAT, SAMPLEFORMAT_UINT);
