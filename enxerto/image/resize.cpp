@@ -73,6 +73,12 @@ bool takes_rows_first(const ResizePlan& plan) {
            plan.source_height - plan.height > 2 * (plan.source_width - plan.width));
 }
 
+template <int channels>
+void mirror_row(const std::uint8_t* from, std::uint8_t* to, std::ptrdiff_t width) {
+  for (std::ptrdiff_t x = 0; x < width; ++x)
+    for (int c = 0; c < channels; ++c) to[x * channels + c] = from[(width - 1 - x) * channels + c];
+}
+
 }  // namespace
 
 ResizePlan ResizePlan::whole(int source_width, int source_height, int width, int height, Filter filter) {
@@ -181,12 +187,10 @@ Image crop_centre(const Image& image, int width, int height) {
 Image flip_horizontal(const Image& image) {
   Image out(image.height, image.width, image.channels);
   for (int y = 0; y < image.height; ++y) {
-    const std::uint8_t* from = image.row(y) + image.row_bytes();
-    std::uint8_t* to = out.row(y);
-    for (int x = 0; x < image.width; ++x, to += image.channels) {
-      from -= image.channels;
-      std::copy_n(from, image.channels, to);
-    }
+    if (image.channels == 3)
+      mirror_row<3>(image.row(y), out.row(y), image.width);
+    else
+      mirror_row<1>(image.row(y), out.row(y), image.width);
   }
   return out;
 }
