@@ -38,9 +38,9 @@ class All final : public Dataset {
     for (const auto& part : parts_) n += part->size();
     return n;
   }
-  Sample get(std::int64_t index) const override {
+  Sample get(std::int64_t index, const DecodeOptions& options = {}) const override {
     const Dataset& part = find(index);
-    return part.get(index);
+    return part.get(index, options);
   }
   std::int32_t label(std::int64_t index) const override {
     const Dataset& part = find(index);

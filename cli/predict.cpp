@@ -13,7 +13,6 @@
 #include "enxerto/core/system.h"
 #include "enxerto/core/text.h"
 #include "enxerto/data/open.h"
-#include "enxerto/image/decode.h"
 
 namespace enxerto::cli {
 namespace {
@@ -50,7 +49,7 @@ void read_batch(std::span<Picture> pictures, const Preprocess& preprocess, Tenso
     for (std::size_t i; (i = next++) < pictures.size();) {
       const std::span<float> chw = images.data().subspan(i * row, row);
       try {
-        if (pictures[i].error.empty()) preprocess.apply(load_image(pictures[i].file), chw);
+        if (pictures[i].error.empty()) preprocess.apply(source_of(pictures[i].file), chw);
       } catch (const Error& error) {
         pictures[i].error = error.what();
       } catch (const std::bad_alloc&) {

@@ -8,6 +8,7 @@
 #include <set>
 #include <variant>
 
+#include "cli/augment_flags.h"
 #include "cli/commands.h"
 #include "cli/progress.h"
 #include "cli/training.h"
@@ -26,15 +27,15 @@ namespace fs = std::filesystem;
 struct TrainFlags {
   Common common;
   ModelFlags weights;
+  AugmentFlags augment;
   std::string data, net, out, resume, init = "he_normal", optimizer = "adam", schedule = "onecycle",
                                       class_weights = "none", metric;
   std::vector<std::string> freeze;
-  int size = 0, epochs = 15, batch = 32, restarts = 1, patience = 0, workers = 1, shift = 0;
+  int size = 0, epochs = 15, batch = 32, restarts = 1, patience = 0, workers = 1;
   std::optional<double> lr, momentum, weight_decay;
-  double l1 = 0, l2 = 0, warmup = 0, label_smoothing = 0, clip = 0, val_fraction = 0.2, test_fraction = 0,
-         min_area = 1;
+  double l1 = 0, l2 = 0, warmup = 0, label_smoothing = 0, clip = 0, val_fraction = 0.2, test_fraction = 0;
   std::uint64_t seed = 0;
-  bool flip = false, augment = false, quiet = false;
+  bool quiet = false;
 };
 
 /// Sets a field of whichever optimizer has it.
@@ -119,10 +120,7 @@ TrainConfig training_of(const TrainFlags& flags, const Splits& splits, const Sta
                        flags.net, channels == 1 ? " grey ones" : " colour ones",
                        "; give the --net that it was made with"));
   }
-  training.augment.flip = flags.flip || flags.augment ? 0.5 : 0;
-  training.augment.min_area = flags.augment ? std::min(flags.min_area, 0.5) : flags.min_area;
-  training.augment.shift_px = flags.shift;
-  training.augment.check();
+  training.augment = augment_of(flags.augment);
   training.loss = loss_for(flags, *splits.train);
   training.optimizer = optimizer_of(flags);
   training.schedule =
@@ -339,10 +337,7 @@ void add_train(CLI::App& app, Action& chosen) {
       ->type_name("NAME");
   verb->add_option("--patience", flags->patience, "Stop after so many epochs without a better one (0: never)")
       ->type_name("N");
-  verb->add_flag("--augment", flags->augment, "Random parts and mirror images of the pictures");
-  verb->add_flag("--flip", flags->flip, "Mirror images only");
-  verb->add_option("--shift", flags->shift, "Move pictures by up to so many pixels")->type_name("PIXELS");
-  verb->add_option("--min-area", flags->min_area, "Random parts of at least this proportion")->type_name("X");
+  add_augment_flags(*verb, flags->augment);
   verb->add_option("--val-fraction", flags->val_fraction, "Held back from train where there is no val/")
       ->capture_default_str()
       ->type_name("X");
@@ -359,6 +354,7 @@ void add_train(CLI::App& app, Action& chosen) {
       "Examples:\n"
       "  enxerto train photos --net resnet18 --out run\n"
       "  enxerto train photos --net lecture3 --out run --test-fraction 0.2 --flip --patience 5\n"
+      "  enxerto train photos --net resnet18 --out run1 --policy trivial --erase 0.1 --mixup 0.2 --cutmix 1\n"
       "  enxerto train photos --net resnet18 --out run2 --weights run --freeze layer1\n"
       "  enxerto train photos --weights mobilenet_v2.onnx --out run3\n"
       "  enxerto train --resume run\n"

@@ -52,7 +52,9 @@ FileDataset::FileDataset(std::vector<std::string> paths, LabelTable labels, std:
 
 std::int32_t FileDataset::label(std::int64_t index) const { return first_of(labels(index)); }
 
-Sample FileDataset::get(std::int64_t index) const { return {load_image(name(index)), label(index)}; }
+Sample FileDataset::get(std::int64_t index, const DecodeOptions& options) const {
+  return {load_image(name(index), options), label(index)};
+}
 
 MemoryDataset::MemoryDataset(PictureBlock block, LabelTable labels, std::vector<std::string> classes)
     : block_(std::move(block)), labels_(std::move(labels)), classes_(std::move(classes)) {
@@ -64,7 +66,7 @@ MemoryDataset::MemoryDataset(PictureBlock block, LabelTable labels, std::vector<
 
 std::int32_t MemoryDataset::label(std::int64_t index) const { return first_of(labels(index)); }
 
-Sample MemoryDataset::get(std::int64_t index) const {
+Sample MemoryDataset::get(std::int64_t index, const DecodeOptions&) const {
   Sample sample{Image(block_.height, block_.width, block_.channels), label(index)};
   const std::size_t bytes = block_.picture_bytes();
   std::copy_n(block_.pixels.data() + static_cast<std::size_t>(index) * bytes, bytes,

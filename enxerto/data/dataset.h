@@ -9,6 +9,7 @@
 #include <utility>
 #include <vector>
 
+#include "enxerto/image/decode.h"
 #include "enxerto/image/image.h"
 
 namespace enxerto {
@@ -27,8 +28,9 @@ class Dataset {
  public:
   virtual ~Dataset() = default;
   virtual std::int64_t size() const = 0;
-  /// Decodes; index in [0, size()). Throws Error that names the file where it is bad.
-  virtual Sample get(std::int64_t index) const = 0;
+  /// Decodes; index in [0, size()). Throws Error that names the file where it is bad. A dataset that makes
+  /// its pictures some other way may pass over `options` and never call `choose`: all of the picture comes.
+  virtual Sample get(std::int64_t index, const DecodeOptions& options = {}) const = 0;
   virtual std::int32_t label(std::int64_t index) const = 0;  ///< without decoding: the first of labels()
   /// All of them, ascending and without decoding: one, or none where it is unlabelled. Where multi_label()
   /// any number, and none says that the picture shows none of the classes.
@@ -65,7 +67,7 @@ class FileDataset final : public Dataset {
   /// Labels for each path, in [0, classes.size()), ascending; or, where there is one each, `unlabelled`.
   FileDataset(std::vector<std::string> paths, LabelTable labels, std::vector<std::string> classes);
   std::int64_t size() const override { return static_cast<std::int64_t>(paths_.size()); }
-  Sample get(std::int64_t index) const override;
+  Sample get(std::int64_t index, const DecodeOptions& options = {}) const override;
   std::int32_t label(std::int64_t index) const override;
   std::span<const std::int32_t> labels(std::int64_t index) const override {
     return labels_.of(static_cast<std::size_t>(index));
@@ -100,7 +102,7 @@ class MemoryDataset final : public Dataset {
  public:
   MemoryDataset(PictureBlock block, LabelTable labels, std::vector<std::string> classes);
   std::int64_t size() const override { return static_cast<std::int64_t>(labels_.size()); }
-  Sample get(std::int64_t index) const override;
+  Sample get(std::int64_t index, const DecodeOptions& options = {}) const override;
   std::int32_t label(std::int64_t index) const override;
   std::span<const std::int32_t> labels(std::int64_t index) const override {
     return labels_.of(static_cast<std::size_t>(index));
@@ -120,7 +122,9 @@ class Subset final : public Dataset {
  public:
   Subset(std::shared_ptr<const Dataset> all, std::vector<std::int64_t> indices);
   std::int64_t size() const override { return static_cast<std::int64_t>(indices_.size()); }
-  Sample get(std::int64_t index) const override { return all_->get(at(index)); }
+  Sample get(std::int64_t index, const DecodeOptions& options = {}) const override {
+    return all_->get(at(index), options);
+  }
   std::int32_t label(std::int64_t index) const override { return all_->label(at(index)); }
   std::span<const std::int32_t> labels(std::int64_t index) const override { return all_->labels(at(index)); }
   bool multi_label() const override { return all_->multi_label(); }

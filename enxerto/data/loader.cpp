@@ -158,8 +158,10 @@ class Loader::Pipeline {
         batch.indices[row] = index;
         batch.labels[row] = data_.label(index);
         set_target(data_.labels(index), row, batch.targets);
-        const Image image = prepare(index);
-        config_.preprocess.normalize(image, batch.images.data().subspan(row * picture_size_, picture_size_));
+        Rng rng = Rng(config_.seed).child(epoch_, static_cast<std::uint64_t>(index));
+        const std::span<float> floats = batch.images.data().subspan(row * picture_size_, picture_size_);
+        config_.preprocess.normalize(prepare(index, rng), floats);
+        augment_normalized(floats, config_.preprocess.shape(), config_.augment, rng);
       } catch (...) {
         return {std::current_exception(), at};
       }
@@ -181,10 +183,13 @@ class Loader::Pipeline {
     if (config_.augment.mixes()) mix_batch(config_.augment, config_.seed, epoch_, batch);
   }
 
-  Image prepare(std::int64_t index) {
-    Rng rng = Rng(config_.seed).child(epoch_, static_cast<std::uint64_t>(index));
+  /// The picture in bytes; `rng` goes on with what works on floats.
+  Image prepare(std::int64_t index, Rng& rng) {
     const Preprocess& preprocess = config_.preprocess;
-    if (!cache_) return preprocess.fitted(data_.get(index).image, config_.augment, rng);
+    const PictureSource source = [&](const DecodeOptions& options) {
+      return data_.get(index, options).image;
+    };
+    if (!cache_) return preprocess.fitted(source, config_.augment, rng);
     const auto i = static_cast<std::size_t>(index);
     std::uint8_t* kept = cache_.get() + i * picture_size_;
     Image image;
@@ -192,7 +197,7 @@ class Loader::Pipeline {
       image = Image(preprocess.height, preprocess.width, preprocess.channels);
       std::copy_n(kept, picture_size_, image.pixels.data());
     } else {
-      image = preprocess.fitted(data_.get(index).image);
+      image = preprocess.fitted(source);
       std::copy_n(image.pixels.data(), picture_size_, kept);
       cached_[i] = 1;
     }

@@ -38,6 +38,8 @@ Epoch read_epoch(Loader& loader, int epoch) {
   while (const auto batch = loader.next()) {
     const auto values = batch->images.data();
     out.values.insert(out.values.end(), values.begin(), values.end());
+    const auto targets = batch->targets.data();
+    out.values.insert(out.values.end(), targets.begin(), targets.end());
     out.labels.insert(out.labels.end(), batch->labels.begin(), batch->labels.end());
     out.indices.insert(out.indices.end(), batch->indices.begin(), batch->indices.end());
   }
@@ -54,7 +56,7 @@ class Faulty final : public Dataset {
  public:
   Faulty(std::int64_t size, std::vector<std::int64_t> bad) : size_(size), bad_(std::move(bad)) {}
   std::int64_t size() const override { return size_; }
-  Sample get(std::int64_t index) const override {
+  Sample get(std::int64_t index, const DecodeOptions& = {}) const override {
     ++calls;
     if (std::find(bad_.begin(), bad_.end(), index) != bad_.end())
       throw Error(ErrorKind::corrupt, text("picture ", index, " is bad"));
@@ -97,6 +99,50 @@ TEST(Loader, SameBatchesForAnyNumberOfWorkers) {
     for (int epoch = 0; epoch < 3; ++epoch)
       EXPECT_EQ(read_epoch(loader, epoch), read_epoch(alone, epoch)) << workers;
   }
+}
+
+Augment everything(double min_area) {
+  return {.flip = 0.5,
+          .shift_px = 2,
+          .min_area = min_area,
+          .rotate_degrees = 15,
+          .brightness = 0.4,
+          .contrast = 0.3,
+          .saturation = 0.2,
+          .hue = 0.1,
+          .erase = 0.5,
+          .policy = AugmentPolicy::rand_augment,
+          .mixup_alpha = 0.2,
+          .cutmix_alpha = 1};
+}
+
+TEST(Loader, SameBitsForAnyNumberOfWorkersWithEveryChangeSwitchedOn) {
+  const auto data = make_crosses_and_circles(45, 20, 1, 3);
+  LoaderConfig config = small_config();
+  config.shuffle = true;
+  config.preprocess = Preprocess::plain(12, 12, 3);
+  for (const double min_area : {0.4, 1.0}) {
+    config.augment = everything(min_area);
+    config.workers = 0;
+    Loader alone(*data, config);
+    for (const int workers : {1, 3}) {
+      config.workers = workers;
+      Loader loader(*data, config);
+      for (int epoch = 0; epoch < 3; ++epoch)
+        EXPECT_EQ(read_epoch(loader, epoch), read_epoch(alone, epoch)) << workers;
+    }
+  }
+}
+
+TEST(Loader, SameBitsWithAndWithoutTheCacheWithEveryChangeOfAFittedPicture) {
+  const auto data = make_crosses_and_circles(45, 20, 1, 3);
+  LoaderConfig config = small_config();
+  config.preprocess = Preprocess::plain(12, 12, 3);
+  config.augment = everything(1);
+  Loader cached(*data, config);
+  config.cache_bytes = 0;
+  Loader plain(*data, config);
+  for (int epoch = 0; epoch < 3; ++epoch) EXPECT_EQ(read_epoch(cached, epoch), read_epoch(plain, epoch));
 }
 
 TEST(Loader, SameBitsWithAndWithoutTheCache) {

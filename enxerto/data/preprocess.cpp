@@ -2,8 +2,10 @@
 
 #include <algorithm>
 #include <array>
+#include <bit>
 #include <cmath>
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <string_view>
 #include <utility>
 
@@ -11,6 +13,7 @@
 #include "enxerto/core/text.h"
 #include "enxerto/data/augment.h"
 #include "enxerto/data/json_fields.h"
+#include "enxerto/image/pixel_loops.h"
 #include "enxerto/image/resize.h"
 
 namespace enxerto {
@@ -21,6 +24,9 @@ using Json = nlohmann::json;
 constexpr int max_input_side = 16384;
 constexpr std::array fits{std::pair{Fit::crop, "crop"}, std::pair{Fit::pad, "pad"},
                           std::pair{Fit::squash, "squash"}};
+constexpr std::array filters{std::pair{Filter::bilinear, "bilinear"}, std::pair{Filter::bicubic, "bicubic"},
+                             std::pair{Filter::lanczos, "lanczos"}};
+constexpr std::array decodes{std::pair{Decode::exact, "exact"}, std::pair{Decode::fast, "fast"}};
 constexpr std::array orders{std::pair{ChannelOrder::rgb, "rgb"}, std::pair{ChannelOrder::bgr, "bgr"}};
 
 struct Convention {
@@ -64,7 +70,18 @@ std::vector<double> for_channels(const std::array<double, 3>& values, int channe
   return std::vector<double>(static_cast<std::size_t>(channels), average);
 }
 
-Image padded(const Image& image, int width, int height, int value) {
+template <class Names>
+auto parse_name(const Names& names, const char* what, std::string_view name) {
+  std::vector<std::string> known;
+  for (const auto& [value, each] : names) {
+    if (name == each) return value;
+    known.emplace_back(each);
+  }
+  throw Error(ErrorKind::usage, text("there is no ", what, " \"", name, "\"; there are ", join(known, ", ")));
+}
+
+Image padded(Image image, int width, int height, int value) {
+  if (image.width == width && image.height == height) return image;
   Image out(height, width, image.channels);
   std::fill(out.pixels.begin(), out.pixels.end(), static_cast<std::uint8_t>(value));
   const int left = (width - image.width) / 2, top = (height - image.height) / 2;
@@ -74,11 +91,10 @@ Image padded(const Image& image, int width, int height, int value) {
   return out;
 }
 
-/// The sides of a picture resized so that it covers (or with `within` does not leave) width x height. The
-/// side that decides is exact, the other rounded down as torchvision does it.
-std::pair<std::int64_t, std::int64_t> keep_proportions(const Image& image, int width, int height,
+/// The sides of a picture of w x h resized so that it covers (or with `within` does not leave) width x
+/// height. The side that decides is exact, the other rounded down as torchvision does it.
+std::pair<std::int64_t, std::int64_t> keep_proportions(std::int64_t w, std::int64_t h, int width, int height,
                                                        bool within) {
-  const std::int64_t w = image.width, h = image.height;
   const bool width_decides = (std::int64_t{width} * h >= std::int64_t{height} * w) != within;
   const auto bounded = [&](std::int64_t other, int limit) {
     return within ? std::clamp<std::int64_t>(other, 1, limit) : std::max<std::int64_t>(other, limit);
@@ -87,7 +103,81 @@ std::pair<std::int64_t, std::int64_t> keep_proportions(const Image& image, int w
   return {bounded(w * height / h, width), height};
 }
 
+/// How a picture of these sides is made to fit; Fit::pad still has to be padded.
+ResizePlan plan_of(const Preprocess& p, int source_width, int source_height) {
+  switch (p.fit) {
+    case Fit::crop: {
+      const auto [w, h] = keep_proportions(source_width, source_height,
+                                           static_cast<int>(std::lround(p.width / p.crop_fraction)),
+                                           static_cast<int>(std::lround(p.height / p.crop_fraction)), false);
+      return ResizePlan::middle(source_width, source_height, w, h, p.width, p.height, p.filter);
+    }
+    case Fit::pad: {
+      const auto [w, h] = keep_proportions(source_width, source_height, p.width, p.height, true);
+      return ResizePlan::whole(source_width, source_height, static_cast<int>(w), static_cast<int>(h),
+                               p.filter);
+    }
+    case Fit::squash:
+      break;
+  }
+  return ResizePlan::whole(source_width, source_height, p.width, p.height, p.filter);
+}
+
+/// The least whole picture that the plan still reduces: what the decoder may reduce to.
+void allow_reduced(const ResizePlan& plan, DecodeOptions& options) {
+  const auto least = [](int sides, double from, double to, std::int64_t out) {
+    const double wanted = std::ceil(sides * static_cast<double>(out) / (to - from));
+    return static_cast<int>(std::min<double>(wanted, sides));
+  };
+  options.least_width = least(plan.source_width, plan.box.left, plan.box.right, plan.width);
+  options.least_height = least(plan.source_height, plan.box.top, plan.box.bottom, plan.height);
+}
+
+/// Runs the plan for a picture of the sides that turn up, on as little of the picture as will do.
+template <class Plan>
+Image read_resized(const PictureSource& source, Decode decode, bool grey, const Plan& plan_for) {
+  std::optional<ResizePlan> plan;
+  DecodeOptions options;
+  options.channels = grey ? 1 : 0;
+  Area have;
+  options.choose = [&](int width, int height, DecodeOptions& chosen) {
+    plan = plan_for(width, height);
+    if (decode == Decode::exact)
+      have = chosen.part = plan->needs();
+    else
+      allow_reduced(*plan, chosen);
+  };
+  Image image = source(options);
+  if (!plan) plan = plan_for(image.width, image.height);  // it came whole
+  if (have.width == 0) {
+    have = {0, 0, image.width, image.height};
+    plan = plan->on(image.width, image.height);
+  }
+  if (grey) image = with_channels(std::move(image), 1);
+  return plan->run(image, have);
+}
+
+/// As the formula says, in double; the short cut only where it gives the same floats.
+PixelTable table_of(double scale, double mean, double deviation) {
+  PixelTable table;
+  table.factor = scale / deviation;
+  table.offset = -mean / deviation;
+  table.is_affine = true;
+  for (int pixel = 0; pixel < 256; ++pixel) {
+    const auto value = static_cast<float>((pixel * scale - mean) / deviation);
+    table.value[pixel] = value;
+    const auto affine = static_cast<float>(std::fma(pixel, table.factor, table.offset));
+    table.is_affine =
+        table.is_affine && std::bit_cast<std::uint32_t>(affine) == std::bit_cast<std::uint32_t>(value);
+  }
+  return table;
+}
+
 }  // namespace
+
+PictureSource source_of(std::filesystem::path path) {
+  return [path = std::move(path)](const DecodeOptions& options) { return load_image(path, options); };
+}
 
 Normalization parse_normalization(std::string_view name) {
   for (const Convention& each : conventions)
@@ -95,6 +185,10 @@ Normalization parse_normalization(std::string_view name) {
   throw Error(ErrorKind::usage, text("there is no normalization \"", name, "\"; there are ",
                                      join(normalization_names(), ", ")));
 }
+
+Fit parse_fit(std::string_view name) { return parse_name(fits, "fit", name); }
+Filter parse_filter(std::string_view name) { return parse_name(filters, "filter", name); }
+Decode parse_decode(std::string_view name) { return parse_name(decodes, "way to decode", name); }
 
 std::string_view normalization_name(Normalization normalization) { return convention_of(normalization).name; }
 
@@ -144,6 +238,8 @@ nlohmann::json Preprocess::to_json() const {
           {"fit", name_of(fits, fit)},
           {"crop_fraction", crop_fraction},
           {"pad_value", pad_value},
+          {"filter", name_of(filters, filter)},
+          {"decode", name_of(decodes, decode)},
           {"order", name_of(orders, order)},
           {"scale", scale},
           {"mean", mean},
@@ -151,9 +247,9 @@ nlohmann::json Preprocess::to_json() const {
 }
 
 Preprocess Preprocess::from_json(const nlohmann::json& json) {
-  const JsonFields in(
-      json, "preprocessing",
-      {"height", "width", "channels", "fit", "crop_fraction", "pad_value", "order", "scale", "mean", "std"});
+  const JsonFields in(json, "preprocessing",
+                      {"height", "width", "channels", "fit", "crop_fraction", "pad_value", "filter", "decode",
+                       "order", "scale", "mean", "std"});
   Preprocess out;
   out.height = in.integer("height");
   out.width = in.integer("width");
@@ -161,6 +257,9 @@ Preprocess Preprocess::from_json(const nlohmann::json& json) {
   out.fit = in.choice("fit", fits);
   out.crop_fraction = in.number("crop_fraction");
   out.pad_value = in.integer("pad_value");
+  // Models of before there was a choice have neither.
+  if (in.has("filter")) out.filter = in.choice("filter", filters);
+  if (in.has("decode")) out.decode = in.choice("decode", decodes);
   out.order = in.choice("order", orders);
   out.scale = in.number("scale");
   out.mean = in.numbers("mean");
@@ -169,31 +268,32 @@ Preprocess Preprocess::from_json(const nlohmann::json& json) {
 }
 
 Image Preprocess::fitted(const Image& image) const {
-  if (image.channels != channels) return fitted(with_channels(image, channels));
-  const int cover_w = static_cast<int>(std::lround(width / crop_fraction));
-  const int cover_h = static_cast<int>(std::lround(height / crop_fraction));
-  switch (fit) {
-    case Fit::crop: {
-      const auto [w, h] = keep_proportions(image, cover_w, cover_h, false);
-      return resize_middle(image, w, h, width, height);
-    }
-    case Fit::pad: {
-      const auto [w, h] = keep_proportions(image, width, height, true);
-      return padded(resize(image, static_cast<int>(w), static_cast<int>(h)), width, height, pad_value);
-    }
-    case Fit::squash:
-      break;
-  }
-  return resize(image, width, height);
+  return fitted([&](const DecodeOptions&) { return image; });
 }
 
 Image Preprocess::fitted(const Image& image, const Augment& augment, Rng& rng) const {
-  if (augment.min_area < 1) {
-    const Box part = random_part(image.width, image.height, augment.min_area, rng);
-    return augment_fitted(with_channels(resize(image, part, width, height), channels), augment, pad_value,
-                          rng);
-  }
-  return augment_fitted(fitted(image), augment, pad_value, rng);
+  return fitted([&](const DecodeOptions&) { return image; }, augment, rng);
+}
+
+Image Preprocess::fitted(const PictureSource& source) const {
+  Rng unused(0);
+  return fitted(source, Augment{}, unused);
+}
+
+Image Preprocess::fitted(const PictureSource& source, const Augment& augment, Rng& rng) const {
+  const auto plan = [&](int source_width, int source_height) {
+    if (!augment.needs_whole_picture()) return plan_of(*this, source_width, source_height);
+    ResizePlan part = ResizePlan::whole(source_width, source_height, width, height, filter);
+    part.box = random_part(source_width, source_height, augment.min_area, rng);
+    return part;
+  };
+  // Colour becomes grey before the resize, but behind that of a random part; grey becomes colour where it is
+  // less work, which changes no bit.
+  const bool grey_first = channels == 1 && !augment.needs_whole_picture();
+  Image image = with_channels(read_resized(source, decode, grey_first, plan), channels);
+  if (fit == Fit::pad && !augment.needs_whole_picture())
+    image = padded(std::move(image), width, height, pad_value);
+  return augment_fitted(std::move(image), augment, pad_value, rng);
 }
 
 void Preprocess::normalize(const Image& fitted_image, std::span<float> chw) const {
@@ -202,14 +302,14 @@ void Preprocess::normalize(const Image& fitted_image, std::span<float> chw) cons
   ensure(fitted_image.height == height && fitted_image.width == width && fitted_image.channels == channels,
          "a picture fits before it is normalized");
   ensure(chw.size() == count * depth, "there is room for a normalized picture");
-  for (std::size_t c = 0; c < depth; ++c) {
-    std::array<float, 256> value;
-    for (int pixel = 0; pixel < 256; ++pixel)
-      value[static_cast<std::size_t>(pixel)] = static_cast<float>((pixel * scale - mean[c]) / std[c]);
-    const std::uint8_t* from = fitted_image.pixels.data() + (order == ChannelOrder::bgr ? depth - 1 - c : c);
-    float* to = chw.data() + c * count;
-    for (std::size_t i = 0; i < count; ++i) to[i] = value[from[i * depth]];
+  std::array<PixelTable, 3> tables;
+  std::array<int, 3> from{};
+  for (int c = 0; c < channels; ++c) {
+    const auto i = static_cast<std::size_t>(c);
+    tables[i] = table_of(scale, mean[i], std[i]);
+    from[i] = order == ChannelOrder::bgr ? channels - 1 - c : c;
   }
+  pixel_loops().planes(fitted_image.pixels.data(), count, channels, from.data(), tables.data(), chw.data());
 }
 
 std::string format_preprocess(const Preprocess& p) {
@@ -232,6 +332,8 @@ std::string format_preprocess(const Preprocess& p) {
   };
   const char* colours = p.channels == 1 ? "grey" : p.order == ChannelOrder::rgb ? "RGB" : "BGR";
   const std::string scale = p.scale == 1 ? "x" : p.scale == 1.0 / 255 ? "x/255" : text("x*", p.scale);
+  if (p.filter != Filter::bilinear) fit += text(", ", name_of(filters, p.filter));
+  if (p.decode == Decode::fast) fit += ", decoded fast";
   return text(p.width, "x", p.height, " ", colours, ", ", fit, ", ", scale, ", mean ", list(p.mean), ", std ",
               list(p.std));
 }

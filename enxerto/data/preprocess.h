@@ -2,6 +2,8 @@
 /// this very program, and a model file keeps it.
 #pragma once
 
+#include <filesystem>
+#include <functional>
 #include <nlohmann/json_fwd.hpp>
 #include <span>
 #include <string>
@@ -9,7 +11,9 @@
 #include <vector>
 
 #include "enxerto/core/random.h"
+#include "enxerto/image/decode.h"
 #include "enxerto/image/image.h"
+#include "enxerto/image/resize.h"
 #include "enxerto/tensor/shape.h"
 
 namespace enxerto {
@@ -23,6 +27,11 @@ enum class Fit {
   squash,  ///< is resized to the input's sides, whatever that does to its proportions
 };
 enum class ChannelOrder { rgb, bgr };
+/// How picture files are decoded.
+enum class Decode {
+  exact,  ///< every pixel; what published accuracies were measured with
+  fast,   ///< reduced by the decoder where the fitted picture is still smaller: other pixels, nearly the same
+};
 
 /// How the pixels of a picture become numbers: the conventions that weights were trained with.
 enum class Normalization {
@@ -39,6 +48,16 @@ std::string_view normalization_name(Normalization normalization);
 /// The names, for help texts.
 std::vector<std::string> normalization_names();
 
+/// By name: "crop", "pad", "squash"; "bilinear", "bicubic", "lanczos"; "exact", "fast". Error{usage} lists
+/// what there is.
+Fit parse_fit(std::string_view name);
+Filter parse_filter(std::string_view name);
+Decode parse_decode(std::string_view name);
+
+/// Gives a picture as it is asked for, or all of it: load_image(), Dataset::get().
+using PictureSource = std::function<Image(const DecodeOptions& options)>;
+PictureSource source_of(std::filesystem::path path);
+
 /// Steps: grey or colour as `channels` says; fitted to width x height; value = (pixel * scale - mean) / std
 /// for each channel, in `order`.
 struct Preprocess {
@@ -48,6 +67,8 @@ struct Preprocess {
   /// For Fit::crop: the part of each side that is cut out; 0.875 with 224 resizes the short side to 256.
   double crop_fraction = 1;
   int pad_value = 0;  ///< 0..255, of every channel
+  Filter filter = Filter::bilinear;
+  Decode decode = Decode::exact;
   ChannelOrder order = ChannelOrder::rgb;
   double scale = 1.0 / 255;
   std::vector<double> mean{0, 0, 0}, std{1, 1, 1};  ///< one for each channel, in `order`
@@ -64,12 +85,17 @@ struct Preprocess {
   /// The first steps: `channels`, width and height are right afterwards. A picture that has them passes
   /// as it is, unless crop_fraction says otherwise.
   Image fitted(const Image& image) const;
-  /// The same with the random changes that augment.h tells of, but for what works on floats.
+  /// The same with random changes; draws only what is switched on.
   Image fitted(const Image& image, const Augment& augment, Rng& rng) const;
+  /// The same of a picture that is not read yet: no more of it is decoded than it takes, and as `decode`
+  /// says. Exact: the bits of fitted() on the whole.
+  Image fitted(const PictureSource& source) const;
+  Image fitted(const PictureSource& source, const Augment& augment, Rng& rng) const;
   /// The last step: a fitted picture into {c,h,w} floats.
   void normalize(const Image& fitted, std::span<float> chw) const;
   /// All steps. `chw` has channels * height * width floats.
   void apply(const Image& image, std::span<float> chw) const { normalize(fitted(image), chw); }
+  void apply(const PictureSource& source, std::span<float> chw) const { normalize(fitted(source), chw); }
 
   nlohmann::json to_json() const;
   /// Error{corrupt} where a key is missing or unknown, or a value absurd.

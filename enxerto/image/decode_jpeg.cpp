@@ -106,13 +106,14 @@ class JpegReader {
   J_COLOR_SPACE colours() const { return info_.out_color_space; }
   int components() const { return info_.out_color_components; }
   bool has_adobe_marker() const { return info_.saw_Adobe_marker; }
+  bool is_arithmetic() const { return info_.arith_code; }
 
   int orientation() const {
     constexpr std::string_view magic("Exif\0\0", 6);
     for (jpeg_saved_marker_ptr marker = info_.marker_list; marker; marker = marker->next)
       if (marker->marker == exif_marker && marker->data_length > magic.size() &&
           std::memcmp(marker->data, magic.data(), magic.size()) == 0)
-        return find_orientation({marker->data + magic.size(), marker->data_length - magic.size()});
+        return find_orientation({marker->data, marker->data_length});
     return 1;
   }
 
@@ -140,26 +141,16 @@ class JpegReader {
   jpeg_progress_mgr progress_;
 };
 
-/// Adobe's programs store ink inverted, others do not.
-Image from_cmyk(const std::vector<std::uint8_t>& ink, int height, int width, bool inverted) {
-  Image out(height, width, 3);
-  for (std::size_t i = 0; i < ink.size() / 4; ++i) {
-    const auto light = [&](std::size_t k) {
-      return inverted ? unsigned{ink[4 * i + k]} : 255u - unsigned{ink[4 * i + k]};
-    };
-    for (std::size_t k = 0; k < 3; ++k)
-      out.pixels[3 * i + k] = static_cast<std::uint8_t>((light(k) * light(3) + 127) / 255);
-  }
-  return out;
-}
-
 }  // namespace
 
 Decoded decode_jpeg(std::span<const std::uint8_t> bytes) {
   JpegReader reader;
   if (!reader.read_header(bytes)) reader.fail();
-  // A block of 64 pixels takes at least one bit; subsampling makes that 128 pixels at most, doubled here.
-  check_pixels(reader.width(), reader.height(), static_cast<std::int64_t>(bytes.size()) * 2048);
+  // Huffman's code takes a bit for a block of 64 pixels; subsampling makes that 128 pixels at most, doubled
+  // here.
+  check_pixels(reader.width(), reader.height(),
+               reader.is_arithmetic() ? pixels_possible(bytes.size())
+                                      : static_cast<std::int64_t>(bytes.size()) * 2048);
   Decoded out;
   out.orientation = reader.orientation();
   const int height = reader.height(), width = reader.width();

@@ -200,12 +200,11 @@ TEST(Decode, SaysWhatAFileIsInstead) {
       decode_image({reinterpret_cast<const std::uint8_t*>(content.data()), content.size()});
     });
   };
-  EXPECT_EQ(said(""), "is empty, a JPEG or PNG picture was expected");
-  EXPECT_EQ(said("dear diary,\n"), "is text, not a picture; a JPEG or PNG picture was expected");
-  EXPECT_EQ(said("GIF89a...."), "is a GIF picture; JPEG and PNG are read, convert it first");
-  EXPECT_EQ(said("RIFF....WEBPVP8 "), "is a WebP picture; JPEG and PNG are read, convert it first");
-  EXPECT_EQ(said(std::string("\x01\x02\x00\x03", 4)),
-            "is no picture that we know; a JPEG or PNG picture was expected");
+  EXPECT_EQ(said(""), "is empty, a picture was expected");
+  EXPECT_EQ(said("dear diary,\n"), "is text, not a picture");
+  EXPECT_EQ(said("PK\3\4...."), "is a zip archive, not a picture");
+  EXPECT_EQ(said("8BPS...."), "is a Photoshop picture, which is not read; convert it to PNG or JPEG");
+  EXPECT_EQ(said(std::string("\x01\x02\x00\x03", 4)), "is no picture of a kind that we know");
 }
 
 TEST(Decode, RefusesAbsurdSizesBeforeTakingMemory) {
@@ -270,8 +269,7 @@ TEST(Decode, RandomDamageGivesAPictureOrAnError) {
 TEST(Decode, AnErrorOfAFileNamesIt) {
   const auto path = std::filesystem::temp_directory_path() / "enxerto_decode_test.jpg";
   write_file(path, "this is text");
-  EXPECT_EQ(text_of([&] { load_image(path); }),
-            path.string() + ": is text, not a picture; a JPEG or PNG picture was expected");
+  EXPECT_EQ(text_of([&] { load_image(path); }), path.string() + ": is text, not a picture");
   std::filesystem::remove(path);
   EXPECT_EQ(text_of([&] { load_image(path); }).rfind(path.string() + ": cannot be opened", 0), 0u);
 }

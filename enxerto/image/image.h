@@ -29,6 +29,12 @@ struct Image {
   friend bool operator==(const Image&, const Image&) = default;
 };
 
+/// Whole pixels of a picture: columns [left, left + width), rows [top, top + height).
+struct Area {
+  int left = 0, top = 0, width = 0, height = 0;
+  friend bool operator==(const Area&, const Area&) = default;
+};
+
 /// The picture with 1 or 3 channels. Grey becomes three equal channels; colour becomes the luma of
 /// ITU-R BT.601, 0.299 R + 0.587 G + 0.114 B, rounded.
 Image with_channels(Image image, int channels);

@@ -215,17 +215,18 @@ RunFolder RunFolder::create(const fs::path& folder, RunConfig config) {
   return made;
 }
 
-RunFolder RunFolder::resume(const fs::path& folder) {
+RunConfig load_run_config(const fs::path& folder) {
   const fs::path config_path = folder / config_name;
   const Json json = parse_json(read_text_file(config_path), config_path.string());
-  const auto config = [&] {
-    try {
-      return RunConfig::from_json(json);
-    } catch (const Error& error) {
-      throw Error(error.kind(), text(config_path.string(), ": ", error.what()));
-    }
-  }();
-  RunFolder made(folder, config);
+  try {
+    return RunConfig::from_json(json);
+  } catch (const Error& error) {
+    throw Error(error.kind(), text(config_path.string(), ": ", error.what()));
+  }
+}
+
+RunFolder RunFolder::resume(const fs::path& folder) {
+  RunFolder made(folder, load_run_config(folder));
   std::uint64_t log_bytes = 0;
   if (fs::exists(folder / checkpoint_name)) log_bytes = made.load_checkpoint();
   made.open_log(log_bytes);

@@ -45,6 +45,9 @@ struct RunConfig {
   static RunConfig from_json(const nlohmann::json& json);  ///< strict: Error{corrupt}
 };
 
+/// config.json of a run. Throws Error that names the file.
+RunConfig load_run_config(const std::filesystem::path& folder);
+
 /// Writes a run: config.json at once, a line of log.jsonl for each epoch and now and then a step,
 /// model.safetensors at each best epoch, checkpoint.safetensors after each epoch and on interrupt.
 /// Whenever the process is killed each file is whole (the log but for its last line) and a resume goes on

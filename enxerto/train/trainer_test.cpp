@@ -120,7 +120,7 @@ class Flipped final : public Dataset {
     for (std::int32_t& label : labels_) label = 1 - label;
   }
   std::int64_t size() const override { return data_->size(); }
-  Sample get(std::int64_t index) const override {
+  Sample get(std::int64_t index, const DecodeOptions& = {}) const override {
     Sample sample = data_->get(index);
     sample.label = label(index);
     return sample;
