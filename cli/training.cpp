@@ -85,7 +85,7 @@ class Plan final : public Observer {
 void remove_stillborn(const fs::path& folder) {
   if (fs::exists(folder / "checkpoint.safetensors")) return;
   std::error_code ignored;
-  for (const char* name : {"config.json", "log.jsonl"}) fs::remove(folder / name, ignored);
+  for (const char* name : {"config.json", "log.jsonl", "doctor.json"}) fs::remove(folder / name, ignored);
   fs::remove(folder, ignored);  // only where it is empty
 }
 
