@@ -83,6 +83,21 @@ std::vector<double> balanced_weights(const Dataset& data) {
   return counts;
 }
 
+/// Cross-entropy or, where a picture may have several labels, binary cross-entropy.
+LossConfig loss_for(const TrainFlags& flags, const Dataset& data) {
+  if (data.multi_label()) {
+    for (const auto& [given, flag] : {std::pair{flags.label_smoothing != 0, "--label-smoothing"},
+                                      std::pair{flags.class_weights != "none", "--class-weights"}})
+      if (given)
+        throw Error(ErrorKind::usage,
+                    text(flag, ": is for one label a picture, and these data have several; leave it out"));
+    return BinaryCrossEntropy{};
+  }
+  CrossEntropy loss{.label_smoothing = flags.label_smoothing, .class_weights = {}};
+  if (flags.class_weights == "balanced") loss.class_weights = balanced_weights(data);
+  return loss;
+}
+
 TrainConfig training_of(const TrainFlags& flags, const Splits& splits, const StartWeights* weights) {
   TrainConfig training;
   training.epochs = flags.epochs;
@@ -108,9 +123,7 @@ TrainConfig training_of(const TrainFlags& flags, const Splits& splits, const Sta
   training.augment.min_area = flags.augment ? std::min(flags.min_area, 0.5) : flags.min_area;
   training.augment.shift_px = flags.shift;
   training.augment.check();
-  CrossEntropy loss{.label_smoothing = flags.label_smoothing, .class_weights = {}};
-  if (flags.class_weights == "balanced") loss.class_weights = balanced_weights(*splits.train);
-  training.loss = loss;
+  training.loss = loss_for(flags, *splits.train);
   training.optimizer = optimizer_of(flags);
   training.schedule =
       schedule_of(flags, training.optimizer, steps_per_epoch(splits.train->size(), flags.batch));
@@ -322,7 +335,7 @@ void add_train(CLI::App& app, Action& chosen) {
       ->capture_default_str()
       ->type_name("N");
   verb->add_option("--metric", flags->metric,
-                   "val_loss, val_top1 or train_loss: by which an epoch is the best")
+                   "val_loss, val_top1, val_map or train_loss: by which an epoch is the best")
       ->type_name("NAME");
   verb->add_option("--patience", flags->patience, "Stop after so many epochs without a better one (0: never)")
       ->type_name("N");
