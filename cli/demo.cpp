@@ -161,7 +161,8 @@ int run_demo(const DemoFlags& flags) {
   config.image = {training.preprocess.channels, picture_px, picture_px};
   Graph graph = start_network(config, nullptr, console);
   RunFolder run = RunFolder::create(out, config);
-  const nlohmann::json result = train_run(run, std::move(graph), {}, splits, training.workers, console);
+  const nlohmann::json result = train_run(run, std::move(graph), {}, splits,
+                                          {.workers = training.workers, .cache_folder = {}}, console);
   if (flags.common.json) {
     print_json(result);
     return 0;

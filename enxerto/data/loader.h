@@ -28,7 +28,7 @@ struct LoaderConfig {
   /// the same. Not where Augment::needs_whole_picture().
   std::int64_t cache_bytes = std::int64_t{256} << 20;
   /// Where not empty: they are kept in a file of this folder too, for later runs (picture_cache.h).
-  std::filesystem::path cache_folder;
+  std::filesystem::path cache_folder = {};
 };
 
 /// images.n is always the batch size; the rest of a short last batch is zero, and labels.size() says how
