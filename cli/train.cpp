@@ -9,6 +9,7 @@
 #include <variant>
 
 #include "cli/augment_flags.h"
+#include "cli/check.h"
 #include "cli/commands.h"
 #include "cli/progress.h"
 #include "cli/training.h"
@@ -28,6 +29,7 @@ struct TrainFlags {
   Common common;
   ModelFlags weights;
   AugmentFlags augment;
+  CheckFlags check;
   std::string data, net, out, resume, init = "he_normal", optimizer = "adam", schedule = "onecycle",
                                       class_weights = "none", metric;
   std::vector<std::string> freeze;
@@ -84,6 +86,21 @@ std::vector<double> balanced_weights(const Dataset& data) {
   return counts;
 }
 
+/// Cross-entropy or, where a picture may have several labels, binary cross-entropy.
+LossConfig loss_for(const TrainFlags& flags, const Dataset& data) {
+  if (data.multi_label()) {
+    for (const auto& [given, flag] : {std::pair{flags.label_smoothing != 0, "--label-smoothing"},
+                                      std::pair{flags.class_weights != "none", "--class-weights"}})
+      if (given)
+        throw Error(ErrorKind::usage,
+                    text(flag, ": is for one label a picture, and these data have several; leave it out"));
+    return BinaryCrossEntropy{};
+  }
+  CrossEntropy loss{.label_smoothing = flags.label_smoothing, .class_weights = {}};
+  if (flags.class_weights == "balanced") loss.class_weights = balanced_weights(data);
+  return loss;
+}
+
 TrainConfig training_of(const TrainFlags& flags, const Splits& splits, const StartWeights* weights) {
   TrainConfig training;
   training.epochs = flags.epochs;
@@ -106,9 +123,7 @@ TrainConfig training_of(const TrainFlags& flags, const Splits& splits, const Sta
                        "; give the --net that it was made with"));
   }
   training.augment = augment_of(flags.augment);
-  CrossEntropy loss{.label_smoothing = flags.label_smoothing, .class_weights = {}};
-  if (flags.class_weights == "balanced") loss.class_weights = balanced_weights(*splits.train);
-  training.loss = loss;
+  training.loss = loss_for(flags, *splits.train);
   training.optimizer = optimizer_of(flags);
   training.schedule =
       schedule_of(flags, training.optimizer, steps_per_epoch(splits.train->size(), flags.batch));
@@ -199,9 +214,11 @@ nlohmann::json train_new(const TrainFlags& flags, Console& console) {
   config.threads = threads();
   config.version = ENXERTO_VERSION;
   config.command = command_line();
-  const Splits splits =
-      with_splits(open_data(flags.data), flags.val_fraction, flags.test_fraction, flags.seed);
+  Splits splits = open_data(flags.data);
+  HeldBack held_back{.val = !splits.val, .test = !splits.test};
+  splits = with_splits(std::move(splits), flags.val_fraction, flags.test_fraction, flags.seed);
   for (const std::string& note : splits.notes) console.line(note);
+  const auto check = check_data(flags.data, held_back, flags.check, splits, console);
   record_data(config, splits);
   config.training = training_of(flags, splits, weights ? &*weights : nullptr);
   const Preprocess& preprocess = config.training.preprocess;
@@ -209,6 +226,7 @@ nlohmann::json train_new(const TrainFlags& flags, Console& console) {
   if (flags.restarts > 1) config.training.seed = best_seed(flags, config, splits, console);
   Graph graph = start_network(config, weights ? &*weights : nullptr, console);
   RunFolder run = RunFolder::create(flags.out, config);
+  if (check) save_check(run.folder(), *check);
   return train_run(run, std::move(graph), {}, splits, flags.workers, console);
 }
 
@@ -230,7 +248,7 @@ nlohmann::json train_on(const TrainFlags& flags, Console& console) {
   if (threads() != config.threads)
     console.warn(text("the run began with ", config.threads, " threads and goes on with ", threads(),
                       ": its bits will not be those of one that never stopped"));
-  const Splits splits = open_splits(config);
+  const Splits splits = leave_out_as_in(folder, open_splits(config));
   run.check_same_data(*splits.train, splits.val.get(), splits.test.get());
   if (auto checkpoint = run.take_checkpoint())
     return train_run(run, std::move(checkpoint->graph), std::move(checkpoint->state), splits, flags.workers,
@@ -320,7 +338,7 @@ void add_train(CLI::App& app, Action& chosen) {
       ->capture_default_str()
       ->type_name("N");
   verb->add_option("--metric", flags->metric,
-                   "val_loss, val_top1 or train_loss: by which an epoch is the best")
+                   "val_loss, val_top1, val_map or train_loss: by which an epoch is the best")
       ->type_name("NAME");
   verb->add_option("--patience", flags->patience, "Stop after so many epochs without a better one (0: never)")
       ->type_name("N");
@@ -334,6 +352,7 @@ void add_train(CLI::App& app, Action& chosen) {
   verb->add_option("--workers", flags->workers, "Threads that decode pictures")
       ->capture_default_str()
       ->type_name("N");
+  add_check_flags(*verb, flags->check);
   add_threads(*verb, flags->common);
   verb->add_flag("--quiet", flags->quiet, "Print nothing but errors");
   add_json(*verb, flags->common);

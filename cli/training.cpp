@@ -37,7 +37,9 @@ void print_plan(const RunConfig& config, const Graph& graph, const Splits& split
       config.net.empty() ? "The network of " + fs::path(config.weights).filename().string() : config.net;
   console.line(text(console.bold(name), " for ", training.preprocess.width, "x", training.preprocess.height,
                     training.preprocess.channels == 1 ? " grey" : " colour", " pictures of ",
-                    config.classes.size(), " classes: ", with_commas(summary.parameters), " parameters",
+                    config.classes.size(), config.classes.size() == 1 ? " class" : " classes",
+                    config.multi_label ? ", any number of them in one picture: " : ": ",
+                    with_commas(summary.parameters), " parameters",
                     summary.non_trainable ? text(", ", with_commas(summary.trainable), " trained") : ""));
   console.line(text(with_commas(splits.train->size()), " pictures to train with",
                     format_split("for validation", splits.val.get()),
@@ -83,12 +85,21 @@ class Plan final : public Observer {
 void remove_stillborn(const fs::path& folder) {
   if (fs::exists(folder / "checkpoint.safetensors")) return;
   std::error_code ignored;
-  for (const char* name : {"config.json", "log.jsonl"}) fs::remove(folder / name, ignored);
+  for (const char* name : {"config.json", "log.jsonl", "doctor.json"}) fs::remove(folder / name, ignored);
   fs::remove(folder, ignored);  // only where it is empty
 }
 
 std::string format_score(const nlohmann::json& score) {
   const auto& interval = score.at("top1_interval");
+  if (score.contains("multi_label")) {
+    const auto part = [&](const char* key) {
+      return score.at(key).is_null() ? "-" : percent(score.at(key).get<double>());
+    };
+    return text("mAP ", part("mean_average_precision"), ", micro F1 ", part("micro_f1"), ", macro F1 ",
+                part("macro_f1"), ", all labels right in ", part("exact_match"), " of ",
+                with_commas(score.at("n").get<std::int64_t>()), " pictures, loss ",
+                fixed(score.at("loss").get<double>(), 4));
+  }
   return text(percent(score.at("top1").get<double>()), " of ", with_commas(score.at("n").get<std::int64_t>()),
               " pictures right (95 % interval ", percent(interval.at(0).get<double>()), " to ",
               percent(interval.at(1).get<double>()), "), loss ", fixed(score.at("loss").get<double>(), 4));
@@ -146,6 +157,7 @@ Graph start_network(const RunConfig& config, const StartWeights* weights, Consol
 
 void record_data(RunConfig& config, const Splits& splits) {
   config.classes.assign(splits.train->classes().begin(), splits.train->classes().end());
+  config.multi_label = splits.train->multi_label();
   config.train = record_of(*splits.train);
   if (splits.val) config.val = record_of(*splits.val);
   if (splits.test) config.test = record_of(*splits.test);

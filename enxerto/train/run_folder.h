@@ -35,6 +35,7 @@ struct RunConfig {
   std::vector<std::string> freeze;             ///< prefixes
   int threads = 0;                             ///< that it ran with
   std::vector<std::string> classes;
+  bool multi_label = false;  ///< a picture may have several labels
   DataRecord train;
   std::optional<DataRecord> val, test;
   TrainConfig training;
