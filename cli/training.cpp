@@ -49,6 +49,7 @@ void print_plan(const RunConfig& config, const Graph& graph, const Splits& split
                     json.at("schedule").at("curve").get<std::string>(), "), batch ", training.batch,
                     ", epochs ", first_epoch, " to ", training.epochs, ", seed ", training.seed, ", ",
                     threads(), threads() == 1 ? " thread" : " threads"));
+  if (training.augment.any()) console.line(text("Augmentation: ", format_augment(training.augment)));
   console.line();
 }
 
