@@ -50,6 +50,7 @@ void print_plan(const RunConfig& config, const Graph& graph, const Splits& split
                     ", epochs ", start.first_epoch, " to ", training.epochs, ", seed ", training.seed, ", ",
                     threads(), threads() == 1 ? " thread" : " threads"));
   console.line(text("pictures as ", format_preprocess(training.preprocess)));
+  if (training.augment.any()) console.line(text("augmented by ", format_augment(training.augment)));
   console.line(text(human_bytes(static_cast<double>(start.executor_bytes)),
                     " of memory for the network, at most ",
                     human_bytes(static_cast<double>(start.loader_bytes)), " for pictures"));
