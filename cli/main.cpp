@@ -108,6 +108,7 @@ int run(int argc, char** argv) {
   add_report(app, chosen);
   add_doctor(app, chosen);
   add_preprocess(app, chosen);
+  add_preview(app, chosen);
   add_demo(app, chosen);
   try {
     app.parse(argc, argv);

@@ -5,6 +5,8 @@ find_package(OpenMP REQUIRED COMPONENTS CXX)
 find_package(dnnl REQUIRED)  # 2.2 or newer; libdnnl-dev
 find_package(JPEG REQUIRED)
 find_package(PNG REQUIRED)
+find_package(GIF 5.1 REQUIRED)  # libgif-dev
+find_package(TIFF REQUIRED)  # libtiff-dev
 find_package(ZLIB REQUIRED)
 find_package(nlohmann_json 3.10 REQUIRED)
 find_package(CURL 7.81 REQUIRED)  # libcurl4-openssl-dev
@@ -29,4 +31,28 @@ if(NOT TARGET enxerto_outside::hdf5)
   add_library(enxerto_outside::hdf5 UNKNOWN IMPORTED)
   set_target_properties(enxerto_outside::hdf5 PROPERTIES IMPORTED_LOCATION ${ENXERTO_HDF5}
     INTERFACE_INCLUDE_DIRECTORIES ${ENXERTO_HDF5_INCLUDE})
+endif()
+
+# libwebp's own CMake files come with some of the distributions only.
+foreach(library webp webpdemux)
+  if(NOT TARGET enxerto_outside::${library})
+    find_path(ENXERTO_WEBP_INCLUDE webp/demux.h REQUIRED)  # libwebp-dev
+    find_library(ENXERTO_LIB_${library} ${library} REQUIRED)
+    mark_as_advanced(ENXERTO_WEBP_INCLUDE ENXERTO_LIB_${library})
+    add_library(enxerto_outside::${library} UNKNOWN IMPORTED)
+    set_target_properties(enxerto_outside::${library} PROPERTIES
+      IMPORTED_LOCATION ${ENXERTO_LIB_${library}} INTERFACE_INCLUDE_DIRECTORIES ${ENXERTO_WEBP_INCLUDE})
+  endif()
+endforeach()
+
+# HEIF and AVIF are read where libheif is there, and ENXERTO_HEIF is not OFF.
+if(NOT TARGET enxerto_outside::heif AND (NOT DEFINED ENXERTO_HEIF OR ENXERTO_HEIF))
+  find_path(ENXERTO_HEIF_INCLUDE libheif/heif.h)  # libheif-dev
+  find_library(ENXERTO_LIBHEIF heif)
+  mark_as_advanced(ENXERTO_HEIF_INCLUDE ENXERTO_LIBHEIF)
+  if(ENXERTO_HEIF_INCLUDE AND ENXERTO_LIBHEIF)
+    add_library(enxerto_outside::heif UNKNOWN IMPORTED)
+    set_target_properties(enxerto_outside::heif PROPERTIES IMPORTED_LOCATION ${ENXERTO_LIBHEIF}
+      INTERFACE_INCLUDE_DIRECTORIES ${ENXERTO_HEIF_INCLUDE})
+  endif()
 endif()

@@ -20,6 +20,8 @@ def losses():
     logits, labels = [numbers(6, 3) for _ in range(4)], [2, 0, 5, 2]
     weights = [0.5, 1.0, 2.0, 0.25, 1.5, 3.0]
     targets = [[float(random.random() < 0.5) for _ in range(6)] for _ in range(4)]
+    shares = [[0.7, 0.0, 0.3, 0.0, 0.0, 0.0], [1.0, 0.0, 0.0, 0.0, 0.0, 0.0], [0.0, 0.5, 0.0, 0.5, 0.0, 0.0],
+              [0.1, 0.2, 0.3, 0.25, 0.05, 0.1]]
     cases = []
 
     def case(config, function, target, key):
@@ -33,12 +35,15 @@ def losses():
             tensor = torch.tensor(weight, dtype=torch.float64) if weight else None
             case({"kind": "cross_entropy", "label_smoothing": smoothing, "class_weights": weight},
                  torch.nn.CrossEntropyLoss(weight=tensor, label_smoothing=smoothing), torch.tensor(labels), "labels")
+            case({"kind": "cross_entropy", "label_smoothing": smoothing, "class_weights": weight},
+                 torch.nn.CrossEntropyLoss(weight=tensor, label_smoothing=smoothing),
+                 torch.tensor(shares, dtype=torch.float64), "shares")
     soft = torch.tensor(targets, dtype=torch.float64)
     case({"kind": "mse"}, torch.nn.MSELoss(), soft, "targets")
     for weight in (1.0, 2.5):
         case({"kind": "bce", "positive_weight": weight},
              torch.nn.BCEWithLogitsLoss(pos_weight=torch.full((6,), weight, dtype=torch.float64)), soft, "targets")
-    return {"logits": logits, "labels": labels, "targets": targets, "cases": cases}
+    return {"logits": logits, "labels": labels, "targets": targets, "shares": shares, "cases": cases}
 
 
 def optimizers():

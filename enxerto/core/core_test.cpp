@@ -2,6 +2,7 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include <cmath>
 #include <csignal>
 #include <filesystem>
 #include <set>
@@ -84,6 +85,38 @@ TEST(Random, NormalAndUniformHaveTheirMoments) {
   EXPECT_NEAR(sum / count, 0.0, 0.01);  // four standard errors are 0.009
   EXPECT_NEAR(squares / count, 1.0, 0.015);
   EXPECT_NEAR(uniform / count, 0.5, 0.003);
+}
+
+TEST(Random, GammaAndBetaHaveTheirMoments) {
+  Rng rng(11);
+  constexpr int count = 100000;
+  for (const double shape : {0.2, 1.0, 2.5, 40.0}) {
+    double sum = 0, squares = 0;
+    for (int i = 0; i < count; ++i) {
+      const double x = rng.gamma(shape);
+      ASSERT_TRUE(x >= 0);
+      sum += x, squares += (x - shape) * (x - shape);
+    }
+    // Five standard errors; the fourth central moment is 3 shape^2 + 6 shape.
+    EXPECT_NEAR(sum / count, shape, 5 * std::sqrt(shape / count)) << shape;
+    EXPECT_NEAR(squares / count, shape, 5 * std::sqrt((2 * shape * shape + 6 * shape) / count)) << shape;
+  }
+  for (const auto& [a, b] : {std::pair{1.0, 1.0}, {0.2, 0.2}, {0.4, 3.0}, {8.0, 2.0}}) {
+    const double mean = a / (a + b), variance = a * b / ((a + b) * (a + b) * (a + b + 1));
+    double sum = 0, squares = 0;
+    for (int i = 0; i < count; ++i) {
+      const double x = rng.beta(a, b);
+      ASSERT_TRUE(x >= 0 && x <= 1);
+      sum += x, squares += (x - mean) * (x - mean);
+    }
+    EXPECT_NEAR(sum / count, mean, 5 * std::sqrt(variance / count)) << a << " " << b;
+    // The fourth central moment of what lies in [0, 1] is at most its variance.
+    EXPECT_NEAR(squares / count, variance, 5 * std::sqrt(variance / count)) << a << " " << b;
+  }
+  // Where both gammas are too small for a double, the ratio still is a coin.
+  int ones = 0;
+  for (int i = 0; i < 10000; ++i) ones += rng.beta(1e-4, 1e-4) > 0.5;
+  EXPECT_NEAR(ones, 5000, 250);
 }
 
 TEST(Random, ShuffleIsAPermutationThatTheSeedDecides) {

@@ -39,10 +39,15 @@ class Rng {
   }
   /// Standard normal, Box-Muller; takes two numbers.
   float normal();
+  /// Gamma with this shape > 0 and scale 1, Marsaglia & Tsang 2000; takes as many numbers as it needs.
+  double gamma(double shape);
+  /// Beta(a, b), a and b > 0, from two gammas; holds for a and b near 0 too.
+  double beta(double a, double b);
 
   friend constexpr bool operator==(const Rng&, const Rng&) = default;
 
  private:
+  double log_gamma(double shape);  ///< the logarithm of gamma(), which does not run out of digits near 0
   std::uint64_t key_ = 0, counter_ = 0;
 };
 

@@ -9,7 +9,10 @@
 
 #include "enxerto/core/error.h"
 #include "enxerto/core/text.h"
+#include "enxerto/data/augment_policy.h"
 #include "enxerto/data/json_fields.h"
+#include "enxerto/image/affine.h"
+#include "enxerto/image/colour.h"
 
 namespace enxerto {
 namespace {
@@ -43,17 +46,45 @@ void check_range(const char* name, double value, double low, double high) {
   require(value >= low && value <= high, text(name, " has to lie in ", low, "..", high, ", not ", value));
 }
 
-/// Pixel (x, y) comes from (x + dx, y + dy); from outside comes `value`.
-Image shifted(const Image& image, int dx, int dy, int value) {
-  Image out(image.height, image.width, image.channels);
-  std::fill(out.pixels.begin(), out.pixels.end(), static_cast<std::uint8_t>(value));
-  const int first_x = std::max(0, -dx), last_x = std::min(image.width, image.width - dx);
-  if (first_x >= last_x) return out;
-  for (int y = std::max(0, -dy); y < std::min(image.height, image.height - dy); ++y)
-    std::copy_n(image.row(y + dy) + static_cast<std::ptrdiff_t>(first_x + dx) * image.channels,
-                (last_x - first_x) * image.channels,
-                out.row(y) + static_cast<std::ptrdiff_t>(first_x) * image.channels);
-  return out;
+/// Brightness, contrast, saturation and hue in a random order, as torchvision's ColorJitter has it.
+Image jittered(Image image, const Augment& augment, Rng& rng) {
+  const auto factor = [&](double strength) {
+    const double low = std::max(0.0, 1 - strength);
+    return low + (1 + strength - low) * rng.uniform();
+  };
+  std::array order{0, 1, 2, 3};
+  shuffle(order, rng);
+  for (const int kind : order) {
+    if (kind == 0 && augment.brightness > 0)
+      image = adjust_brightness(std::move(image), factor(augment.brightness));
+    if (kind == 1 && augment.contrast > 0)
+      image = adjust_contrast(std::move(image), factor(augment.contrast));
+    if (kind == 2 && augment.saturation > 0)
+      image = adjust_saturation(std::move(image), factor(augment.saturation));
+    if (kind == 3 && augment.hue > 0)
+      image = turn_hue(std::move(image), augment.hue * (2.0 * rng.uniform() - 1.0));
+  }
+  return image;
+}
+
+/// A rectangle of 2 to 33 % of the area and proportions 0.3 to 3.3 becomes 0; after ten that do not fit none
+/// does. Zhong et al. 2017, the numbers as in torchvision's RandomErasing.
+void erase_part(std::span<float> chw, const Shape& shape, Rng& rng) {
+  const auto h = static_cast<double>(shape.h), w = static_cast<double>(shape.w);
+  const double log_low = std::log(0.3), log_high = std::log(3.3);
+  for (int attempt = 0; attempt < 10; ++attempt) {
+    const double area = h * w * (0.02 + (0.33 - 0.02) * rng.uniform());
+    const double ratio = std::exp(log_low + (log_high - log_low) * rng.uniform());
+    const auto part_h = static_cast<std::int64_t>(std::nearbyint(std::sqrt(area * ratio)));
+    const auto part_w = static_cast<std::int64_t>(std::nearbyint(std::sqrt(area / ratio)));
+    if (part_h >= shape.h || part_w >= shape.w) continue;
+    const auto top = static_cast<std::int64_t>(rng.below(static_cast<std::uint64_t>(shape.h - part_h + 1)));
+    const auto left = static_cast<std::int64_t>(rng.below(static_cast<std::uint64_t>(shape.w - part_w + 1)));
+    for (std::int64_t c = 0; c < shape.c; ++c)
+      for (std::int64_t y = top; y < top + part_h; ++y)
+        std::fill_n(chw.data() + (c * shape.h + y) * shape.w + left, part_w, 0.0f);
+    return;
+  }
 }
 
 }  // namespace
@@ -135,16 +166,25 @@ Box random_part(int width, int height, double min_area, Rng& rng) {
 }
 
 Image augment_fitted(Image image, const Augment& augment, int pad_value, Rng& rng) {
+  if (augment.brightness > 0 || augment.contrast > 0 || augment.saturation > 0 || augment.hue > 0)
+    image = jittered(std::move(image), augment, rng);
   if (augment.shift_px > 0) {
     const auto draw = [&] {
       return static_cast<int>(rng.below(2 * static_cast<std::uint64_t>(augment.shift_px) + 1)) -
              augment.shift_px;
     };
     const int dx = draw(), dy = draw();
-    image = shifted(image, dx, dy, pad_value);
+    image = shift(image, dx, dy, pad_value);
   }
   if (augment.flip > 0 && rng.uniform() < augment.flip) image = flip_horizontal(image);
-  return image;
+  if (augment.rotate_degrees > 0)
+    image = rotate(image, augment.rotate_degrees * (2.0 * rng.uniform() - 1.0), pad_value);
+  return apply_policy(std::move(image), augment, pad_value, rng);
+}
+
+void augment_normalized(std::span<float> chw, const Shape& shape, const Augment& augment, Rng& rng) {
+  ensure(std::ssize(chw) == shape.c * shape.h * shape.w, "a picture has the size of its shape");
+  if (augment.erase > 0 && rng.uniform() < augment.erase) erase_part(chw, shape, rng);
 }
 
 std::string format_augment(const Augment& augment) {

@@ -67,6 +67,9 @@ Box random_part(int width, int height, double min_area, Rng& rng);
 /// The changes that work on a fitted picture. What becomes uncovered is `pad_value`.
 Image augment_fitted(Image image, const Augment& augment, int pad_value, Rng& rng);
 
+/// The changes that work on a normalized picture, {c,h,w} of `shape`.
+void augment_normalized(std::span<float> chw, const Shape& shape, const Augment& augment, Rng& rng);
+
 /// "area from 0.3, flip 0.5, shift 4 px"; "none".
 std::string format_augment(const Augment& augment);
 

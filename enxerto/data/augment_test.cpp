@@ -4,9 +4,12 @@
 
 #include <algorithm>
 #include <nlohmann/json.hpp>
+#include <utility>
+#include <vector>
 
 #include "enxerto/core/error.h"
 #include "enxerto/data/preprocess.h"
+#include "enxerto/image/affine.h"
 
 namespace enxerto {
 namespace {
@@ -150,6 +153,99 @@ TEST(Augment, RandomPartsStayInThePictureAndVary) {
   Rng rng(2);
   for (const Image& thin : {noise(1, 500, 3), noise(500, 1, 3), noise(1, 1, 3)})
     EXPECT_EQ(p.fitted(thin, {.min_area = 0.01}, rng).pixels.size(), 8u * 12 * 3);
+}
+
+TEST(Augment, NewKindsOfChangeLeaveTheBitsOfOldRuns) {
+  const Image image = noise(8, 12, 3);
+  Rng rng(11);
+  const Image out = augment_fitted(image, {.flip = 0.5, .shift_px = 4}, 7, rng);
+  // What shift and flip draw, in this order.
+  Rng by_hand(11);
+  const int dx = static_cast<int>(by_hand.below(9)) - 4, dy = static_cast<int>(by_hand.below(9)) - 4;
+  Image wanted = shift(image, dx, dy, 7);
+  if (by_hand.uniform() < 0.5) wanted = flip_horizontal(wanted);
+  EXPECT_EQ(out, wanted);
+  EXPECT_EQ(rng, by_hand);
+}
+
+TEST(Augment, ColoursVaryWithinTheirBounds) {
+  Image image(4, 4, 3);
+  std::fill(image.pixels.begin(), image.pixels.end(), 100);
+  int least = 255, most = 0;
+  for (std::uint64_t i = 0; i < 500; ++i) {
+    Rng rng = Rng(6).child(i);
+    const Image out = augment_fitted(image, {.brightness = 0.4}, 0, rng);
+    least = std::min<int>(least, out.pixels[0]);
+    most = std::max<int>(most, out.pixels[0]);
+  }
+  EXPECT_GE(least, 59);
+  EXPECT_LE(least, 63);
+  EXPECT_GE(most, 136);
+  EXPECT_LE(most, 140);
+}
+
+TEST(Augment, RotationTurnsBothWaysAndFillsWithThePadValue) {
+  const Image image = noise(20, 20, 1);
+  int corners = 0;
+  for (std::uint64_t i = 0; i < 100; ++i) {
+    Rng rng = Rng(6).child(i);
+    const Image out = augment_fitted(image, {.rotate_degrees = 45}, 7, rng);
+    EXPECT_NE(out, image);
+    corners += out.pixels[0] == 7;
+  }
+  EXPECT_GT(corners, 80);
+}
+
+TEST(Augment, ErasesARectangleOfUsualSizeAsOftenAsAsked) {
+  const Shape shape{.n = 1, .c = 3, .h = 40, .w = 30};
+  int erased = 0;
+  for (std::uint64_t i = 0; i < 1000; ++i) {
+    std::vector<float> picture(3 * 40 * 30, 1.0f);
+    Rng rng = Rng(8).child(i);
+    augment_normalized(picture, shape, {.erase = 0.25}, rng);
+    const auto zeros = std::count(picture.begin(), picture.end(), 0.0f);
+    if (zeros == 0) continue;
+    ++erased;
+    EXPECT_EQ(zeros % 3, 0);
+    EXPECT_GE(zeros, 3 * 40 * 30 * 0.015);
+    EXPECT_LE(zeros, 3 * 40 * 30 * 0.345);
+    // One rectangle, the same in each channel.
+    for (std::size_t c = 1; c < 3; ++c)
+      EXPECT_TRUE(std::equal(picture.begin(), picture.begin() + 1200,
+                             picture.begin() + static_cast<std::ptrdiff_t>(1200 * c)));
+    std::int64_t top = 40, left = 30, bottom = -1, right = -1;
+    for (std::int64_t y = 0; y < 40; ++y)
+      for (std::int64_t x = 0; x < 30; ++x)
+        if (picture[static_cast<std::size_t>(y * 30 + x)] == 0) {
+          top = std::min(top, y), bottom = std::max(bottom, y);
+          left = std::min(left, x), right = std::max(right, x);
+        }
+    EXPECT_EQ((bottom - top + 1) * (right - left + 1) * 3, zeros);
+  }
+  EXPECT_NEAR(erased, 250, 50);
+}
+
+TEST(Augment, ErasesNothingWhereNothingFits) {
+  std::vector<float> picture(3, 1.0f);
+  Rng rng(1);
+  augment_normalized(picture, {.n = 1, .c = 3, .h = 1, .w = 1}, {.erase = 1}, rng);
+  EXPECT_EQ(picture, std::vector<float>(3, 1.0f));
+}
+
+TEST(Augment, EverythingAtOnceTakesPicturesOfAnyShape) {
+  for (const int channels : {1, 3})
+    for (const auto& [height, width] :
+         {std::pair{1, 1}, std::pair{1, 40}, std::pair{40, 1}, std::pair{50, 30}}) {
+      const Preprocess p = Preprocess::plain(8, 12, channels);
+      for (std::uint64_t i = 0; i < 50; ++i) {
+        Rng rng = Rng(9).child(i);
+        const Image out = p.fitted(noise(height, width, 3), everything(), rng);
+        ASSERT_EQ(out.pixels.size(), static_cast<std::size_t>(8 * 12 * channels));
+        std::vector<float> chw(out.pixels.size());
+        p.normalize(out, chw);
+        augment_normalized(chw, p.shape(), everything(), rng);
+      }
+    }
 }
 
 }  // namespace

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <initializer_list>
 #include <memory>
 #include <span>
 #include <string>
@@ -55,6 +56,7 @@ struct LabelTable {
 
   LabelTable() = default;
   LabelTable(std::vector<std::int32_t> one_each) : values(std::move(one_each)) {}
+  LabelTable(std::initializer_list<std::int32_t> one_each) : values(one_each) {}
   std::size_t size() const { return multi ? ends.size() : values.size(); }  ///< pictures
   void add(std::span<const std::int32_t> labels);  ///< of the next picture; only where `multi`
   /// Empty for `unlabelled`.

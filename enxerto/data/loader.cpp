@@ -9,7 +9,10 @@
 #include <utility>
 
 #include "enxerto/core/error.h"
+#include "enxerto/core/system.h"
 #include "enxerto/core/text.h"
+#include "enxerto/data/mix.h"
+#include "enxerto/data/picture_cache.h"
 
 namespace enxerto {
 namespace {
@@ -24,6 +27,13 @@ LoaderConfig checked(LoaderConfig config) {
   if (config.prefetch < 1 || config.prefetch > 1024)
     throw Error(ErrorKind::usage, text("prefetch has to be 1..1024, not ", config.prefetch));
   return config;
+}
+
+/// Zeros in the rows behind the first `count`.
+void clear_behind(std::size_t count, Tensor& rows) {
+  if (rows.empty()) return;
+  const auto values = rows.data();
+  std::ranges::fill(values.subspan(count * (values.size() / static_cast<std::size_t>(rows.shape().n))), 0.0f);
 }
 
 }  // namespace
@@ -43,6 +53,8 @@ class Loader::Pipeline {
     shape_ = config_.preprocess.shape();
     picture_size_ = static_cast<std::size_t>(shape_.size());
     shape_.n = config_.batch;
+    if (data.multi_label() || config_.augment.mixes())
+      target_shape_ = {.n = config_.batch, .c = std::ssize(data.classes())};
     ring_.resize(config_.workers > 0 ? static_cast<std::size_t>(config_.prefetch) : 1);
     if (!config_.augment.needs_whole_picture() && total > 0 &&
         static_cast<std::int64_t>(picture_size_) <= config_.cache_bytes / total) {
@@ -50,6 +62,8 @@ class Loader::Pipeline {
       cache_.reset(new std::uint8_t[picture_size_ * order_.size()]);
       cached_.resize(order_.size());
     }
+    if (!config_.cache_folder.empty() && !config_.augment.needs_whole_picture())
+      file_cache_ = std::make_unique<PictureCache>(config_.cache_folder, data, config_.preprocess);
     try {
       for (int i = 0; i < config_.workers; ++i) threads_.emplace_back([this] { work(); });
     } catch (...) {
@@ -64,6 +78,16 @@ class Loader::Pipeline {
   std::int64_t batches() const { return batches_; }
   std::int64_t size() const { return count_; }
   const LoaderConfig& config() const { return config_; }
+  double seconds_waited() const { return seconds_waited_; }
+  std::string note() const { return file_cache_ ? file_cache_->note() : ""; }
+  std::int64_t memory_bytes() const {
+    const std::int64_t batch = (shape_.size() + target_shape_.size()) * std::int64_t{sizeof(float)};
+    std::int64_t bytes =
+        batch * (std::ssize(ring_) + 1) + std::ssize(order_) * std::int64_t{sizeof order_[0]};
+    if (cache_) bytes += std::ssize(order_) * static_cast<std::int64_t>(picture_size_ + 1);
+    if (file_cache_) bytes += file_cache_->memory_bytes();
+    return bytes;
+  }
 
   void start(int epoch) {
     std::unique_lock lock(mutex_);
@@ -80,6 +104,7 @@ class Loader::Pipeline {
       clear_slot(number);
     started_ = true;
     handed_out_ = 0;
+    seconds_waited_ = 0;
     untaken_ = 0;
     has_work_.notify_all();
   }
@@ -89,18 +114,20 @@ class Loader::Pipeline {
     const std::int64_t number = handed_out_;
     if (number == batches_) return false;
     Slot& slot = slot_of(number);
+    const double began = now_seconds();
     if (threads_.empty()) {
       slot.failure = make(first_of(number), first_of(number + 1), slot.batch);
+      if (!slot.failure.error) mix(slot.batch);
     } else {
       std::unique_lock lock(mutex_);
       has_result_.wait(lock, [&] { return slot.missing == 0; });
     }
+    seconds_waited_ += now_seconds() - began;
     const std::exception_ptr error = slot.failure.error;
     if (!error) {
       std::swap(out, slot.batch);
-      const auto values = out.images.data();
-      std::fill(values.begin() + static_cast<std::ptrdiff_t>(out.labels.size() * picture_size_), values.end(),
-                0.0f);
+      clear_behind(out.labels.size(), out.images);
+      clear_behind(out.labels.size(), out.targets);
     }
     if (const std::int64_t later = number + std::ssize(ring_); later < batches_) clear_slot(later);
     {
@@ -136,6 +163,7 @@ class Loader::Pipeline {
     slot.batch.indices.resize(static_cast<std::size_t>(slot.missing));
     // What came back from the caller may have any shape.
     if (slot.batch.images.shape() != shape_) slot.batch.images = Tensor(shape_);
+    if (slot.batch.targets.shape() != target_shape_) slot.batch.targets = Tensor(target_shape_);
   }
 
   /// Prepares the pictures at these places of the epoch, all of one batch.
@@ -146,8 +174,11 @@ class Loader::Pipeline {
       try {
         batch.indices[row] = index;
         batch.labels[row] = data_.label(index);
-        const Image image = prepare(index);
-        config_.preprocess.normalize(image, batch.images.data().subspan(row * picture_size_, picture_size_));
+        set_target(data_.labels(index), row, batch.targets);
+        Rng rng = Rng(config_.seed).child(epoch_, static_cast<std::uint64_t>(index));
+        const std::span<float> floats = batch.images.data().subspan(row * picture_size_, picture_size_);
+        config_.preprocess.normalize(prepare(index, rng), floats);
+        augment_normalized(floats, config_.preprocess.shape(), config_.augment, rng);
       } catch (...) {
         return {std::current_exception(), at};
       }
@@ -155,13 +186,40 @@ class Loader::Pipeline {
     return {};
   }
 
-  Image prepare(std::int64_t index) {
-    Rng rng = Rng(config_.seed).child(epoch_, static_cast<std::uint64_t>(index));
+  /// A one for each label; nothing where the batches have no targets.
+  static void set_target(std::span<const std::int32_t> labels, std::size_t row, Tensor& targets) {
+    if (targets.empty()) return;
+    const auto classes = static_cast<std::size_t>(targets.shape().c);
+    const std::span<float> values = targets.data().subspan(row * classes, classes);
+    std::ranges::fill(values, 0.0f);
+    for (const std::int32_t label : labels) values[static_cast<std::size_t>(label)] = 1;
+  }
+
+  /// Once all pictures are in the batch.
+  void mix(Batch& batch) const {
+    if (config_.augment.mixes()) mix_batch(config_.augment, config_.seed, epoch_, batch);
+  }
+
+  /// The picture in bytes, without random changes, from the file of kept ones where it is there.
+  Image read_fitted(std::int64_t index, const PictureSource& source) {
+    const Preprocess& preprocess = config_.preprocess;
+    if (!file_cache_) return preprocess.fitted(source);
+    Image image(preprocess.height, preprocess.width, preprocess.channels);
+    if (file_cache_->find(index, image.pixels)) return image;
+    image = preprocess.fitted(source);
+    file_cache_->keep(index, image.pixels);
+    return image;
+  }
+
+  /// The picture in bytes; `rng` goes on with what works on floats.
+  Image prepare(std::int64_t index, Rng& rng) {
     const Preprocess& preprocess = config_.preprocess;
     const PictureSource source = [&](const DecodeOptions& options) {
       return data_.get(index, options).image;
     };
-    if (!cache_) return preprocess.fitted(source, config_.augment, rng);
+    if (config_.augment.needs_whole_picture()) return preprocess.fitted(source, config_.augment, rng);
+    if (!cache_)
+      return augment_fitted(read_fitted(index, source), config_.augment, preprocess.pad_value, rng);
     const auto i = static_cast<std::size_t>(index);
     std::uint8_t* kept = cache_.get() + i * picture_size_;
     Image image;
@@ -169,7 +227,7 @@ class Loader::Pipeline {
       image = Image(preprocess.height, preprocess.width, preprocess.channels);
       std::copy_n(kept, picture_size_, image.pixels.data());
     } else {
-      image = preprocess.fitted(source);
+      image = read_fitted(index, source);
       std::copy_n(image.pixels.data(), picture_size_, kept);
       cached_[i] = 1;
     }
@@ -193,9 +251,15 @@ class Loader::Pipeline {
       lock.unlock();
       const Failure failure = make(first, last, slot.batch);
       lock.lock();
+      if (failure.error && (!slot.failure.error || failure.at < slot.failure.at)) slot.failure = failure;
+      if (slot.missing == last - first && !slot.failure.error) {
+        // The batch is whole and nobody's but ours until `missing` says so.
+        lock.unlock();
+        mix(slot.batch);
+        lock.lock();
+      }
       --busy_;
       slot.missing -= last - first;
-      if (failure.error && (!slot.failure.error || failure.at < slot.failure.at)) slot.failure = failure;
       has_result_.notify_all();
     }
   }
@@ -211,11 +275,13 @@ class Loader::Pipeline {
 
   const Dataset& data_;
   const LoaderConfig config_;
-  Shape shape_;  ///< of a batch
+  Shape shape_;                 ///< of a batch
+  Shape target_shape_{.n = 0};  ///< of its targets, where it has some
   std::size_t picture_size_ = 0;
   std::int64_t count_ = 0, batches_ = 0;
   std::unique_ptr<std::uint8_t[]> cache_;  ///< fitted pictures, by index
   std::vector<std::uint8_t> cached_;       ///< which of them are there; bytes, so that each is its own
+  std::unique_ptr<PictureCache> file_cache_;
 
   std::mutex mutex_;
   std::condition_variable has_work_, has_result_;
@@ -223,6 +289,7 @@ class Loader::Pipeline {
   std::uint64_t epoch_ = 0;
   std::vector<Slot> ring_;
   std::int64_t handed_out_ = 0;  ///< batches; changes only in the caller's thread
+  double seconds_waited_ = 0;    ///< changes only in the caller's thread
   std::int64_t untaken_ = 0;     ///< the first place in the epoch that nobody has taken
   int busy_ = 0;
   bool started_ = false, stop_ = false;
@@ -238,6 +305,9 @@ Loader& Loader::operator=(Loader&&) noexcept = default;
 std::int64_t Loader::batches() const { return pipeline_->batches(); }
 std::int64_t Loader::size() const { return pipeline_->size(); }
 const LoaderConfig& Loader::config() const { return pipeline_->config(); }
+std::int64_t Loader::memory_bytes() const { return pipeline_->memory_bytes(); }
+double Loader::seconds_waited() const { return pipeline_->seconds_waited(); }
+std::string Loader::note() const { return pipeline_->note(); }
 void Loader::start(int epoch) { pipeline_->start(epoch); }
 bool Loader::next(Batch& batch) { return pipeline_->next(batch); }
 std::optional<Batch> Loader::next() {

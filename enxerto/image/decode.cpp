@@ -19,49 +19,79 @@ bool has_at(std::span<const std::uint8_t> bytes, std::size_t at, std::string_vie
   return bytes.size() >= at + magic.size() && std::memcmp(bytes.data() + at, magic.data(), magic.size()) == 0;
 }
 
-/// What the bytes are when they are neither JPEG nor PNG.
+/// What the bytes are when they are no picture of a kind that we read.
 [[noreturn]] void refuse(std::span<const std::uint8_t> bytes) {
   using namespace std::string_view_literals;
-  if (bytes.empty()) throw Error(ErrorKind::corrupt, "is empty, a JPEG or PNG picture was expected");
+  if (bytes.empty()) throw Error(ErrorKind::corrupt, "is empty, a picture was expected");
   struct Kind {
     std::size_t at;
     std::string_view magic, name;
   };
-  static constexpr std::array kinds{Kind{0, "GIF8"sv, "GIF"},
-                                    Kind{0, "II*\0"sv, "TIFF"},
-                                    Kind{0, "MM\0*"sv, "TIFF"},
-                                    Kind{8, "WEBP"sv, "WebP"},
-                                    Kind{4, "ftypavif"sv, "AVIF"},
-                                    Kind{4, "ftyp"sv, "HEIF"},
-                                    Kind{0, "\0\0\0\x0CjP  "sv, "JPEG 2000"},
-                                    Kind{0, "BM"sv, "BMP"}};
-  for (const Kind& kind : kinds)
+  static constexpr std::array pictures{
+      Kind{0, "\0\0\0\x0CjP  "sv, "JPEG 2000"}, Kind{0, "\xFF\x0A"sv, "JPEG XL"},
+      Kind{0, "\0\0\0\x0CJXL "sv, "JPEG XL"}, Kind{0, "8BPS"sv, "Photoshop"}, Kind{0, "\0\0\1\0"sv, "icon"}};
+  for (const Kind& kind : pictures)
     if (has_at(bytes, kind.at, kind.magic))
       throw Error(ErrorKind::unsupported,
-                  text("is a ", kind.name, " picture; JPEG and PNG are read, convert it first"));
+                  text("is a ", kind.name, " picture, which is not read; convert it to PNG or JPEG"));
+  static constexpr std::array others{Kind{0, "PK\3\4"sv, "a zip archive"},
+                                     Kind{0, "%PDF"sv, "a PDF document"},
+                                     Kind{0, "\x1F\x8B"sv, "a gzip archive"}, Kind{4, "ftyp"sv, "a film"}};
+  for (const Kind& kind : others)
+    if (has_at(bytes, kind.at, kind.magic))
+      throw Error(ErrorKind::corrupt, text("is ", kind.name, ", not a picture"));
   const auto start = bytes.first(std::min<std::size_t>(bytes.size(), 512));
   const bool looks_like_text = std::all_of(start.begin(), start.end(), [](std::uint8_t byte) {
     return byte >= 0x20 || byte == '\n' || byte == '\r' || byte == '\t' || byte == '\f';
   });
-  throw Error(ErrorKind::corrupt, looks_like_text
-                                      ? "is text, not a picture; a JPEG or PNG picture was expected"
-                                      : "is no picture that we know; a JPEG or PNG picture was expected");
+  throw Error(ErrorKind::corrupt,
+              looks_like_text ? "is text, not a picture" : "is no picture of a kind that we know");
 }
 
-/// Turns and mirrors. From 5 on, rows become columns.
+Decoded decode_as_stored(std::span<const std::uint8_t> bytes, DecodeOptions& options) {
+  const auto format = picture_format(bytes);
+  if (!format) refuse(bytes);
+  switch (*format) {
+    case PictureFormat::jpeg:
+      return decode_jpeg(bytes, options);
+    case PictureFormat::png:
+      return decode_png(bytes);
+    case PictureFormat::webp:
+      return decode_webp(bytes);
+    case PictureFormat::gif:
+      return decode_gif(bytes);
+    case PictureFormat::bmp:
+      return decode_bmp(bytes);
+    case PictureFormat::tiff:
+      return decode_tiff(bytes);
+    case PictureFormat::heif:
+    case PictureFormat::avif:
+      return decode_heif(bytes, *format);
+  }
+  refuse(bytes);
+}
+
+/// Where EXIF's orientation takes rows from: from 5 on, they are the stored columns.
+bool swaps_sides(int orientation) { return orientation >= 5; }
+bool is_upside_down(int orientation) {
+  return orientation == 3 || orientation == 4 || orientation == 6 || orientation == 7;
+}
+bool is_mirrored(int orientation) {
+  return orientation == 2 || orientation == 3 || orientation == 7 || orientation == 8;
+}
+
+/// Turns and mirrors.
 Image upright(Image image, int orientation) {
   if (orientation <= 1 || orientation > 8) return image;
   const int h = image.height, w = image.width, c = image.channels;
-  const bool swaps = orientation >= 5;
+  const bool swaps = swaps_sides(orientation);
   Image out(swaps ? w : h, swaps ? h : w, c);
   for (int y = 0; y < out.height; ++y) {
     std::uint8_t* to = out.row(y);
     for (int x = 0; x < out.width; ++x, to += c) {
       int from_y = swaps ? x : y, from_x = swaps ? y : x;
-      if (orientation == 3 || orientation == 4 || orientation == 6 || orientation == 7)
-        from_y = h - 1 - from_y;
-      if (orientation == 2 || orientation == 3 || orientation == 7 || orientation == 8)
-        from_x = w - 1 - from_x;
+      if (is_upside_down(orientation)) from_y = h - 1 - from_y;
+      if (is_mirrored(orientation)) from_x = w - 1 - from_x;
       const std::uint8_t* from = image.row(from_y) + static_cast<std::ptrdiff_t>(from_x) * c;
       std::copy_n(from, c, to);
     }
@@ -82,7 +112,13 @@ void check_pixels(std::int64_t width, std::int64_t height, std::int64_t possible
                                          height, " pixels, more than so few bytes can hold"));
 }
 
-int find_orientation(std::span<const std::uint8_t> tiff) {
+std::int64_t pixels_possible(std::size_t bytes) {
+  return (std::int64_t{1} << 24) + 1024 * static_cast<std::int64_t>(bytes);
+}
+
+int find_orientation(std::span<const std::uint8_t> exif) {
+  constexpr std::string_view opening("Exif\0\0", 6);
+  const auto tiff = has_at(exif, 0, opening) ? exif.subspan(opening.size()) : exif;
   if (tiff.size() < 8) return 1;
   const bool little = tiff[0] == 'I';
   if (!has_at(tiff, 0, little ? std::string_view("II*\0", 4) : std::string_view("MM\0*", 4))) return 1;
@@ -106,20 +142,22 @@ int find_orientation(std::span<const std::uint8_t> tiff) {
   return 1;
 }
 
+Area stored_area(const Area& upright, int orientation, int width, int height) {
+  Area out = upright;
+  if (swaps_sides(orientation)) out = {upright.top, upright.left, upright.height, upright.width};
+  if (is_upside_down(orientation)) out.top = height - out.top - out.height;
+  if (is_mirrored(orientation)) out.left = width - out.left - out.width;
+  return out;
+}
+
 Image decode_image(std::span<const std::uint8_t> bytes, const DecodeOptions& given) {
   DecodeOptions options = given;
   const int channels = options.channels;
   ensure(channels == 0 || channels == 1 || channels == 3, "a picture is asked for with 0, 1 or 3 channels");
-  Decoded decoded;
-  if (has_at(bytes, 0, "\xFF\xD8\xFF")) {
-    decoded = decode_jpeg(bytes);
-  } else if (has_at(bytes, 0, "\x89PNG\r\n\x1A\n")) {
-    decoded = decode_png(bytes);
-  } else {
-    refuse(bytes);
-  }
+  Decoded decoded = decode_as_stored(bytes, options);
   if (channels) decoded.image = with_channels(std::move(decoded.image), channels);
   Image image = upright(std::move(decoded.image), decoded.orientation);
+  if (decoded.as_asked) return image;
   if (options.choose) options.choose(image.width, image.height, options);
   const Area& part = options.part;
   if (part.width > 0 && part.height > 0) return crop(image, part.left, part.top, part.width, part.height);

@@ -27,8 +27,10 @@ struct DecodeOptions {
   std::function<void(int width, int height, DecodeOptions& options)> choose;
 };
 
-/// JPEG (baseline, progressive; grey, colour, CMYK) and PNG (every kind; 16 bits are scaled to 8, what
-/// is transparent is laid over white), recognised by content. Turned upright as EXIF says.
+/// The picture in JPEG, PNG, WebP, GIF, BMP, TIFF and, where libheif is there, HEIF and AVIF; recognised by
+/// content; of several the first. One rule for each mode, whatever the format (docs/formats/pictures.md):
+/// alpha is laid over white, 16 bits a channel are scaled to 8, ink (CMYK, YCCK) and palettes become RGB,
+/// 1 bit becomes 0 and 255. Turned upright as EXIF, or the format itself, says.
 /// Throws Error: corrupt where the bytes are damaged, cut short or no picture at all, unsupported where
 /// they are a picture of another kind or too large. The text does not know the file's name.
 Image decode_image(std::span<const std::uint8_t> bytes, const DecodeOptions& options);

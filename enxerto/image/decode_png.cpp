@@ -91,18 +91,6 @@ class PngReader {
   png_infop info_ = nullptr;
 };
 
-Image over_white(const Image& with_alpha) {
-  const int colours = with_alpha.channels - 1;
-  Image out(with_alpha.height, with_alpha.width, colours);
-  const std::uint8_t* from = with_alpha.pixels.data();
-  for (std::size_t i = 0; i < out.pixels.size(); from += colours + 1)
-    for (int c = 0; c < colours; ++c, ++i) {
-      const unsigned alpha = from[colours];
-      out.pixels[i] = static_cast<std::uint8_t>((from[c] * alpha + 255 * (255 - alpha) + 127) / 255);
-    }
-  return out;
-}
-
 }  // namespace
 
 Decoded decode_png(std::span<const std::uint8_t> bytes) {

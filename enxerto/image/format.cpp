@@ -5,6 +5,7 @@
 #include <string>
 
 #include "enxerto/core/error.h"
+#include "enxerto/image/codecs.h"
 
 namespace enxerto {
 namespace {
@@ -100,6 +101,9 @@ std::optional<PictureFormat> format_of_ending(std::string_view ending) {
   return std::nullopt;
 }
 
-bool can_read(PictureFormat format) { return format == PictureFormat::jpeg || format == PictureFormat::png; }
+bool can_read(PictureFormat format) {
+  const bool is_heif = format == PictureFormat::heif || format == PictureFormat::avif;
+  return !is_heif || can_decode_heif(format);
+}
 
 }  // namespace enxerto

@@ -46,6 +46,21 @@ Tensor one_hot(std::span<const std::int32_t> labels, std::size_t columns) {
   return made;
 }
 
+struct SoftmaxSums {
+  double total = 0;      ///< of the exponentials
+  double log_total = 0;  ///< log sum_k exp(row[k])
+};
+
+/// Fills in the exponentials of a row's numbers less the largest, so that none overflows.
+SoftmaxSums sum_exponentials(std::span<const float> row, std::vector<double>& exponentials) {
+  const double most = *std::ranges::max_element(row);
+  SoftmaxSums sums;
+  for (std::size_t k = 0; k < row.size(); ++k)
+    sums.total += exponentials[k] = std::exp(static_cast<double>(row[k]) - most);
+  sums.log_total = most + std::log(sums.total);
+  return sums;
+}
+
 }  // namespace
 
 double cross_entropy(const CrossEntropy& config, ConstView outputs, std::span<const std::int32_t> labels,
@@ -71,26 +86,47 @@ double cross_entropy(const CrossEntropy& config, ConstView outputs, std::span<co
   for (std::size_t i = 0; i < labels.size(); ++i) {
     const auto row = outputs.data.subspan(i * c, c);
     const auto label = static_cast<std::size_t>(labels[i]);
-    // Less the largest, so that no exponential overflows.
-    const double most = *std::ranges::max_element(row);
-    double total = 0;
-    for (std::size_t k = 0; k < c; ++k)
-      total += exponentials[k] = std::exp(static_cast<double>(row[k]) - most);
-    const double log_total = most + std::log(total);
+    const SoftmaxSums sums = sum_exponentials(row, exponentials);
     const double hard = (1 - smoothing) * weight(label);
-    sum += hard * (log_total - static_cast<double>(row[label]));
+    sum += hard * (sums.log_total - static_cast<double>(row[label]));
     if (spread > 0)
       for (std::size_t k = 0; k < c; ++k)
-        sum += spread * weight(k) * (log_total - static_cast<double>(row[k]));
+        sum += spread * weight(k) * (sums.log_total - static_cast<double>(row[k]));
     if (doutputs.data.empty()) continue;
     const auto drow = doutputs.data.subspan(i * c, c);
     const double mass = hard + spread * all_weights;
     for (std::size_t k = 0; k < c; ++k) {
       const double wanted = spread * weight(k) + (k == label ? hard : 0);
-      drow[k] = static_cast<float>((mass * exponentials[k] / total - wanted) / label_weights);
+      drow[k] = static_cast<float>((mass * exponentials[k] / sums.total - wanted) / label_weights);
     }
   }
   return sum / label_weights;
+}
+
+double cross_entropy(const CrossEntropy& config, ConstView outputs, ConstView targets, View doutputs) {
+  const auto rows = static_cast<std::size_t>(targets.shape.n);
+  check_views(outputs, rows, doutputs);
+  const std::size_t c = columns_of(outputs);
+  ensure(columns_of(targets) == c, "there is a target for each output");
+  if (!doutputs.data.empty()) std::ranges::fill(doutputs.data, 0.0f);
+  const double spread = config.label_smoothing / static_cast<double>(c), count = static_cast<double>(rows);
+  double sum = 0;
+  std::vector<double> exponentials(c), wanted(c);
+  for (std::size_t i = 0; i < rows; ++i) {
+    const auto row = outputs.data.subspan(i * c, c), shares = targets.data.subspan(i * c, c);
+    const SoftmaxSums sums = sum_exponentials(row, exponentials);
+    double mass = 0;
+    for (std::size_t k = 0; k < c; ++k) {
+      const double weight = config.class_weights.empty() ? 1.0 : config.class_weights[k];
+      wanted[k] = weight * ((1 - config.label_smoothing) * static_cast<double>(shares[k]) + spread);
+      mass += wanted[k];
+      sum += wanted[k] * (sums.log_total - static_cast<double>(row[k]));
+    }
+    for (std::size_t k = 0; !doutputs.data.empty() && k < c; ++k)
+      doutputs.data[i * c + k] =
+          static_cast<float>((mass * exponentials[k] / sums.total - wanted[k]) / count);
+  }
+  return sum / count;
 }
 
 double mean_squared_error(ConstView outputs, ConstView targets, View doutputs) {
@@ -117,10 +153,15 @@ double loss_of(const LossConfig& config, ConstView outputs, std::span<const std:
                View doutputs) {
   if (const auto* cross = std::get_if<CrossEntropy>(&config))
     return cross_entropy(*cross, outputs, labels, doutputs);
-  const Tensor targets = one_hot(labels, columns_of(outputs));
+  return loss_of(config, outputs, one_hot(labels, columns_of(outputs)).view(), doutputs);
+}
+
+double loss_of(const LossConfig& config, ConstView outputs, ConstView targets, View doutputs) {
+  if (const auto* cross = std::get_if<CrossEntropy>(&config))
+    return cross_entropy(*cross, outputs, targets, doutputs);
   if (const auto* binary = std::get_if<BinaryCrossEntropy>(&config))
-    return binary_cross_entropy(*binary, outputs, targets.view(), doutputs);
-  return mean_squared_error(outputs, targets.view(), doutputs);
+    return binary_cross_entropy(*binary, outputs, targets, doutputs);
+  return mean_squared_error(outputs, targets, doutputs);
 }
 
 LossConfig parse_loss(std::string_view name) {

@@ -15,7 +15,10 @@ namespace enxerto {
 
 /// Softmax cross-entropy. With weights w and labels t, over the rows i that count,
 ///   sum_i [(1 - s) w[t_i] nll_i(t_i) + s / C sum_c w[c] nll_i(c)] / sum_i w[t_i],
-/// s the label smoothing and C the number of classes (Szegedy et al. 2016, section 7).
+/// s the label smoothing and C the number of classes (Szegedy et al. 2016, section 7). With targets p that
+/// are shares of classes, as mixed pictures have them, over the m rows that count,
+///   sum_i sum_c w[c] ((1 - s) p_i[c] + s / C) nll_i(c) / m,
+/// which for shares of 0 and 1 is the same as with labels where there are no class weights.
 struct CrossEntropy {
   static constexpr std::string_view kind = "cross_entropy";
   double label_smoothing = 0;              ///< in [0, 1)
@@ -50,6 +53,7 @@ double cross_entropy(const CrossEntropy& config, ConstView outputs, std::span<co
                      View doutputs = {});
 
 /// The same for targets {rows, c}, rows <= n: what counts are the rows of the targets.
+double cross_entropy(const CrossEntropy& config, ConstView outputs, ConstView targets, View doutputs = {});
 double mean_squared_error(ConstView outputs, ConstView targets, View doutputs = {});
 double binary_cross_entropy(const BinaryCrossEntropy& config, ConstView outputs, ConstView targets,
                             View doutputs = {});
@@ -58,6 +62,8 @@ double binary_cross_entropy(const BinaryCrossEntropy& config, ConstView outputs,
 /// target.
 double loss_of(const LossConfig& config, ConstView outputs, std::span<const std::int32_t> labels,
                View doutputs = {});
+/// Any of them for targets.
+double loss_of(const LossConfig& config, ConstView outputs, ConstView targets, View doutputs = {});
 
 /// Defaults of a loss by its name; Error{usage} lists the names.
 LossConfig parse_loss(std::string_view name);

@@ -25,7 +25,7 @@ Tensor tensor_of(const Json& rows, std::int64_t padding = 0) {
 TEST(Loss, IsThatOfPyTorchWithItsGradientAndPaddingDoesNotCount) {
   const Json& golden = tests::golden().at("losses");
   const auto labels = golden.at("labels").get<std::vector<std::int32_t>>();
-  const Tensor targets = tensor_of(golden.at("targets"));
+  const Tensor targets = tensor_of(golden.at("targets")), shares = tensor_of(golden.at("shares"));
   for (const Json& one : golden.at("cases")) {
     const std::string where = one.at("config").dump();
     const auto config = variant_from_json<LossConfig>(one.at("config"), where);
@@ -35,10 +35,9 @@ TEST(Loss, IsThatOfPyTorchWithItsGradientAndPaddingDoesNotCount) {
     double loss = 0;
     if (one.at("targets") == "labels")
       loss = loss_of(config, outputs.view(), labels, gradient.view());
-    else if (const auto* binary = std::get_if<BinaryCrossEntropy>(&config))
-      loss = binary_cross_entropy(*binary, outputs.view(), targets.view(), gradient.view());
     else
-      loss = mean_squared_error(outputs.view(), targets.view(), gradient.view());
+      loss = loss_of(config, outputs.view(), (one.at("targets") == "shares" ? shares : targets).view(),
+                     gradient.view());
     EXPECT_NEAR(loss, one.at("loss").get<double>(), 1e-6) << where;
     for (std::size_t i = 0; i < 24; ++i)
       EXPECT_NEAR(gradient.data()[i], one.at("gradient")[i / 6][i % 6].get<double>(), 1e-7) << where;
@@ -68,6 +67,18 @@ TEST(Loss, GradientsAgreeWithDifferences) {
       EXPECT_NEAR(gradient.data()[i], (above - below) / (static_cast<double>(above_y) - below_y), 1e-5);
     }
   }
+}
+
+TEST(Loss, OfSharesOfZeroAndOneIsThatOfLabels) {
+  const std::vector<std::int32_t> labels{1, 0, 2};
+  Tensor outputs({.n = 4, .c = 3}), hard({.n = 4, .c = 3}), soft({.n = 4, .c = 3}), targets({.n = 3, .c = 3});
+  Rng rng(8);
+  for (float& y : outputs.data()) y = rng.normal();
+  for (std::size_t i = 0; i < 3; ++i) targets.data()[3 * i + static_cast<std::size_t>(labels[i])] = 1;
+  const CrossEntropy config{.label_smoothing = 0.2, .class_weights = {}};
+  EXPECT_NEAR(cross_entropy(config, outputs.view(), labels, hard.view()),
+              cross_entropy(config, outputs.view(), targets.view(), soft.view()), 1e-12);
+  for (std::size_t i = 0; i < 12; ++i) EXPECT_NEAR(hard.data()[i], soft.data()[i], 1e-7);
 }
 
 TEST(Loss, StaysFiniteForLargeOutputsAndSaysWhenTheyAreNot) {

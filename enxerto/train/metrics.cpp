@@ -12,11 +12,6 @@ namespace {
 
 using Json = nlohmann::json;
 
-std::optional<double> proportion(std::int64_t part, std::int64_t whole) {
-  if (whole == 0) return std::nullopt;
-  return static_cast<double>(part) / static_cast<double>(whole);
-}
-
 Json json_of(const std::optional<double>& value) { return value ? Json(*value) : Json(nullptr); }
 
 /// Mean over those that there are.
@@ -34,9 +29,69 @@ class Mean {
   int count_ = 0;
 };
 
-std::int32_t predicted_of(std::span<const float> outputs) {
-  return static_cast<std::int32_t>(std::ranges::max_element(outputs) - outputs.begin());
+std::size_t predicted_of(std::span<const float> outputs) {
+  return static_cast<std::size_t>(std::ranges::max_element(outputs) - outputs.begin());
 }
+
+/// Adds up pictures to an Evaluation.
+class Tally {
+ public:
+  Tally(std::span<const std::string> classes, const EvaluateOptions& options)
+      : options_(options), counter_(classes) {
+    made_.classes.assign(classes.begin(), classes.end());
+  }
+  std::int64_t n() const { return made_.n; }
+
+  /// A picture with one label.
+  void add(std::span<const float> outputs, std::int32_t label) {
+    const std::size_t c = outputs.size(), truth = static_cast<std::size_t>(label);
+    if (options_.multi_label) {
+      std::vector<float> target(c);
+      target[truth] = 1;
+      return add(outputs, target);
+    }
+    count(rank_of(outputs, label));
+    made_.confusion.resize(c * c);
+    ++made_.confusion[truth * c + predicted_of(outputs)];
+    loss_ += loss_of(options_.loss.value_or(CrossEntropy{}), view_of(outputs), {&label, 1});
+  }
+  /// A picture with any number of labels.
+  void add(std::span<const float> outputs, std::span<const float> target) {
+    has_lists_ = true;
+    int best = static_cast<int>(outputs.size());
+    for (std::size_t k = 0; k < target.size(); ++k)
+      if (target[k] >= 0.5f) best = std::min(best, rank_of(outputs, static_cast<std::int32_t>(k)));
+    count(best);
+    counter_.add(outputs, target);
+    loss_ += loss_of(options_.loss.value_or(BinaryCrossEntropy{}), view_of(outputs), view_of(target));
+  }
+
+  Evaluation finish() {
+    if (made_.n) made_.loss = loss_ / static_cast<double>(made_.n);
+    if (has_lists_ || options_.multi_label)
+      made_.multi_label = counter_.scores();
+    else
+      made_.confusion.resize(made_.classes.size() * made_.classes.size());
+    return std::move(made_);
+  }
+
+ private:
+  static ConstView view_of(std::span<const float> row) {
+    return {{.n = 1, .c = static_cast<std::int64_t>(row.size())}, row};
+  }
+  void count(int rank) {
+    const bool has_label = rank < static_cast<int>(made_.classes.size());
+    ++made_.n;
+    made_.right += has_label && rank == 0;
+    made_.right5 += has_label && rank < 5;
+  }
+
+  const EvaluateOptions& options_;
+  Evaluation made_;
+  MultiLabelCounter counter_;
+  bool has_lists_ = false;
+  double loss_ = 0;
+};
 
 }  // namespace
 
@@ -50,11 +105,8 @@ Interval wilson_interval(std::int64_t right, std::int64_t n) {
           .high = right == n ? 1 : (middle + half) / (1 + z2)};
 }
 
-std::optional<double> ClassScore::precision() const { return proportion(right, predicted); }
-std::optional<double> ClassScore::recall() const { return proportion(right, n); }
-std::optional<double> ClassScore::f1() const { return proportion(2 * right, n + predicted); }
-
 std::vector<ClassScore> Evaluation::per_class() const {
+  if (multi_label) return multi_label->classes;
   std::vector<ClassScore> scores;
   const std::size_t c = classes.size();
   for (std::size_t k = 0; k < c; ++k) {
@@ -83,8 +135,9 @@ Json Evaluation::to_json() const {
                     {"precision", json_of(score.precision())},
                     {"recall", json_of(score.recall())},
                     {"f1", json_of(score.f1())}});
+    if (multi_label) rows.back()["average_precision"] = json_of(score.average_precision);
   }
-  for (std::size_t k = 0; k < classes.size(); ++k) {
+  for (std::size_t k = 0; !multi_label && k < classes.size(); ++k) {
     const auto row = std::span(confusion).subspan(k * classes.size(), classes.size());
     matrix.push_back(std::vector<std::int64_t>(row.begin(), row.end()));
   }
@@ -97,9 +150,20 @@ Json Evaluation::to_json() const {
             {"macro_recall", json_of(recall.value())},
             {"macro_f1", json_of(f1.value())},
             {"per_class", rows},
-            {"classes", classes},
-            {"confusion", matrix}};
+            {"classes", classes}};
   if (classes.size() > 5) json["top5"] = top5();
+  if (!multi_label) {
+    json["confusion"] = matrix;
+    return json;
+  }
+  const ClassScore total = multi_label->total();
+  json["multi_label"] = true;
+  json["labelled"] = labelled();
+  json["exact_match"] = n ? static_cast<double>(multi_label->exact) / static_cast<double>(n) : 0;
+  json["mean_average_precision"] = json_of(multi_label->mean_average_precision());
+  json["micro_precision"] = json_of(total.precision());
+  json["micro_recall"] = json_of(total.recall());
+  json["micro_f1"] = json_of(total.f1());
   return json;
 }
 
@@ -111,6 +175,13 @@ std::vector<float> probabilities_of(std::span<const float> outputs, bool are_pro
   double total = 0;
   for (const float y : outputs) total += exponentials.emplace_back(std::exp(static_cast<double>(y) - most));
   for (std::size_t k = 0; k < made.size(); ++k) made[k] = static_cast<float>(exponentials[k] / total);
+  return made;
+}
+
+std::vector<float> sigmoids_of(std::span<const float> outputs) {
+  std::vector<float> made;
+  for (const float y : outputs)
+    made.push_back(static_cast<float>(1 / (1 + std::exp(-static_cast<double>(y)))));
   return made;
 }
 
@@ -126,12 +197,11 @@ Evaluation evaluate(Executor& executor, Loader& loader, std::span<const std::str
                     const EvaluateOptions& options) {
   ensure(executor.batch() == loader.config().batch, "executor and loader have one size of batch");
   const std::size_t c = classes.size();
-  Evaluation made{.classes = {classes.begin(), classes.end()}, .confusion = std::vector<std::int64_t>(c * c)};
-  double loss = 0;
+  Tally tally(classes, options);
   Batch batch;
   for (loader.start(0); loader.next(batch);) {
     if (options.stop && *options.stop)
-      throw Error(ErrorKind::interrupted, text("interrupted after evaluating ", made.n, " pictures"));
+      throw Error(ErrorKind::interrupted, text("interrupted after evaluating ", tally.n(), " pictures"));
     const ConstView outputs = executor.forward(batch.images.view());
     const auto columns = static_cast<std::size_t>(outputs.shape.c * outputs.shape.h * outputs.shape.w);
     if (columns != c)
@@ -144,17 +214,13 @@ Evaluation evaluate(Executor& executor, Loader& loader, std::span<const std::str
                          executor.find_not_finite(batch.images.view(), 0), "\"; are the weights damaged?"));
       const std::int32_t label = batch.labels[i];
       if (options.on_outputs) options.on_outputs(batch.indices[i], label, row);
-      if (label == unlabelled) continue;
-      const int rank = rank_of(row, label);
-      ++made.n;
-      made.right += rank == 0;
-      made.right5 += rank < 5;
-      ++made.confusion[static_cast<std::size_t>(label) * c + static_cast<std::size_t>(predicted_of(row))];
-      loss += loss_of(options.loss, {{.n = 1, .c = static_cast<std::int64_t>(c)}, row}, {&label, 1});
+      if (!batch.targets.empty())
+        tally.add(row, std::span<const float>(batch.targets.data()).subspan(i * c, c));
+      else if (label != unlabelled)
+        tally.add(row, label);
     }
   }
-  if (made.n) made.loss = loss / static_cast<double>(made.n);
-  return made;
+  return tally.finish();
 }
 
 Evaluation evaluate(const Graph& graph, const Dataset& data, const Preprocess& preprocess, int batch,

@@ -13,6 +13,7 @@
 #include "enxerto/data/loader.h"
 #include "enxerto/graph/executor.h"
 #include "enxerto/train/loss.h"
+#include "enxerto/train/multi_label.h"
 
 namespace enxerto {
 
@@ -23,36 +24,40 @@ struct Interval {
 };
 Interval wilson_interval(std::int64_t right, std::int64_t n);
 
-/// How one class fares. A proportion of nothing is empty: recall where the class has no pictures,
-/// precision where it was never predicted.
-struct ClassScore {
-  std::string name;
-  std::int64_t n = 0, predicted = 0, right = 0;
-  std::optional<double> precision() const;
-  std::optional<double> recall() const;
-  std::optional<double> f1() const;  ///< 2 right / (n + predicted)
-};
-
 struct Evaluation {
   std::vector<std::string> classes;
   std::int64_t n = 0, right = 0, right5 = 0;  ///< right5: the label is among the five likeliest
   double loss = 0;                            ///< mean over pictures
   std::vector<std::int64_t> confusion;        ///< row by row: the true class down, the predicted across
+  /// There where a picture may have several labels. `right` then says that the likeliest class is among them,
+  /// `right5` that one of the five likeliest is; pictures without a label cannot be right in this and do not
+  /// count there. `confusion` is empty.
+  std::optional<MultiLabelScores> multi_label = {};
 
-  double top1() const { return n ? static_cast<double>(right) / static_cast<double>(n) : 0; }
-  double top5() const { return n ? static_cast<double>(right5) / static_cast<double>(n) : 0; }
-  Interval top1_interval() const { return wilson_interval(right, n); }
+  std::int64_t labelled() const { return multi_label ? multi_label->labelled : n; }
+  double top1() const {
+    return labelled() ? static_cast<double>(right) / static_cast<double>(labelled()) : 0;
+  }
+  double top5() const {
+    return labelled() ? static_cast<double>(right5) / static_cast<double>(labelled()) : 0;
+  }
+  Interval top1_interval() const { return wilson_interval(right, labelled()); }
   std::vector<ClassScore> per_class() const;
   /// {"n", "top1", "top1_interval": [low, high], "top5" (more than 5 classes), "loss",
   /// "macro_precision", "macro_recall", "macro_f1", "per_class": [{"class", "n", "predicted", "right",
   /// "precision", "recall", "f1"}], "classes", "confusion": [[...]]}. A proportion of nothing is null; the
-  /// macro averages are over classes that have one.
+  /// macro averages are over classes that have one. With several labels a picture there is no "confusion",
+  /// but "multi_label": true, "labelled", "exact_match", "mean_average_precision", "micro_precision",
+  /// "micro_recall", "micro_f1", and "average_precision" in each row of "per_class".
   nlohmann::json to_json() const;
 };
 
 /// Probabilities of each class from a row of outputs: their softmax, or the outputs themselves where
 /// `are_probabilities` (the network ends in one).
 std::vector<float> probabilities_of(std::span<const float> outputs, bool are_probabilities = false);
+
+/// The same where each class is a question of its own: the outputs' sigmoids.
+std::vector<float> sigmoids_of(std::span<const float> outputs);
 
 /// How many outputs are ahead of the label's; of equal ones the earlier is ahead.
 int rank_of(std::span<const float> outputs, std::int32_t label);
@@ -61,7 +66,10 @@ int rank_of(std::span<const float> outputs, std::int32_t label);
 using OnOutputs = std::function<void(std::int64_t index, std::int32_t label, std::span<const float> outputs)>;
 
 struct EvaluateOptions {
-  LossConfig loss = CrossEntropy{};
+  std::optional<LossConfig> loss = {};  ///< empty: cross-entropy, or BCE with several labels a picture
+  /// The network answers for each class on its own. So it is in any case where the data have several labels
+  /// a picture; where they have one it counts as a list of one.
+  bool multi_label = false;
   OnOutputs on_outputs = {};                ///< optional
   const std::atomic<bool>* stop = nullptr;  ///< optional: Error{interrupted} where it turns true
 };
