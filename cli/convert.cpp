@@ -43,6 +43,7 @@ int run_convert(const ConvertFlags& flags) {
     OnnxExtras extras;
     if (!model.preprocess.is_null()) extras.preprocess = Preprocess::from_json(model.preprocess);
     extras.classes = model.classes;
+    if (model.multi_label) extras.metadata["enxerto.multi_label"] = "true";
     extras.preprocess_inside = !flags.plain_input;
     save_onnx(flags.out, model.graph, extras);
   } else {

@@ -3,6 +3,7 @@
 #include <memory>
 #include <nlohmann/json.hpp>
 
+#include "cli/check.h"
 #include "cli/commands.h"
 #include "cli/console.h"
 #include "cli/model.h"
@@ -78,6 +79,7 @@ std::shared_ptr<const Dataset> held_back(const EvaluateFlags& flags, const Split
   const RunConfig config = RunConfig::from_json(json);
   Splits again = splits;
   again = with_splits(std::move(again), config.val_fraction, config.test_fraction, config.split_seed);
+  again = leave_out_as_in(flags.model.path, std::move(again));
   const auto& record = split == "val" ? config.val : split == "test" ? config.test : config.train;
   const auto& found = split == "val" ? again.val : split == "test" ? again.test : again.train;
   return found && record && *record == record_of(*found) ? found : nullptr;
@@ -122,40 +124,59 @@ Splits open_for(const Classifier& model, const std::string& data) {
   }
 }
 
-std::string format_proportion(const nlohmann::json& value) {
-  return value.is_null() ? "-" : percent(value.get<double>());
+std::string format_proportion(const nlohmann::json& value, int digits = 1) {
+  return value.is_null() ? "-" : percent(value.get<double>(), digits);
 }
 
-void print_evaluation(const EvaluateFlags& flags, const std::string& split, const Evaluation& evaluation,
-                      Console& console) {
-  const nlohmann::json json = evaluation.to_json();
-  const Interval interval = evaluation.top1_interval();
-  console.line(text(flags.data, ", ", split == "all" ? "all" : "split " + split, ": ",
-                    with_commas(evaluation.n), " pictures"));
-  console.line();
-  console.line(text("top-1  ", console.bold(pad_left(percent(evaluation.top1(), 2), 8)), "   (95 % interval ",
-                    percent(interval.low), " to ", percent(interval.high), ")"));
-  if (json.contains("top5")) console.line(text("top-5  ", pad_left(percent(evaluation.top5(), 2), 8)));
-  console.line(text("loss   ", pad_left(fixed(evaluation.loss, 4), 8)));
-  console.line();
-
-  std::size_t width = 5;
-  for (const std::string& name : evaluation.classes) width = std::max(width, columns_of(name));
-  const auto row = [&](std::string_view name, std::string_view n, std::string_view right,
-                       const std::string& precision, const std::string& recall, const std::string& f1) {
-    return text(pad_right(name, width), pad_left(n, 9), pad_left(right, 9), pad_left(precision, 12),
-                pad_left(recall, 10), pad_left(f1, 10));
+void print_scores(const nlohmann::json& json, Console& console) {
+  const auto row = [&](const char* name, const char* key) {
+    console.line(text(pad_right(name, 16), console.bold(pad_left(format_proportion(json.at(key), 2), 8))));
   };
-  console.line(console.dim(row("class", "pictures", "right", "precision", "recall", "f1")));
+  const bool multi_label = json.contains("multi_label");
+  if (multi_label) {
+    row("mAP", "mean_average_precision");
+    row("micro F1", "micro_f1");
+    row("macro F1", "macro_f1");
+    row("all labels right", "exact_match");
+  }
+  const auto& interval = json.at("top1_interval");
+  const std::size_t width = multi_label ? 16 : 7;
+  const std::string top1 = pad_left(percent(json.at("top1").get<double>(), 2), 8);
+  console.line(text(pad_right("top-1", width), multi_label ? top1 : console.bold(top1), "   (95 % interval ",
+                    percent(interval.at(0).get<double>()), " to ", percent(interval.at(1).get<double>()), ")",
+                    multi_label
+                        ? text("   the likeliest class is right, of ",
+                               with_commas(json.at("labelled").get<std::int64_t>()), " pictures with a label")
+                        : ""));
+  if (json.contains("top5"))
+    console.line(text(pad_right("top-5", width), pad_left(percent(json.at("top5").get<double>(), 2), 8)));
+  console.line(text(pad_right("loss", width), pad_left(fixed(json.at("loss").get<double>(), 4), 8)));
+}
+
+void print_classes(const nlohmann::json& json, Console& console) {
+  const bool multi_label = json.contains("multi_label");
+  std::size_t width = 5;
+  for (const auto& name : json.at("classes")) width = std::max(width, columns_of(name.get<std::string>()));
+  const auto row = [&](std::string_view name, std::string_view n, std::string_view right,
+                       const std::string& precision, const std::string& recall, const std::string& f1,
+                       const std::string& average) {
+    return text(pad_right(name, width), pad_left(n, 9), pad_left(right, 9), pad_left(precision, 12),
+                pad_left(recall, 10), pad_left(f1, 10), multi_label ? pad_left(average, 10) : "");
+  };
+  console.line(console.dim(row("class", "pictures", "right", "precision", "recall", "f1", "AP")));
   for (const auto& score : json.at("per_class"))
     console.line(row(score.at("class").get<std::string>(), with_commas(score.at("n").get<std::int64_t>()),
                      with_commas(score.at("right").get<std::int64_t>()),
                      format_proportion(score.at("precision")), format_proportion(score.at("recall")),
-                     format_proportion(score.at("f1"))));
+                     format_proportion(score.at("f1")),
+                     multi_label ? format_proportion(score.at("average_precision")) : ""));
   console.line(
       console.dim(row("mean", "", "", format_proportion(json.at("macro_precision")),
-                      format_proportion(json.at("macro_recall")), format_proportion(json.at("macro_f1")))));
+                      format_proportion(json.at("macro_recall")), format_proportion(json.at("macro_f1")),
+                      multi_label ? format_proportion(json.at("mean_average_precision")) : "")));
+}
 
+void print_mistakes(const Evaluation& evaluation, Console& console) {
   struct Mistake {
     std::int64_t count;
     std::size_t is, taken_for;
@@ -173,6 +194,18 @@ void print_evaluation(const EvaluateFlags& flags, const std::string& split, cons
                       "\" taken for \"", evaluation.classes[mistake.taken_for], "\""));
 }
 
+void print_evaluation(const EvaluateFlags& flags, const std::string& split, const Evaluation& evaluation,
+                      Console& console) {
+  const nlohmann::json json = evaluation.to_json();
+  console.line(text(flags.data, ", ", split == "all" ? "all" : "split " + split, ": ",
+                    with_commas(evaluation.n), " pictures"));
+  console.line();
+  print_scores(json, console);
+  console.line();
+  print_classes(json, console);
+  print_mistakes(evaluation, console);
+}
+
 int run_evaluate(const EvaluateFlags& flags) {
   check_at_least("--batch", flags.batch, 1);
   check_at_least("--workers", flags.workers, 0);
@@ -184,6 +217,10 @@ int run_evaluate(const EvaluateFlags& flags) {
   const Chosen chosen = choose(flags, splits);
   if (chosen.data->size() == 0)
     throw Error(ErrorKind::not_found, text(flags.data, ": there are no pictures in it"));
+  if (chosen.data->multi_label() && !model.multi_label)
+    throw Error(ErrorKind::unsupported,
+                text(flags.data, ": its pictures may have several labels, and ", flags.model.path,
+                     " gives each one label; train a model on such data first"));
   const int batch = static_cast<int>(std::min<std::int64_t>(flags.batch, chosen.data->size()));
 
   const double began = now_seconds();
@@ -201,7 +238,7 @@ int run_evaluate(const EvaluateFlags& flags) {
   };
   const Evaluation evaluation =
       evaluate(model.graph, *chosen.data, model.preprocess, batch, flags.workers,
-               {.loss = CrossEntropy{}, .on_outputs = show, .stop = &catch_interrupts()});
+               {.multi_label = model.multi_label, .on_outputs = show, .stop = &catch_interrupts()});
   if (flags.common.json) {
     nlohmann::json json = evaluation.to_json();
     json["split"] = chosen.split;

@@ -33,6 +33,9 @@ void add_model(CLI::App& verb, ModelFlags& flags) {
       ->type_name("NAME");
   verb.add_option("--size", flags.size, "Sides of the input for bare weights (the net's own)")
       ->type_name("PIXELS");
+  verb.add_option("--decode", flags.decode,
+                  "exact, or fast: large JPEG files come reduced (as the model was trained)")
+      ->type_name("NAME");
   add_weight_flags(verb, flags);
 }
 
@@ -60,12 +63,14 @@ Classifier load_classifier(const ModelFlags& flags) {
   } catch (const Error& error) {
     throw Error(error.kind(), text(path, ": ", error.what()));
   }
+  if (!flags.decode.empty()) model.preprocess.decode = parse_decode(flags.decode);
   if (model.preprocess.shape() != file.graph.input_shape())
     throw Error(ErrorKind::corrupt,
                 text(path, ": it prepares pictures as ", format_shape(model.preprocess.shape()),
                      ", its network takes ", format_shape(file.graph.input_shape())));
   model.graph = std::move(file.graph);
   model.classes = std::move(file.classes);
+  model.multi_label = file.multi_label;
   model.gives_probabilities = std::holds_alternative<Softmax>(model.graph.node(model.graph.last()).layer);
   for (const std::string& name : model.classes) {
     const auto known = find_imagenet_class(name);
@@ -79,7 +84,8 @@ Classifier load_classifier(const ModelFlags& flags) {
 std::vector<Ranked> rank(const Classifier& model, std::span<const float> outputs, int top) {
   if (!std::ranges::all_of(outputs, [](float value) { return std::isfinite(value); }))
     throw Error(ErrorKind::diverged, "the network's outputs are not finite: its weights are damaged");
-  const std::vector<float> probabilities = probabilities_of(outputs, model.gives_probabilities);
+  const std::vector<float> probabilities =
+      model.multi_label ? sigmoids_of(outputs) : probabilities_of(outputs, model.gives_probabilities);
   std::vector<std::size_t> order(probabilities.size());
   std::iota(order.begin(), order.end(), std::size_t{0});
   std::ranges::stable_sort(order, std::greater{}, [&](std::size_t i) { return probabilities[i]; });

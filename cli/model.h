@@ -18,8 +18,9 @@ struct ModelFlags {
   std::string path, net, preprocess;
   int size = 0;
   bool not_strict = false;
+  std::string decode = {};  ///< in place of what the model says; empty: as it says
 };
-/// Adds the positional MODEL, --net, --preprocess, --size and --not-strict.
+/// Adds the positional MODEL, --net, --preprocess, --size, --decode and --not-strict.
 void add_model(CLI::App& verb, ModelFlags& flags);
 /// The flags beside MODEL alone; `only_for` says in their help when they are wanted.
 void add_weight_flags(CLI::App& verb, ModelFlags& flags);
@@ -32,6 +33,7 @@ struct Classifier {
   Preprocess preprocess;
   std::vector<std::string> classes;
   bool gives_probabilities = false;  ///< the network ends in a softmax
+  bool multi_label = false;          ///< each class is a question of its own: probabilities are sigmoids
   /// Of each class, where all of them are ImageNet's: its wnid. Else empty.
   std::vector<std::string> wnids;
 };
@@ -45,6 +47,8 @@ struct Ranked {
   double probability = 0;
   int index = 0;  ///< of the class
 };
+/// Above this a class of several counts as there.
+inline constexpr double likely = 0.5;
 /// The `top` likeliest classes (or all, where they are fewer) by one picture's outputs, best first. Throws
 /// Error{diverged} where the outputs are not finite.
 std::vector<Ranked> rank(const Classifier& model, std::span<const float> outputs, int top);

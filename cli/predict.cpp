@@ -64,26 +64,57 @@ void read_batch(std::span<Picture> pictures, const Preprocess& preprocess, Tenso
   work();
 }
 
-/// Of ImageNet's classes WordNet's id is told too, which has no synonyms.
-void print(const Picture& picture, std::span<const Ranked> ranked, std::size_t file_width,
-           std::size_t class_width, bool json, std::span<const std::string> wnids) {
-  if (json) {
-    nlohmann::json list = nlohmann::json::array();
-    for (const Ranked& each : ranked) {
-      list.push_back({{"class", each.name}, {"probability", each.probability}, {"index", each.index}});
-      if (!wnids.empty()) list.back()["wnid"] = wnids[static_cast<std::size_t>(each.index)];
-    }
-    print_json({{"file", picture.file},
-                {"class", ranked.front().name},
-                {"probability", ranked.front().probability},
-                {"top", std::move(list)}});
-    return;
+/// Columns of the table for people.
+struct Widths {
+  std::size_t file = 0, name = 0;
+};
+
+/// How many of them, best first, are above one half.
+std::size_t count_likely(std::span<const Ranked> ranked) {
+  return static_cast<std::size_t>(
+      std::ranges::count_if(ranked, [](const Ranked& each) { return each.probability > likely; }));
+}
+
+/// All classes are in `ranked`; `top` says how many to list. Of ImageNet's classes WordNet's id is told too,
+/// which has no synonyms.
+void print_as_json(const Picture& picture, std::span<const Ranked> ranked, std::size_t top,
+                   const Classifier& model) {
+  nlohmann::json list = nlohmann::json::array();
+  for (const Ranked& each : ranked.first(std::min(top, ranked.size()))) {
+    list.push_back({{"class", each.name}, {"probability", each.probability}, {"index", each.index}});
+    if (!model.wnids.empty()) list.back()["wnid"] = model.wnids[static_cast<std::size_t>(each.index)];
   }
-  std::string line =
-      text(pad_right(picture.file, file_width), "  ", pad_right(ranked.front().name, class_width),
-           pad_left(percent(ranked.front().probability), 9));
-  for (std::size_t i = 1; i < ranked.size(); ++i)
-    line += text(i == 1 ? "   " : ", ", ranked[i].name, " ", percent(ranked[i].probability));
+  nlohmann::json line{{"file", picture.file},
+                      {"class", ranked.front().name},
+                      {"probability", ranked.front().probability},
+                      {"top", std::move(list)}};
+  if (model.multi_label) {
+    line["labels"] = nlohmann::json::array();
+    for (const Ranked& each : ranked.first(count_likely(ranked))) line["labels"].push_back(each.name);
+  }
+  print_json(line);
+}
+
+/// "cat 97.2 %, dog 80.1 %".
+std::string list(std::span<const Ranked> ranked) {
+  std::vector<std::string> parts;
+  for (const Ranked& each : ranked) parts.push_back(text(each.name, " ", percent(each.probability)));
+  return join(parts, ", ");
+}
+
+/// The likeliest class before the others; of several labels those above one half before the others.
+void print(const Picture& picture, std::span<const Ranked> ranked, std::size_t top, const Classifier& model,
+           const Widths& widths) {
+  const std::size_t said = model.multi_label ? count_likely(ranked) : 1;
+  std::string line = text(pad_right(picture.file, widths.file), "  ");
+  if (!model.multi_label)
+    line +=
+        text(pad_right(ranked.front().name, widths.name), pad_left(percent(ranked.front().probability), 9));
+  else
+    line += said ? list(ranked.first(said)) : "none of the classes";
+  const std::size_t listed = std::max(said, std::min(top, ranked.size()));
+  if (listed > said)
+    line += text(model.multi_label ? "   not " : "   ", list(ranked.subspan(said, listed - said)));
   std::cout << line << '\n';
 }
 
@@ -93,12 +124,15 @@ int run_predict(const PredictFlags& flags) {
   set_threads(flags.common.threads);
   const Classifier model = load_classifier(flags.model);
   std::vector<Picture> pictures = list_all(flags.paths);
-  std::size_t file_width = 0, class_width = 0;
+  Widths widths;
   for (const Picture& picture : pictures)
-    if (picture.error.empty()) file_width = std::max(file_width, columns_of(picture.file));
+    if (picture.error.empty()) widths.file = std::max(widths.file, columns_of(picture.file));
   constexpr std::size_t widest = 30;  // ImageNet's names go on and on
   for (const std::string& name : model.classes)
-    class_width = std::max(class_width, std::min(columns_of(name), widest));
+    widths.name = std::max(widths.name, std::min(columns_of(name), widest));
+  // All of several labels may be likely, however few are listed.
+  const auto top = static_cast<std::size_t>(flags.top);
+  const int ranked_classes = model.multi_label ? static_cast<int>(model.classes.size()) : flags.top;
 
   const int batch =
       std::clamp(static_cast<int>(std::min<std::size_t>(pictures.size(), 4096)), 1, flags.batch);
@@ -115,8 +149,12 @@ int run_predict(const PredictFlags& flags) {
     for (std::size_t i = 0; i < part.size(); ++i) {
       if (part[i].error.empty()) {
         const std::size_t classes = model.classes.size();
-        print(part[i], rank(model, outputs.data.subspan(i * classes, classes), flags.top), file_width,
-              class_width, flags.common.json, model.wnids);
+        const std::vector<Ranked> ranked =
+            rank(model, outputs.data.subspan(i * classes, classes), ranked_classes);
+        if (flags.common.json)
+          print_as_json(part[i], ranked, top, model);
+        else
+          print(part[i], ranked, top, model, widths);
       } else {
         all_read = false;
         if (flags.common.json) print_json({{"file", part[i].file}, {"error", part[i].error}});

@@ -27,6 +27,13 @@ std::string format_memory(std::int64_t bytes) { return human_bytes(static_cast<d
 
 std::string format_place(int epoch, int epochs) { return text(epoch, "/", epochs); }
 
+/// Top-1, or the mean average precision where a picture may have several labels.
+std::string format_score(const Evaluation& evaluation) {
+  if (!evaluation.multi_label) return percent(evaluation.top1());
+  const auto precision = evaluation.multi_label->mean_average_precision();
+  return precision ? percent(*precision) : "-";
+}
+
 /// The columns of the table of epochs; 79 together, so that a terminal of 80 holds them.
 constexpr std::array<int, 9> widths = {7, 8, 9, 10, 9, 9, 10, 11, 6};
 
@@ -56,7 +63,8 @@ void Progress::on_start(const RunStart& start) {
   start_ = start;
   began_ = last_shown_ = now_seconds();
   console_.line(console_.dim(
-      format_row({"epoch", "loss", "top-1", "val loss", "val top1", "img/s", "lr", "memory", "time"})));
+      format_row({"epoch", "loss", "top-1", "val loss", start.multi_label ? "val mAP" : "val top1", "img/s",
+                  "lr", "memory", "time"})));
 }
 
 double Progress::seconds_left(std::int64_t step) const {
@@ -122,10 +130,17 @@ bool Progress::on_epoch(const EpochReport& report, const Graph&, const TrainStat
   const bool has_val = report.val.has_value();
   const std::string row = format_row(
       {format_place(report.epoch, report.epochs), fixed(report.train_loss, 4), percent(report.train_top1),
-       has_val ? fixed(report.val->loss, 4) : "-", has_val ? percent(report.val->top1()) : "-",
+       has_val ? fixed(report.val->loss, 4) : "-", has_val ? format_score(*report.val) : "-",
        format_rate(report.images_per_second), format_lr(report.lr), format_memory(report.peak_memory_bytes),
        human_seconds(report.seconds)});
   console_.line(report.best ? console_.bold(row + "*") : row);
+  // In an epoch of some length: the first batch of each is always waited for.
+  const double training = report.seconds_waiting > 1 ? report.seconds : 0;
+  if (training > 0 && report.seconds_waiting > 0.1 * training)
+    console_.line(console_.dim(text("        waiting for pictures ",
+                                    percent(report.seconds_waiting / training, 0), " of the time")));
+  if (!report.note.empty() && report.note != note_) console_.warn(report.note);
+  note_ = report.note;
   epoch_loss_ = epoch_top1_ = 0;
   epoch_steps_ = 0;
   if (!console_.is_terminal()) last_shown_ = now_seconds();

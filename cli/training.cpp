@@ -29,7 +29,7 @@ std::string format_split(const char* name, const Dataset* data) {
   return data ? text(", ", with_commas(data->size()), " ", name) : "";
 }
 
-void print_plan(const RunConfig& config, const Graph& graph, const Splits& splits, int first_epoch,
+void print_plan(const RunConfig& config, const Graph& graph, const Splits& splits, const RunStart& start,
                 Console& console) {
   const TrainConfig& training = config.training;
   const Summary summary = summarize(graph);
@@ -37,7 +37,9 @@ void print_plan(const RunConfig& config, const Graph& graph, const Splits& split
       config.net.empty() ? "The network of " + fs::path(config.weights).filename().string() : config.net;
   console.line(text(console.bold(name), " for ", training.preprocess.width, "x", training.preprocess.height,
                     training.preprocess.channels == 1 ? " grey" : " colour", " pictures of ",
-                    config.classes.size(), " classes: ", with_commas(summary.parameters), " parameters",
+                    config.classes.size(), config.classes.size() == 1 ? " class" : " classes",
+                    config.multi_label ? ", any number of them in one picture: " : ": ",
+                    with_commas(summary.parameters), " parameters",
                     summary.non_trainable ? text(", ", with_commas(summary.trainable), " trained") : ""));
   console.line(text(with_commas(splits.train->size()), " pictures to train with",
                     format_split("for validation", splits.val.get()),
@@ -45,8 +47,13 @@ void print_plan(const RunConfig& config, const Graph& graph, const Splits& split
   const nlohmann::json json = training.to_json();
   console.line(text(json.at("optimizer").at("kind").get<std::string>(), ", lr ", training.schedule.base, " (",
                     json.at("schedule").at("curve").get<std::string>(), "), batch ", training.batch,
-                    ", epochs ", first_epoch, " to ", training.epochs, ", seed ", training.seed, ", ",
+                    ", epochs ", start.first_epoch, " to ", training.epochs, ", seed ", training.seed, ", ",
                     threads(), threads() == 1 ? " thread" : " threads"));
+  console.line(text("pictures as ", format_preprocess(training.preprocess)));
+  if (training.augment.any()) console.line(text("augmented by ", format_augment(training.augment)));
+  console.line(text(human_bytes(static_cast<double>(start.executor_bytes)),
+                    " of memory for the network, at most ",
+                    human_bytes(static_cast<double>(start.loader_bytes)), " for pictures"));
   console.line();
 }
 
@@ -68,9 +75,7 @@ class Plan final : public Observer {
  public:
   Plan(const RunConfig& config, const Graph& graph, const Splits& splits, Console& console)
       : config_(config), graph_(graph), splits_(splits), console_(console) {}
-  void on_start(const RunStart& start) override {
-    print_plan(config_, graph_, splits_, start.first_epoch, console_);
-  }
+  void on_start(const RunStart& start) override { print_plan(config_, graph_, splits_, start, console_); }
 
  private:
   const RunConfig& config_;
@@ -83,12 +88,21 @@ class Plan final : public Observer {
 void remove_stillborn(const fs::path& folder) {
   if (fs::exists(folder / "checkpoint.safetensors")) return;
   std::error_code ignored;
-  for (const char* name : {"config.json", "log.jsonl"}) fs::remove(folder / name, ignored);
+  for (const char* name : {"config.json", "log.jsonl", "doctor.json"}) fs::remove(folder / name, ignored);
   fs::remove(folder, ignored);  // only where it is empty
 }
 
 std::string format_score(const nlohmann::json& score) {
   const auto& interval = score.at("top1_interval");
+  if (score.contains("multi_label")) {
+    const auto part = [&](const char* key) {
+      return score.at(key).is_null() ? "-" : percent(score.at(key).get<double>());
+    };
+    return text("mAP ", part("mean_average_precision"), ", micro F1 ", part("micro_f1"), ", macro F1 ",
+                part("macro_f1"), ", all labels right in ", part("exact_match"), " of ",
+                with_commas(score.at("n").get<std::int64_t>()), " pictures, loss ",
+                fixed(score.at("loss").get<double>(), 4));
+  }
   return text(percent(score.at("top1").get<double>()), " of ", with_commas(score.at("n").get<std::int64_t>()),
               " pictures right (95 % interval ", percent(interval.at(0).get<double>()), " to ",
               percent(interval.at(1).get<double>()), "), loss ", fixed(score.at("loss").get<double>(), 4));
@@ -146,17 +160,19 @@ Graph start_network(const RunConfig& config, const StartWeights* weights, Consol
 
 void record_data(RunConfig& config, const Splits& splits) {
   config.classes.assign(splits.train->classes().begin(), splits.train->classes().end());
+  config.multi_label = splits.train->multi_label();
   config.train = record_of(*splits.train);
   if (splits.val) config.val = record_of(*splits.val);
   if (splits.test) config.test = record_of(*splits.test);
 }
 
-nlohmann::json train_run(RunFolder& run, Graph graph, TrainState state, const Splits& splits, int workers,
-                         Console& console) {
+nlohmann::json train_run(RunFolder& run, Graph graph, TrainState state, const Splits& splits,
+                         const Feeding& feeding, Console& console) {
   const std::atomic<bool>& stop_now = catch_interrupts();
   Plan plan(run.config(), graph, splits, console);
   TrainConfig training = run.config().training;
-  training.workers = workers;
+  training.workers = feeding.workers;
+  training.cache_folder = feeding.cache_folder;
   Progress progress(console);
   const std::array<Observer*, 3> observers = {&run, &plan, &progress};
   try {
@@ -164,7 +180,8 @@ nlohmann::json train_run(RunFolder& run, Graph graph, TrainState state, const Sp
         train(graph, *splits.train, splits.val.get(), training, observers, std::move(state), &stop_now);
     std::optional<Evaluation> test;
     if (splits.test)
-      test = evaluate(graph, *splits.test, training.preprocess, training.batch, workers, {.stop = &stop_now});
+      test = evaluate(graph, *splits.test, training.preprocess, training.batch, feeding.workers,
+                      {.stop = &stop_now});
     nlohmann::json json = run.finish(result, test);
     write_report(run.folder());
     return json;

@@ -6,6 +6,7 @@
 #include <numeric>
 
 #include "enxerto/core/error.h"
+#include "enxerto/image/colour_loops.h"
 
 namespace enxerto {
 namespace {
@@ -46,56 +47,6 @@ Image mapped_by_channel(Image image, const Make& make) {
   return image;
 }
 
-/// The sum of the nine pixels around each of a row's values but the outermost, the middle one five times.
-void smooth_row(const Image& image, int y, std::uint16_t* sums) {
-  const std::ptrdiff_t step = image.channels;
-  const std::uint8_t *above = image.row(y - 1), *here = image.row(y), *below = image.row(y + 1);
-  const auto bytes = static_cast<std::ptrdiff_t>(image.row_bytes());
-  for (std::ptrdiff_t x = step; x < bytes - step; ++x)
-    sums[x] = static_cast<std::uint16_t>(above[x - step] + above[x] + above[x + step] + here[x - step] +
-                                         5 * here[x] + here[x + step] + below[x - step] + below[x] +
-                                         below[x + step]);
-}
-
-struct Hsv {
-  int hue, saturation, value;
-};
-
-/// Hue and saturation in 255ths, cut off; Pillow's Convert.c, which follows Python's colorsys.
-Hsv to_hsv(int red, int green, int blue) {
-  const int most = std::max({red, green, blue}), least = std::min({red, green, blue});
-  if (most == least) return {0, 0, most};
-  const auto spread = static_cast<float>(most - least);
-  const float r = static_cast<float>(most - red) / spread, g = static_cast<float>(most - green) / spread,
-              b = static_cast<float>(most - blue) / spread;
-  float sixths;
-  if (red == most)
-    sixths = b - g;
-  else if (green == most)
-    sixths = static_cast<float>(2.0 + r - b);
-  else
-    sixths = static_cast<float>(4.0 + g - r);
-  double turn = sixths / 6.0 + 1.0;  // above 0, below 2
-  if (turn >= 1.0) turn -= 1.0;
-  return {static_cast<int>(static_cast<float>(turn) * 255.0),
-          static_cast<int>(spread / static_cast<float>(most) * 255.0), most};
-}
-
-void to_rgb(const Hsv& hsv, std::uint8_t* rgb) {
-  const auto value = static_cast<float>(hsv.value), saturation = static_cast<float>(hsv.saturation / 255.0);
-  const auto sixths = static_cast<float>(hsv.hue * 6.0 / 255.0);
-  const int sector = static_cast<int>(sixths);
-  const float rest = sixths - static_cast<float>(sector);
-  const auto rounded = [](double x) { return static_cast<std::uint8_t>(x + 0.5); };
-  const auto v = static_cast<std::uint8_t>(hsv.value);
-  const std::uint8_t low = rounded(value * (1.0 - saturation)),
-                     falling = rounded(value * (1.0 - saturation * rest)),
-                     rising = rounded(value * (1.0 - saturation * (1.0 - rest)));
-  const std::uint8_t of_sector[6][3] = {{v, rising, low},  {falling, v, low}, {low, v, rising},
-                                        {low, falling, v}, {rising, low, v},  {v, low, falling}};
-  std::copy_n(of_sector[sector % 6], 3, rgb);
-}
-
 }  // namespace
 
 Image adjust_brightness(Image image, double factor) {
@@ -114,41 +65,32 @@ Image adjust_contrast(Image image, double factor) {
 }
 
 Image adjust_saturation(Image image, double factor) {
-  if (image.channels == 1) return image;
-  const Image grey = with_channels(image, 1);
-  const auto f = static_cast<float>(factor);
-  std::uint8_t* pixel = image.pixels.data();
-  for (const std::uint8_t luma : grey.pixels)
-    for (int c = 0; c < 3; ++c, ++pixel) *pixel = blend(luma, *pixel, f);
+  if (image.channels == 3)
+    colour_loops().saturate(image.pixels.data(), image.pixels.size() / 3, static_cast<float>(factor));
   return image;
 }
 
 Image adjust_sharpness(Image image, double factor) {
   if (image.height < 3 || image.width < 3) return image;
-  const Image source = image;
-  const auto f = static_cast<float>(factor);
-  std::vector<std::uint16_t> sums(image.row_bytes());
+  // Rows are read after they were written: the two that are still needed are kept.
+  const std::size_t bytes = image.row_bytes();
   const auto step = static_cast<std::size_t>(image.channels);
+  std::vector<std::uint8_t> above(image.row(0), image.row(1)), here(bytes), smooth(bytes);
   for (int y = 1; y + 1 < image.height; ++y) {
-    smooth_row(source, y, sums.data());
     std::uint8_t* row = image.row(y);
-    // No sum by 13 lies halfway, so that 6 more and cut off is rounded.
-    for (std::size_t x = step; x < image.row_bytes() - step; ++x)
-      row[x] = blend((sums[x] + 6) / 13, row[x], f);
+    std::copy_n(row, bytes, here.data());
+    colour_loops().smooth(above.data(), here.data(), image.row(y + 1), static_cast<std::ptrdiff_t>(bytes),
+                          image.channels, smooth.data());
+    colour_loops().blend(smooth.data() + step, row + step, bytes - 2 * step, static_cast<float>(factor));
+    above.swap(here);
   }
   return image;
 }
 
 Image turn_hue(Image image, double turns) {
-  if (image.channels == 1) return image;
   ensure(std::abs(turns) <= 1, "hue is turned by at most the whole wheel");
-  const int shift = static_cast<int>(turns * 255);
-  for (std::size_t i = 0; i < image.pixels.size(); i += 3) {
-    std::uint8_t* rgb = image.pixels.data() + i;
-    Hsv hsv = to_hsv(rgb[0], rgb[1], rgb[2]);
-    hsv.hue = (hsv.hue + shift) & 255;
-    to_rgb(hsv, rgb);
-  }
+  if (image.channels == 3)
+    colour_loops().turn_hue(image.pixels.data(), image.pixels.size() / 3, static_cast<int>(turns * 255));
   return image;
 }
 

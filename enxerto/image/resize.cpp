@@ -73,6 +73,12 @@ bool takes_rows_first(const ResizePlan& plan) {
            plan.source_height - plan.height > 2 * (plan.source_width - plan.width));
 }
 
+template <int channels>
+void mirror_row(const std::uint8_t* from, std::uint8_t* to, std::ptrdiff_t width) {
+  for (std::ptrdiff_t x = 0; x < width; ++x)
+    for (int c = 0; c < channels; ++c) to[x * channels + c] = from[(width - 1 - x) * channels + c];
+}
+
 }  // namespace
 
 ResizePlan ResizePlan::whole(int source_width, int source_height, int width, int height, Filter filter) {
@@ -106,10 +112,11 @@ Area ResizePlan::needs() const {
 }
 
 ResizePlan ResizePlan::on(int other_width, int other_height) const {
+  if (other_width == source_width && other_height == source_height) return *this;
   double x = static_cast<double>(other_width) / source_width;
   double y = static_cast<double>(other_height) / source_height;
   // A decoder reduces to eighths and rounds the sides up: the last pixels reach beyond the picture.
-  for (const int eighths : {1, 2, 4, 8})
+  for (const int eighths : {1, 2, 4})
     if (other_width == (std::int64_t{source_width} * eighths + 7) / 8 &&
         other_height == (std::int64_t{source_height} * eighths + 7) / 8) {
       x = y = eighths / 8.0;
@@ -181,12 +188,10 @@ Image crop_centre(const Image& image, int width, int height) {
 Image flip_horizontal(const Image& image) {
   Image out(image.height, image.width, image.channels);
   for (int y = 0; y < image.height; ++y) {
-    const std::uint8_t* from = image.row(y) + image.row_bytes();
-    std::uint8_t* to = out.row(y);
-    for (int x = 0; x < image.width; ++x, to += image.channels) {
-      from -= image.channels;
-      std::copy_n(from, image.channels, to);
-    }
+    if (image.channels == 3)
+      mirror_row<3>(image.row(y), out.row(y), image.width);
+    else
+      mirror_row<1>(image.row(y), out.row(y), image.width);
   }
   return out;
 }

@@ -248,6 +248,18 @@ std::string pictures_of(const RunRecord& run, const char* split, const Texts& t)
               {with_commas(find_count(record, "pictures")), escape(find_text(record, "digest"), 32)});
 }
 
+/// Without what is switched off, so that the changes that were made stand out.
+Json augment_in_use(const Json& augment) {
+  if (!augment.is_object()) return augment;
+  Json used = Json::object();
+  const bool has_policy = find_text(augment, "policy") == "rand_augment";
+  for (const auto& [key, value] : augment.items()) {
+    const bool is_off = value == 0 || value == "none" || (key == "min_area" && value == 1);
+    if (!is_off && (has_policy || !key.starts_with("rand_"))) used[key] = value;
+  }
+  return used;
+}
+
 std::string data_facts(const RunRecord& run, const Texts& t) {
   const Json& config = run.config;
   const Json& training = find_member(config, "training");
@@ -261,7 +273,10 @@ std::string data_facts(const RunRecord& run, const Texts& t) {
   if (val || test)
     facts.add(t.fact_held_back, fill(t.fact_held_back_value, {percent(val, 0), percent(test, 0),
                                                               describe(find_member(config, "split_seed"))}));
-  return facts.add(t.fact_preprocess, training, "preprocess").add(t.fact_augment, training, "augment").take();
+  const Json& augmented = find_member(training, "augment");
+  std::string augment = describe(augment_in_use(augmented));
+  if (augment.empty() && augmented.is_object()) augment = t.fact_none;
+  return facts.add(t.fact_preprocess, training, "preprocess").add(t.fact_augment, augment).take();
 }
 
 std::string training_facts(const RunRecord& run, const Texts& t) {

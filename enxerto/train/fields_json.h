@@ -89,6 +89,7 @@ class ObjectReader {
     read_.insert(key);
     return *found;
   }
+  bool has(const std::string& key) const { return json_.contains(key); }
   template <class T>
   void read(const std::string& key, T& value) {
     value = value_from_json<T>(at(key), text(where_, ": ", key));

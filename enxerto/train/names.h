@@ -25,8 +25,11 @@ inline constexpr auto names_of<Schedule::Curve> =
                                                             {Schedule::Curve::cosine, "cosine"},
                                                             {Schedule::Curve::one_cycle, "one_cycle"}}};
 template <>
-inline constexpr auto names_of<Metric> = std::array<std::pair<Metric, const char*>, 3>{
-    {{Metric::val_loss, "val_loss"}, {Metric::val_top1, "val_top1"}, {Metric::train_loss, "train_loss"}}};
+inline constexpr auto names_of<Metric> =
+    std::array<std::pair<Metric, const char*>, 4>{{{Metric::val_loss, "val_loss"},
+                                                   {Metric::val_top1, "val_top1"},
+                                                   {Metric::val_map, "val_map"},
+                                                   {Metric::train_loss, "train_loss"}}};
 
 template <class E>
 const char* format_name(E value) {

@@ -20,7 +20,7 @@ Restarts train_with_restarts(Graph& graph, const Init& init, int runs, std::uint
       TrainResult result = run(candidate, restart.seed);
       restart.value = result.best_value;
       const double than = best ? made.all[made.best].value : 0;
-      if (!best || (metric == Metric::val_top1 ? restart.value > than : restart.value < than)) {
+      if (!best || (larger_is_better(metric) ? restart.value > than : restart.value < than)) {
         made.best = made.all.size();
         made.result = std::move(result);
         best = std::move(candidate);

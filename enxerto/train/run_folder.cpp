@@ -100,11 +100,8 @@ void check_same_training(const Json& then, const Json& now, const std::string& w
 }
 
 Json sums_to_json(const EpochSums& sums) {
-  return {{"pictures", sums.pictures},
-          {"right", sums.right},
-          {"loss", sums.loss},
-          {"grad_norm", sums.grad_norm},
-          {"seconds", sums.seconds}};
+  return {{"pictures", sums.pictures}, {"labelled", sums.labelled},   {"right", sums.right},
+          {"loss", sums.loss},         {"grad_norm", sums.grad_norm}, {"seconds", sums.seconds}};
 }
 
 /// The tensors whose names begin with the prefix, without it.
@@ -124,7 +121,13 @@ DataRecord record_of(const Dataset& data) {
   for (const std::string& name : data.classes()) add(hash_of(name));
   for (std::int64_t i = 0; i < data.size(); ++i) {
     add(hash_of(last_two_parts(data.name(i))));
-    add(static_cast<std::uint64_t>(data.label(i)));
+    const auto labels = data.labels(i);
+    if (data.multi_label()) {
+      add(labels.size());
+      for (const std::int32_t label : labels) add(static_cast<std::uint64_t>(label));
+    } else {
+      add(static_cast<std::uint64_t>(data.label(i)));
+    }
   }
   DataRecord record{.pictures = data.size(), .digest = std::string(16, '0')};
   for (std::size_t i = 0; i < 16; ++i) record.digest[15 - i] = "0123456789abcdef"[digest >> (4 * i) & 15];
@@ -132,27 +135,29 @@ DataRecord record_of(const Dataset& data) {
 }
 
 Json RunConfig::to_json() const {
-  return {{"format", "enxerto-run"},
-          {"format_version", 1},
-          {"version", version},
-          {"chip", chip},
-          {"command", command},
-          {"net", net},
-          {"image", image},
-          {"data", data},
-          {"val_fraction", val_fraction},
-          {"test_fraction", test_fraction},
-          {"split_seed", split_seed},
-          {"weights", weights},
-          {"init", init},
-          {"freeze", freeze},
-          {"threads", threads},
-          {"classes", classes},
-          {"splits",
-           {{"train", enxerto::to_json(std::optional(train))},
-            {"val", enxerto::to_json(val)},
-            {"test", enxerto::to_json(test)}}},
-          {"training", training.to_json()}};
+  Json json{{"format", "enxerto-run"},
+            {"format_version", 1},
+            {"version", version},
+            {"chip", chip},
+            {"command", command},
+            {"net", net},
+            {"image", image},
+            {"data", data},
+            {"val_fraction", val_fraction},
+            {"test_fraction", test_fraction},
+            {"split_seed", split_seed},
+            {"weights", weights},
+            {"init", init},
+            {"freeze", freeze},
+            {"threads", threads},
+            {"classes", classes},
+            {"splits",
+             {{"train", enxerto::to_json(std::optional(train))},
+              {"val", enxerto::to_json(val)},
+              {"test", enxerto::to_json(test)}}},
+            {"training", training.to_json()}};
+  if (multi_label) json["multi_label"] = true;
+  return json;
 }
 
 RunConfig RunConfig::from_json(const Json& json) {
@@ -181,6 +186,7 @@ RunConfig RunConfig::from_json(const Json& json) {
   reader.read("freeze", config.freeze);
   reader.read("threads", config.threads);
   reader.read("classes", config.classes);
+  if (reader.has("multi_label")) reader.read("multi_label", config.multi_label);
   ObjectReader splits(reader.at("splits"), "run: splits");
   const auto train = data_record_from_json(splits.at("train"), "run: splits: train");
   if (!train) fail_json("run: splits", "\"train\" is null");
@@ -209,17 +215,18 @@ RunFolder RunFolder::create(const fs::path& folder, RunConfig config) {
   return made;
 }
 
-RunFolder RunFolder::resume(const fs::path& folder) {
+RunConfig load_run_config(const fs::path& folder) {
   const fs::path config_path = folder / config_name;
   const Json json = parse_json(read_text_file(config_path), config_path.string());
-  const auto config = [&] {
-    try {
-      return RunConfig::from_json(json);
-    } catch (const Error& error) {
-      throw Error(error.kind(), text(config_path.string(), ": ", error.what()));
-    }
-  }();
-  RunFolder made(folder, config);
+  try {
+    return RunConfig::from_json(json);
+  } catch (const Error& error) {
+    throw Error(error.kind(), text(config_path.string(), ": ", error.what()));
+  }
+}
+
+RunFolder RunFolder::resume(const fs::path& folder) {
+  RunFolder made(folder, load_run_config(folder));
   std::uint64_t log_bytes = 0;
   if (fs::exists(folder / checkpoint_name)) log_bytes = made.load_checkpoint();
   made.open_log(log_bytes);
@@ -304,6 +311,8 @@ std::uint64_t RunFolder::load_checkpoint() {
   reader.read("step_in_epoch", state.step_in_epoch);
   ObjectReader sums(reader.at("sums"), file + ": sums");
   sums.read("pictures", state.sums.pictures);
+  state.sums.labelled = state.sums.pictures;  // as it is in older files, where each has one label
+  if (sums.has("labelled")) sums.read("labelled", state.sums.labelled);
   sums.read("right", state.sums.right);
   sums.read("loss", state.sums.loss);
   sums.read("grad_norm", state.sums.grad_norm);
@@ -334,6 +343,7 @@ void RunFolder::save_best(const Graph& graph, int epoch, double value) {
   save_model(folder_ / model_name, {.graph = graph.clone(),
                                     .preprocess = config_.training.preprocess.to_json(),
                                     .classes = config_.classes,
+                                    .multi_label = config_.multi_label,
                                     .training = {{"net", config_.net},
                                                  {"weights", config_.weights},
                                                  {"data", config_.data},
@@ -388,6 +398,7 @@ Json RunFolder::finish(const TrainResult& result, const std::optional<Evaluation
   const Json json{{"run", folder_.string()},
                   {"net", config_.net},
                   {"classes", config_.classes},
+                  {"multi_label", config_.multi_label},
                   {"epochs", result.epochs},
                   {"best_epoch", result.best_epoch},
                   {"metric", name_of(config_.training.metric)},

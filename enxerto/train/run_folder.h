@@ -35,6 +35,7 @@ struct RunConfig {
   std::vector<std::string> freeze;             ///< prefixes
   int threads = 0;                             ///< that it ran with
   std::vector<std::string> classes;
+  bool multi_label = false;  ///< a picture may have several labels
   DataRecord train;
   std::optional<DataRecord> val, test;
   TrainConfig training;
@@ -43,6 +44,9 @@ struct RunConfig {
   nlohmann::json to_json() const;
   static RunConfig from_json(const nlohmann::json& json);  ///< strict: Error{corrupt}
 };
+
+/// config.json of a run. Throws Error that names the file.
+RunConfig load_run_config(const std::filesystem::path& folder);
 
 /// Writes a run: config.json at once, a line of log.jsonl for each epoch and now and then a step,
 /// model.safetensors at each best epoch, checkpoint.safetensors after each epoch and on interrupt.

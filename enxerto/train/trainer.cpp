@@ -28,6 +28,7 @@ Schedule schedule_of(const TrainConfig& config, std::int64_t steps_an_epoch) {
 }
 
 void check_labels(const Dataset& data) {
+  if (data.multi_label()) return;  // none says that it shows none of the classes
   const auto classes = static_cast<std::int32_t>(data.classes().size());
   for (std::int64_t i = 0; i < data.size(); ++i)
     check(data.label(i) >= 0 && data.label(i) < classes,
@@ -47,6 +48,13 @@ void check_arguments(const Graph& graph, const Dataset& data, const Dataset* val
   check_labels(data);
   const auto classes = static_cast<std::int64_t>(data.classes().size());
   check_loss(config.loss, classes);
+  const bool multi = data.multi_label(), is_bce = std::holds_alternative<BinaryCrossEntropy>(config.loss);
+  check(!multi || is_bce,
+        "the pictures may have several labels, each class is a question: the loss has to be bce");
+  check(!val || val->multi_label() == multi,
+        "train and val differ in whether a picture may have several labels");
+  check(multi || config.metric != Metric::val_map,
+        "the metric val_map is for pictures with several labels; choose val_top1 or val_loss");
   check(config.metric == Metric::train_loss || (val && val->size() > 0),
         text("the metric ", name_of(config.metric),
              " needs validation data; hold some back or choose train_loss"));
@@ -60,10 +68,12 @@ void check_arguments(const Graph& graph, const Dataset& data, const Dataset* val
     check(graph.node(id).out.size() == classes,
           text("the side output \"", graph.node(id).name, "\" has ", graph.node(id).out.size(),
                " numbers, the data ", classes, " classes; train the network without it"));
-  check(!std::holds_alternative<CrossEntropy>(config.loss) ||
+  check(std::holds_alternative<MeanSquaredError>(config.loss) ||
             !std::holds_alternative<Softmax>(graph.node(graph.last()).layer),
-        text("\"", graph.node(graph.last()).name,
-             "\": cross-entropy takes the softmax itself; train the network without its last layer"));
+        text("\"", graph.node(graph.last()).name, "\": ",
+             is_bce ? "bce takes a sigmoid of each output, not their softmax"
+                    : "cross-entropy takes the softmax itself",
+             "; train the network without its last layer"));
 }
 
 /// A network's outputs with the gradients of the loss by them: the last node's, and those of auxiliary
@@ -74,13 +84,16 @@ class Losses {
     for (std::size_t k = 0; k < graph.side_outputs().size(); ++k) sides_.emplace_back(main_.shape());
   }
   /// The loss after a forward pass; the gradients are ready then.
-  double of(const LossConfig& config, const Executor& executor, ConstView outputs,
-            std::span<const std::int32_t> labels) {
+  double of(const LossConfig& config, const Executor& executor, ConstView outputs, const Batch& batch) {
+    const auto loss_by = [&](ConstView from, View gradient) {
+      return batch.targets.empty() ? loss_of(config, from, batch.labels, gradient)
+                                   : loss_of(config, from, batch.targets.view(), gradient);
+    };
     shape_ = outputs.shape;
-    double loss = loss_of(config, outputs, labels, {shape_, main_.data()});
+    double loss = loss_by(outputs, {shape_, main_.data()});
     for (std::size_t k = 0; k < sides_.size(); ++k) {
       const ConstView side = executor.side_output(k);
-      loss += auxiliary_share * loss_of(config, side, labels, {side.shape, sides_[k].data()});
+      loss += auxiliary_share * loss_by(side, {side.shape, sides_[k].data()});
       for (float& gradient : sides_[k].data()) gradient *= static_cast<float>(auxiliary_share);
     }
     return loss;
@@ -121,12 +134,29 @@ std::string find_not_finite_gradient(std::span<const Update> updates) {
                    "; ", what, "; lower --lr, or clip the gradients"));
 }
 
-std::int64_t count_right(ConstView outputs, std::span<const std::int32_t> labels) {
+/// Pictures with a label, and those of them whose likeliest class is one.
+struct Counted {
+  std::int64_t labelled = 0, right = 0;
+  double top1() const { return labelled ? static_cast<double>(right) / static_cast<double>(labelled) : 0; }
+};
+
+Counted count_right(ConstView outputs, const Batch& batch) {
   const auto c = outputs.data.size() / static_cast<std::size_t>(outputs.shape.n);
-  std::int64_t right = 0;
-  for (std::size_t i = 0; i < labels.size(); ++i)
-    right += rank_of(outputs.data.subspan(i * c, c), labels[i]) == 0;
-  return right;
+  Counted counted;
+  for (std::size_t i = 0; i < batch.labels.size(); ++i) {
+    const auto row = outputs.data.subspan(i * c, c);
+    if (batch.targets.empty()) {
+      ++counted.labelled;
+      counted.right += rank_of(row, batch.labels[i]) == 0;
+      continue;
+    }
+    // Of a mixed picture the label with the larger share is the one to find.
+    const auto target = batch.targets.data().subspan(i * c, c);
+    const auto best = std::ranges::max_element(row) - row.begin();
+    counted.labelled += std::ranges::any_of(target, [](float share) { return share >= 0.5f; });
+    counted.right += target[static_cast<std::size_t>(best)] >= 0.5f;
+  }
+  return counted;
 }
 
 /// Validation with an executor of its own, which folds and fuses what training cannot.
@@ -137,7 +167,8 @@ class Validation {
         loader_(val, {.batch = batch_of(config, val),
                       .workers = config.workers,
                       .preprocess = config.preprocess,
-                      .augment = {}}),
+                      .augment = {},
+                      .cache_folder = config.cache_folder}),
         classes_(val.classes()) {
     // Without smoothing and weights, so that runs can be compared.
     options_.loss = std::visit([](const auto& held) { return parse_loss(held.kind); }, config.loss);
@@ -148,6 +179,7 @@ class Validation {
     return evaluate(executor_, loader_, classes_, options_);
   }
   std::int64_t bytes() const { return executor_.memory_bytes() + executor_.param_bytes(); }
+  std::int64_t loader_bytes() const { return loader_.memory_bytes(); }
 
  private:
   Executor executor_;
@@ -158,11 +190,12 @@ class Validation {
 
 double value_of(Metric metric, const EpochReport& report) {
   if (metric == Metric::train_loss) return report.train_loss;
+  if (metric == Metric::val_map) return report.val->multi_label->mean_average_precision().value_or(0);
   return metric == Metric::val_loss ? report.val->loss : report.val->top1();
 }
 
 bool is_better(Metric metric, double value, double than, double min_delta) {
-  return metric == Metric::val_top1 ? value > than + min_delta : value < than - min_delta;
+  return larger_is_better(metric) ? value > than + min_delta : value < than - min_delta;
 }
 
 bool out_of_patience(const TrainConfig& config, const TrainState& state) {
@@ -170,6 +203,8 @@ bool out_of_patience(const TrainConfig& config, const TrainState& state) {
 }
 
 }  // namespace
+
+bool larger_is_better(Metric metric) { return metric == Metric::val_top1 || metric == Metric::val_map; }
 
 std::int64_t steps_per_epoch(std::int64_t pictures, int batch) {
   return std::max<std::int64_t>(pictures / batch, 1);
@@ -186,6 +221,7 @@ nlohmann::json EpochReport::to_json() const {
                       {"seconds", seconds},
                       {"total_seconds", total_seconds},
                       {"images_per_second", images_per_second},
+                      {"seconds_waiting", seconds_waiting},
                       {"peak_memory_bytes", peak_memory_bytes},
                       {"best", best},
                       {"best_epoch", best_epoch}};
@@ -194,6 +230,8 @@ nlohmann::json EpochReport::to_json() const {
     json["val_loss"] = val->loss;
     json["val_top1"] = val->top1();
     json["val_top1_interval"] = {interval.low, interval.high};
+    if (val->multi_label)
+      if (const auto precision = val->multi_label->mean_average_precision()) json["val_map"] = *precision;
   }
   return json;
 }
@@ -208,7 +246,8 @@ TrainResult train(Graph& graph, const Dataset& data, const Dataset* val, const T
                        .drop_last = true,
                        .seed = config.seed,
                        .preprocess = config.preprocess,
-                       .augment = config.augment});
+                       .augment = config.augment,
+                       .cache_folder = config.cache_folder});
   const std::int64_t steps_an_epoch = loader.batches();
   const Schedule schedule = schedule_of(config, steps_an_epoch);
   Executor executor(graph, {.batch = batch_size, .train = true, .side_outputs = true, .seed = config.seed});
@@ -240,7 +279,9 @@ TrainResult train(Graph& graph, const Dataset& data, const Dataset* val, const T
                         .first_epoch = state.epoch + 1,
                         .first_step = state.step,
                         .executor_bytes = executor.memory_bytes() + executor.param_bytes() +
-                                          (validation ? validation->bytes() : 0)});
+                                          (validation ? validation->bytes() : 0),
+                        .loader_bytes = loader.memory_bytes() + (validation ? validation->loader_bytes() : 0),
+                        .multi_label = data.multi_label()});
 
   TrainResult result;
   std::int64_t session_pictures = 0;
@@ -255,8 +296,8 @@ TrainResult train(Graph& graph, const Dataset& data, const Dataset* val, const T
     while (loader.next(batch)) {
       const ConstView outputs = executor.forward(batch.images.view(), state.step);
       const double loss =
-          losses.of(config.loss, executor, outputs, batch.labels) + penalty_of(config.penalty, updates);
-      const std::int64_t right = count_right(outputs, batch.labels);
+          losses.of(config.loss, executor, outputs, batch) + penalty_of(config.penalty, updates);
+      const Counted counted = count_right(outputs, batch);
       losses.backward(executor);
       const double norm = gradient_norm(updates, config.penalty);
       if (!std::isfinite(loss) || !std::isfinite(norm))
@@ -269,7 +310,8 @@ TrainResult train(Graph& graph, const Dataset& data, const Dataset* val, const T
       const double now = now_seconds();
       EpochSums& sums = state.sums;
       sums.pictures += batch_size;
-      sums.right += right;
+      sums.labelled += counted.labelled;
+      sums.right += counted.right;
       sums.loss += loss * batch_size;
       sums.grad_norm += norm;
       sums.seconds += now - mark;
@@ -283,7 +325,7 @@ TrainResult train(Graph& graph, const Dataset& data, const Dataset* val, const T
                            .step_in_epoch = state.step_in_epoch,
                            .steps_per_epoch = steps_an_epoch,
                            .loss = loss,
-                           .top1 = static_cast<double>(right) / batch_size,
+                           .top1 = counted.top1(),
                            .lr = lr,
                            .grad_norm = norm,
                            .seconds = now - started,
@@ -299,9 +341,10 @@ TrainResult train(Graph& graph, const Dataset& data, const Dataset* val, const T
                        .step = state.step,
                        .lr = lr,
                        .train_loss = sums.loss / pictures,
-                       .train_top1 = static_cast<double>(sums.right) / pictures,
+                       .train_top1 = Counted{sums.labelled, sums.right}.top1(),
                        .grad_norm = sums.grad_norm / static_cast<double>(state.step_in_epoch),
-                       .images_per_second = pictures / sums.seconds};
+                       .images_per_second = pictures / sums.seconds,
+                       .seconds_waiting = loader.seconds_waited()};
     const double before_validation = now_seconds();
     if (validation) {
       executor.store(graph);
@@ -328,6 +371,7 @@ TrainResult train(Graph& graph, const Dataset& data, const Dataset* val, const T
     report.seconds = sums.seconds + now_seconds() - before_validation;
     report.total_seconds = state.seconds;
     report.peak_memory_bytes = peak_memory_bytes();
+    report.note = loader.note();
     result.train_loss = report.train_loss;
     for (Observer* observer : observers) going = observer->on_epoch(report, graph, state) && going;
     if (stop && *stop) interrupt();

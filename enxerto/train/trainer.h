@@ -3,9 +3,11 @@
 
 #include <atomic>
 #include <cstdint>
+#include <filesystem>
 #include <nlohmann/json_fwd.hpp>
 #include <optional>
 #include <span>
+#include <string>
 
 #include "enxerto/train/metrics.h"
 #include "enxerto/train/optimizer.h"
@@ -17,8 +19,10 @@ namespace enxerto {
 /// al. 2015, section 5.
 inline constexpr double auxiliary_share = 0.3;
 
-/// What a run is judged by: the best weights are those of the epoch that is best by it.
-enum class Metric { val_loss, val_top1, train_loss };
+/// What a run is judged by: the best weights are those of the epoch that is best by it. val_map, the mean
+/// average precision, is there for data with several labels a picture.
+enum class Metric { val_loss, val_top1, val_map, train_loss };
+bool larger_is_better(Metric metric);
 Metric parse_metric(std::string_view name);  ///< Error{usage} lists them
 std::string_view name_of(Metric metric);
 
@@ -38,6 +42,8 @@ struct TrainConfig {
   double min_delta = 0;  ///< an epoch is the best only if it is better by more than this
   int patience = 0;      ///< stop after so many epochs without a better one; 0: never
   int workers = 0;       ///< threads that decode; changes no bits
+  /// LoaderConfig::cache_folder. A matter of the machine: no part of to_json(), and changes no bits.
+  std::filesystem::path cache_folder = {};
   friend bool operator==(const TrainConfig&, const TrainConfig&) = default;
 
   nlohmann::json to_json() const;
@@ -51,9 +57,10 @@ std::int64_t steps_per_epoch(std::int64_t pictures, int batch);
 
 /// Sums over the steps of one epoch.
 struct EpochSums {
-  std::int64_t pictures = 0, right = 0;
-  double loss = 0;       ///< times pictures, penalties included
-  double grad_norm = 0;  ///< times steps
+  std::int64_t pictures = 0;
+  std::int64_t labelled = 0, right = 0;  ///< with a label, and those of them whose likeliest class is one
+  double loss = 0;                       ///< times pictures, penalties included
+  double grad_norm = 0;                  ///< times steps
   double seconds = 0;
 };
 
@@ -75,12 +82,14 @@ struct RunStart {
   int batch = 0, epochs = 0, first_epoch = 1;  ///< epochs count from 1 in all reports
   std::int64_t first_step = 0;                 ///< steps behind us: not 0 in a run that goes on
   std::int64_t executor_bytes = 0;             ///< planned: activations, gradients, parameters
+  std::int64_t loader_bytes = 0;               ///< at most: Loader::memory_bytes() of training and validation
+  bool multi_label = false;                    ///< a picture may have several labels
 };
 struct StepReport {
   int epoch = 0, epochs = 0;
   std::int64_t step = 0, step_in_epoch = 0, steps_per_epoch = 0;  ///< with this one: from 1
   double loss = 0;                                                ///< of this batch, penalties included
-  double top1 = 0;                                                ///< of this batch
+  double top1 = 0;                                                ///< of this batch, as train_top1
   double lr = 0, grad_norm = 0;
   double seconds = 0;            ///< trained so far
   double images_per_second = 0;  ///< in this epoch, without validation
@@ -90,12 +99,15 @@ struct EpochReport {
   int epoch = 0, epochs = 0;
   std::int64_t step = 0;
   double lr = 0;                          ///< of the last step
-  double train_loss = 0, train_top1 = 0;  ///< over the epoch, while the weights changed
+  double train_loss = 0, train_top1 = 0;  ///< over the epoch, while the weights changed. A mixed picture is
+                                          ///< right if its likeliest class has a share of one half or more
   double grad_norm = 0;                   ///< mean
   std::optional<Evaluation> val = {};
   double seconds = 0;            ///< of this epoch, validation included
   double total_seconds = 0;      ///< trained so far
   double images_per_second = 0;  ///< training only
+  double seconds_waiting = 0;    ///< of training, for pictures: Loader::seconds_waited()
+  std::string note = {};         ///< Loader::note()
   std::int64_t peak_memory_bytes = 0;
   bool best = false;  ///< the best so far
   int best_epoch = 0;
@@ -130,7 +142,8 @@ struct TrainResult {
 };
 
 /// Trains in place and leaves the best epoch's weights in the graph. Same arguments and thread count, same
-/// weights to the last bit. The last layer gives logits, as many as the data has classes.
+/// weights to the last bit. The last layer gives logits, as many as the data has classes. Data with several
+/// labels a picture are trained with the loss bce.
 /// Throws Error: usage where the arguments do not fit together (no validation data for a metric of theirs,
 /// a picture without label); diverged, naming the layer, where loss or gradient are not finite;
 /// interrupted once `stop` turns true, after the observers' on_interrupt(); what data and observers throw.

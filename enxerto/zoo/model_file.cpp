@@ -15,10 +15,11 @@ namespace {
 
 using Json = nlohmann::json;
 
-constexpr const char* format_version = "1";
+// A reader of version 1 would take the outputs of the other for a softmax's.
+constexpr const char *one_label_version = "1", *multi_label_version = "2";
 constexpr const char *format_key = "enxerto.format", *graph_key = "enxerto.graph",
                      *preprocess_key = "enxerto.preprocess", *classes_key = "enxerto.classes",
-                     *training_key = "enxerto.training";
+                     *multi_label_key = "enxerto.multi_label", *training_key = "enxerto.training";
 // Real ones are four deep; copying and printing JSON takes stack for each.
 constexpr int deepest_json = 64;
 
@@ -61,12 +62,16 @@ std::string dump(const Json& json, const std::string& file) {
 void save_model(const std::filesystem::path& path, const ModelFile& model) {
   const std::string file = path.string();
   check_classes(model.classes, model.graph.output_shape(), ErrorKind::usage, file);
-  save_safetensors(path, model.graph.state(),
-                   {{format_key, format_version},
-                    {graph_key, dump(graph_to_json(model.graph), file)},
-                    {preprocess_key, dump(model.preprocess, file)},
-                    {classes_key, dump(model.classes, file)},
-                    {training_key, dump(model.training, file)}});
+  std::map<std::string, std::string> metadata{{format_key, one_label_version},
+                                              {graph_key, dump(graph_to_json(model.graph), file)},
+                                              {preprocess_key, dump(model.preprocess, file)},
+                                              {classes_key, dump(model.classes, file)},
+                                              {training_key, dump(model.training, file)}};
+  if (model.multi_label) {
+    metadata[format_key] = multi_label_version;
+    metadata[multi_label_key] = "true";
+  }
+  save_safetensors(path, model.graph.state(), metadata);
 }
 
 ModelFile load_model(const std::filesystem::path& path) {
@@ -77,10 +82,10 @@ ModelFile load_model(const std::filesystem::path& path) {
   if (format == stored.metadata.end())
     throw Error(ErrorKind::unsupported,
                 text(file, ": it holds weights but no network; give it as --weights and name a net"));
-  if (format->second != format_version)
+  if (format->second != one_label_version && format->second != multi_label_version)
     throw Error(ErrorKind::unsupported,
                 text(file, ": it has the format \"", format->second, "\", this program reads ",
-                     format_version, "; use a newer enxerto"));
+                     one_label_version, " and ", multi_label_version, "; use a newer enxerto"));
 
   ModelFile model;
   std::int64_t floats = 0;
@@ -100,6 +105,12 @@ ModelFile load_model(const std::filesystem::path& path) {
     throw Error(ErrorKind::corrupt, text(file, ": ", classes_key, " is not a list of names"));
   model.classes = classes.get<std::vector<std::string>>();
   check_classes(model.classes, model.graph.output_shape(), ErrorKind::corrupt, file);
+  if (format->second == multi_label_version) {
+    const Json multi_label = parse(stored.metadata, multi_label_key, file);
+    if (!multi_label.is_boolean())
+      throw Error(ErrorKind::corrupt, text(file, ": ", multi_label_key, " is not true or false"));
+    model.multi_label = multi_label.get<bool>();
+  }
   return model;
 }
 

@@ -15,6 +15,7 @@ struct ModelFile {
   Graph graph;
   nlohmann::json preprocess;         ///< how a picture becomes the input; read by whoever prepares pictures
   std::vector<std::string> classes;  ///< names of the outputs in their order; empty: not a classifier
+  bool multi_label = false;          ///< each class is a question of its own: a sigmoid for each output
   nlohmann::json training;           ///< how it came about, for people and reports
 };
 

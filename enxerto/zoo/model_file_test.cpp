@@ -130,8 +130,31 @@ TEST_F(ModelFiles, AllMissingTensorsAreListedAtOnce) {
 
 TEST_F(ModelFiles, WeightsAloneAndNewerFormatsAreUnsupported) {
   EXPECT_EQ(refusal([](SafetensorsFile& stored) { stored.metadata.clear(); }).kind(), ErrorKind::unsupported);
-  EXPECT_EQ(refusal([](SafetensorsFile& stored) { stored.metadata["enxerto.format"] = "2"; }).kind(),
+  EXPECT_EQ(refusal([](SafetensorsFile& stored) { stored.metadata["enxerto.format"] = "3"; }).kind(),
             ErrorKind::unsupported);
+}
+
+TEST_F(ModelFiles, OfSeveralLabelsSayItAndAreRefusedByReadersThatKnowNothingOfThat) {
+  ModelFile model = small_model();
+  const fs::path path = folder / "several.safetensors";
+  save_model(path, model);
+  EXPECT_EQ(load_safetensors(path).metadata.at("enxerto.format"), "1");
+  EXPECT_FALSE(load_model(path).multi_label);
+  model.multi_label = true;
+  save_model(path, model);
+  EXPECT_EQ(load_safetensors(path).metadata.at("enxerto.format"), "2");
+  EXPECT_TRUE(load_model(path).multi_label);
+  for (const char* wrong : {"1", "\"true\"", "[", ""}) {
+    SafetensorsFile stored = load_safetensors(path);
+    stored.metadata["enxerto.multi_label"] = wrong;
+    save_safetensors(path, stored.tensors, stored.metadata);
+    try {
+      load_model(path);
+      ADD_FAILURE() << wrong;
+    } catch (const Error& error) {
+      EXPECT_EQ(error.kind(), ErrorKind::corrupt) << wrong;
+    }
+  }
 }
 
 TEST_F(ModelFiles, EachTextThatIsWrongIsRefused) {

@@ -22,7 +22,8 @@ from pathlib import Path
 
 ENXERTO = ""
 WORK = None  # a folder for all of it; has demo/, a run with data/train, data/val, data/test
-VERBS = ["train", "predict", "evaluate", "summary", "convert", "models", "pull", "report", "preprocess", "demo"]
+VERBS = ["train", "predict", "evaluate", "summary", "convert", "models", "pull", "report", "preprocess", "preview",
+         "demo"]
 # Threads that sleep while they wait: other tests may run beside this one.
 ENVIRONMENT = {**os.environ, "LC_ALL": "C.UTF-8", "ENXERTO_THREADS": "2", "OMP_WAIT_POLICY": "passive"}
 # Seconds; far more than needed, for machines that are busy or sanitizers that are slow.
@@ -51,6 +52,10 @@ def make_data(name, classes, count=12):
         for picture in pictures("train", shape, count):
             shutil.copy(picture, folder)
     return WORK / name
+
+
+def png_size(path):
+    return struct.unpack(">II", path.read_bytes()[16:24])
 
 
 def small(data, out, *more):
@@ -227,7 +232,8 @@ class Train(Case):
         self.assertEqual(training["loss"]["label_smoothing"], 0.1)
         self.assertEqual(training["loss"]["class_weights"], [1, 1])
         self.assertEqual((training["clip_norm"], training["patience"], training["metric"]), (1, 3, "val_top1"))
-        self.assertEqual(training["augment"], {"flip": 0.5, "shift_px": 2, "min_area": 0.5})
+        self.assertLessEqual({"flip": 0.5, "shift_px": 2, "min_area": 0.5, "contrast": 0.2, "hue": 0, "erase": 0,
+                              "policy": "none"}.items(), training["augment"].items())
         self.assertIn(training["seed"], [5, 6])
 
     def test_data_that_cannot_be_trained_on_are_3_and_leave_no_run(self):
@@ -411,6 +417,97 @@ class Predict(Case):
         self.assertEqual(len(content) - len(header), 4 * 2 * 3 * 48 * 48)
         values = struct.unpack(f"<{2 * 3 * 48 * 48}f", content[len(header):])
         self.assertTrue(-1 <= min(values) < max(values) <= 1)
+
+    def test_preprocess_tells_its_steps_and_shows_what_the_network_sees(self):
+        first = pictures("test", "circle", 1)[0]
+        twin = WORK / "twin" / first.name
+        twin.parent.mkdir()
+        shutil.copy(first, twin)
+        result = enxerto("preprocess", "demo", first, twin, "--png", "seen")
+        self.check(result, 0, "1. decoded", "the middle 48x48 cut out", "becomes (value / 255", "seen: 2 pictures")
+        self.assertEqual(sorted(path.name for path in (WORK / "seen").iterdir()),
+                         [first.stem + ".png", first.stem + "_2.png"])
+        self.assertEqual(png_size(WORK / "seen" / (first.stem + ".png")), (48, 48))
+        self.check_error(enxerto("preprocess", "demo", first), 2, "--out", "--png")
+        (WORK / "a_file").write_text("no folder")
+        self.check_error(enxerto("preprocess", "demo", first, "--png", "a_file"), 1, "a_file")
+        broken = WORK / "broken.png"
+        broken.write_bytes(first.read_bytes()[:40])
+        self.check_error(enxerto("preprocess", "demo", broken, "--png", "seen"), 3, "broken.png")
+
+
+class Preview(Case):
+    def preview(self, *arguments):
+        result = enxerto("preview", *arguments, "--out", "sheet.png", "--json")
+        self.check(result, 0)
+        return json.loads(result.stdout), (WORK / "sheet.png").read_bytes()
+
+    def test_it_shows_data_as_a_training_would_get_them(self):
+        shown, plain = self.preview("demo/data", "--count", "6", "--size", "20")
+        self.assertEqual(len(shown["pictures"]), 6)
+        for picture in shown["pictures"]:
+            self.assertEqual(Path(picture["file"]).parent.name, picture["class"])
+            self.assertNotIn("shares", picture)
+        self.assertEqual(shown["columns"], 3)
+        self.assertEqual(png_size(WORK / "sheet.png"), (3 * 22 + 2, 2 * 22 + 2))
+        again, augmented = self.preview("demo/data", "--count", "6", "--size", "20", "--augment", "--erase", "1")
+        self.assertEqual(again["pictures"], shown["pictures"])
+        self.assertNotEqual(augmented, plain)
+        self.assertEqual(self.preview("demo/data", "--count", "6", "--size", "20", "--augment", "--erase", "1"),
+                         (again, augmented))
+        other, _ = self.preview("demo/data", "--count", "6", "--size", "20", "--epoch", "2")
+        self.assertNotEqual(other["pictures"], shown["pictures"])
+        self.assertEqual(self.preview("demo/data", "--count", "500", "--size", "8")[0]["columns"], 13)  # all there are
+
+    def test_mixed_pictures_have_shares(self):
+        for flag in ["--mixup", "--cutmix"]:
+            shown, _ = self.preview("demo/data", "--count", "8", "--size", "20", flag, "1")
+            for picture in shown["pictures"]:
+                shares = {each["class"]: each["share"] for each in picture["shares"]}
+                self.assertAlmostEqual(sum(shares.values()), 1, places=5)
+            self.assertTrue(any(len(picture["shares"]) == 2 for picture in shown["pictures"]))
+        result = enxerto("preview", "demo/data", "--count", "8", "--mixup", "1", "--out", "sheet.png")
+        self.check(result, 0, "sheet.png: 8 pictures", "Augmentation: mixup 1; epoch 1, seed 0", ", cross 0.")
+
+    def test_a_run_is_shown_as_it_trains(self):
+        result = enxerto(*small("demo/data", "previewed", "--flip", "--jitter", "0.4,0.3", "--policy", "rand",
+                                "--policy-magnitude", "5", "--seed", "4", "--quiet"))
+        self.check(result, 0)
+        training = json.loads((WORK / "previewed/config.json").read_text())["training"]
+        self.assertEqual((training["augment"]["brightness"], training["augment"]["rand_magnitude"]), (0.4, 5))
+        self.assertIn("brightness 0.4, contrast 0.3", (WORK / "previewed/report.html").read_text())
+        shown, sheet = self.preview("previewed", "--count", "12")
+        self.assertEqual((shown["augment"], shown["preprocess"]), (training["augment"], training["preprocess"]))
+        self.assertEqual((shown["batch"], shown["seed"]), (8, 4))
+        self.assertEqual(len(shown["pictures"]), 12)
+        changed, other = self.preview("previewed", "--count", "12", "--policy", "none", "--jitter", "0")
+        self.assertEqual(changed["augment"]["flip"], 0.5)
+        self.assertEqual(changed["augment"]["brightness"], 0)
+        self.assertNotEqual(sheet, other)
+
+    def test_errors_say_what_is_wrong(self):
+        empty = WORK / "nothing_in_it"
+        empty.mkdir()
+        out = ["--out", "never.png"]
+        self.check_error(enxerto("preview", empty, *out), 3, "nothing_in_it")
+        self.check_error(enxerto("preview", "nowhere", *out), 3, "nowhere")
+        data = make_data("one_broken", {"circle": "circle", "cross": "cross"}, 2)
+        broken = next((data / "cross").iterdir())
+        broken.write_bytes(broken.read_bytes()[:60])
+        self.check_error(enxerto("preview", data, *out), 3, broken.name)
+        self.assertFalse((WORK / "never.png").exists())
+        self.check_error(enxerto("preview", "demo/data", "--out", "no/such/folder.png"), 3, "no/such/folder.png")
+        self.check_error(enxerto("preview", "demo/data", "--out", "demo"), 2, "demo", "--out")
+        self.check_error(enxerto("preview", "demo", "--net", "lenet5", *out), 2, "--net")
+        for flags, texts in [(["--count", "0"], ["--count"]), (["--count", "2000"], ["1024"]),
+                             (["--size", "16000"], ["--count", "--size"]), (["--epoch", "0"], ["--epoch"]),
+                             (["--jitter", "a"], ["--jitter", "hue"]), (["--jitter", "1,2,3,4,5"], ["--jitter"]),
+                             (["--jitter", "0,0,0,0.7"], ["hue", "0.5"]), (["--rotate", "200"], ["rotate", "180"]),
+                             (["--policy", "auto"], ["auto", "trivial"]), (["--erase", "2"], ["erase"]),
+                             (["--policy-ops", "3"], ["--policy-ops"]), (["--mixup", "-1"], ["mixup"]),
+                             (["--net", "lenet9"], ["lenet9"])]:
+            with self.subTest(" ".join(flags)):
+                self.check_error(enxerto("preview", "demo/data", *flags, *out), 2, *texts)
 
 
 class Evaluate(Case):
