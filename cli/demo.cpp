@@ -164,7 +164,8 @@ int run_demo(const DemoFlags& flags) {
   Graph graph = start_network(config, nullptr, console);
   RunFolder run = RunFolder::create(out, config);
   if (check) save_check(run.folder(), *check);
-  const nlohmann::json result = train_run(run, std::move(graph), {}, splits, training.workers, console);
+  const nlohmann::json result = train_run(run, std::move(graph), {}, splits,
+                                          {.workers = training.workers, .cache_folder = {}}, console);
   if (flags.common.json) {
     print_json(result);
     return 0;

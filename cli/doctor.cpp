@@ -41,12 +41,18 @@ Splits open_for_doctor(const std::string& data) {
   return splits;
 }
 
+/// A finding's words for one and for many.
+struct What {
+  const char *one, *many;
+};
+
 /// Prints findings: how many, what it is, what to do, and a few examples.
 class Findings {
  public:
-  Findings(const Examination& examined, Console& console) : examined_(examined), console_(console) {}
+  Findings(const Examination& examined, const std::string& data, Console& console)
+      : examined_(examined), prefix_(data.ends_with('/') ? data : data + "/"), console_(console) {}
 
-  void groups(const std::vector<Group>& found, const char* what, const char* advice) {
+  void groups(const std::vector<Group>& found, const What& what, const char* advice) {
     if (found.empty()) return;
     headline(std::ssize(found), what, advice);
     for (std::size_t i = 0; i < std::min(found.size(), most_examples); ++i) {
@@ -62,7 +68,7 @@ class Findings {
   }
 
   template <class Describe>
-  void list(const std::vector<std::int64_t>& found, const char* what, const char* advice,
+  void list(const std::vector<std::int64_t>& found, const What& what, const char* advice,
             const Describe& describe) {
     if (found.empty()) return;
     headline(std::ssize(found), what, advice);
@@ -73,9 +79,10 @@ class Findings {
     rest(found.size());
   }
 
-  void headline(std::int64_t count, const char* what, const char* advice) {
+  void headline(std::int64_t count, const What& what, const char* advice) {
     any_ = true;
-    console_.line(text(console_.bold(pad_left(with_commas(count), 7)), " ", console_.bold(what)));
+    console_.line(text(console_.bold(pad_left(with_commas(count), 7)), " ",
+                       console_.bold(count == 1 ? what.one : what.many)));
     console_.line(text("        ", console_.dim(advice)));
   }
   bool any() const { return any_; }
@@ -83,7 +90,11 @@ class Findings {
  private:
   static constexpr std::size_t most_examples = 3, most_members = 4;
   const Picture& picture(std::int64_t i) const { return examined_.pictures[static_cast<std::size_t>(i)]; }
-  std::string name(std::int64_t i) const { return picture(i).name; }
+  /// Without the path of the data, which the reader has just typed.
+  std::string name(std::int64_t i) const {
+    const std::string& all = picture(i).name;
+    return all.starts_with(prefix_) ? all.substr(prefix_.size()) : all;
+  }
   void rest(std::size_t all) {
     if (all > most_examples)
       console_.line(
@@ -91,6 +102,7 @@ class Findings {
   }
 
   const Examination& examined_;
+  std::string prefix_;
   Console& console_;
   bool any_ = false;
 };
@@ -121,38 +133,50 @@ void print_classes(const Diagnosis& diagnosis, Console& console) {
   console.line();
 }
 
-void print_findings(const Examination& examined, const Diagnosis& found, Console& console) {
-  Findings findings(examined, console);
+void print_findings(const Examination& examined, const Diagnosis& found, const std::string& data,
+                    Console& console) {
+  Findings findings(examined, data, console);
   const auto nothing = [](const Picture&) { return std::string(); };
   const auto size_of = [](const Picture& its) { return text(its.width, " x ", its.height); };
-  findings.groups(found.across_splits, "pictures are in more than one split",
+  findings.groups(found.across_splits,
+                  {"picture is in more than one split", "pictures are in more than one split"},
                   "What is learnt is asked again in the test. Train on the split that is proposed below.");
-  findings.groups(found.conflicting, "pictures have different labels",
+  findings.groups(found.conflicting, {"picture has different labels", "pictures have different labels"},
                   "One of them is wrong: keep the right one.");
-  findings.list(found.unreadable, "files cannot be read", "Mend or remove them; training leaves out a few.",
+  findings.list(found.unreadable, {"file cannot be read", "files cannot be read"},
+                "Mend or remove them; training leaves out a few.",
                 [](const Picture& its) { return its.error; });
-  findings.groups(found.exact, "pictures are there more than once",
+  findings.groups(found.exact, {"picture is there more than once", "pictures are there more than once"},
                   "Copies count twice in training; the proposed split keeps one of each.");
-  findings.groups(found.near, "pictures are there in other forms too",
+  findings.groups(found.near,
+                  {"picture is there in other forms too", "pictures are there in other forms too"},
                   "Edited, resized or flipped, or shot again: they must not lie in two splits.");
-  findings.groups(found.bursts_across_splits, "bursts may straddle the splits",
+  findings.groups(found.bursts_across_splits,
+                  {"burst may straddle the splits", "bursts may straddle the splits"},
                   "Alike, and next to each other by name or time: look at them.");
-  findings.list(found.wrong_extension, "files are not what their ending says",
+  findings.list(found.wrong_extension,
+                {"file is not what its ending says", "files are not what their ending says"},
                 "They are read by their content all the same; other programs may not.",
                 [](const Picture& its) { return text("is ", format_name(*its.format)); });
   if (found.is_unbalanced)
     findings.headline(
-        std::llround(found.imbalance), "times as large is the largest class as the smallest",
+        std::llround(found.imbalance),
+        {"time as large is the largest class as the smallest",
+         "times as large is the largest class as the smallest"},
         "`enxerto train --class-weights balanced` makes up for it; more pictures do it better.");
-  findings.list(
-      found.odd_colour,
-      found.odd_are_grey ? "pictures are grey among coloured ones" : "pictures are coloured among grey ones",
-      "Harmless, unless one class has most of them.", nothing);
-  findings.list(found.tiny, "pictures are tiny", "A side is below 32 pixels: is it a thumbnail?", size_of);
-  findings.list(found.huge, "pictures are huge", "They cost time in each epoch; make them smaller once.",
-                size_of);
-  findings.groups(found.bursts, "groups may be bursts, or frames of one film",
-                  "Alike, and next to each other by name or time. The proposed split keeps each together.");
+  findings.list(found.odd_colour,
+                found.odd_are_grey
+                    ? What{"picture is grey among coloured ones", "pictures are grey among coloured ones"}
+                    : What{"picture is coloured among grey ones", "pictures are coloured among grey ones"},
+                "Harmless, unless one class has most of them.", nothing);
+  findings.list(found.tiny, {"picture is tiny", "pictures are tiny"},
+                "A side is below 32 pixels: is it a thumbnail?", size_of);
+  findings.list(found.huge, {"picture is huge", "pictures are huge"},
+                "They cost time in each epoch; make them smaller once.", size_of);
+  findings.groups(
+      found.bursts,
+      {"group may be a burst, or frames of one film", "groups may be bursts, or frames of one film"},
+      "Alike, and next to each other by name or time. The proposed split keeps each together.");
   if (!findings.any()) console.line("Nothing wrong was found.");
 }
 
@@ -203,7 +227,7 @@ int run_doctor(const DoctorFlags& flags) {
                     examined.classes.size(), examined.classes.size() == 1 ? " class" : " classes"));
   console.line();
   if (!diagnosis.classes.empty()) print_classes(diagnosis, console);
-  print_findings(examined, diagnosis, console);
+  print_findings(examined, diagnosis, flags.data, console);
   if (!examined.classes.empty()) print_proposal(proposal, flags, console);
   return 0;
 }

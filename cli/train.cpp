@@ -31,7 +31,7 @@ struct TrainFlags {
   AugmentFlags augment;
   CheckFlags check;
   std::string data, net, out, resume, init = "he_normal", optimizer = "adam", schedule = "onecycle",
-                                      class_weights = "none", metric;
+                                      class_weights = "none", metric, decode, filter, fit, picture_cache;
   std::vector<std::string> freeze;
   int size = 0, epochs = 15, batch = 32, restarts = 1, patience = 0, workers = 1;
   std::optional<double> lr, momentum, weight_decay;
@@ -122,6 +122,9 @@ TrainConfig training_of(const TrainFlags& flags, const Splits& splits, const Sta
                        flags.net, channels == 1 ? " grey ones" : " colour ones",
                        "; give the --net that it was made with"));
   }
+  if (!flags.decode.empty()) training.preprocess.decode = parse_decode(flags.decode);
+  if (!flags.filter.empty()) training.preprocess.filter = parse_filter(flags.filter);
+  if (!flags.fit.empty()) training.preprocess.fit = parse_fit(flags.fit);
   training.augment = augment_of(flags.augment);
   training.loss = loss_for(flags, *splits.train);
   training.optimizer = optimizer_of(flags);
@@ -135,6 +138,7 @@ TrainConfig training_of(const TrainFlags& flags, const Splits& splits, const Sta
     training.metric = Metric::train_loss;
   training.patience = flags.patience;
   training.workers = flags.workers;
+  training.cache_folder = flags.picture_cache;
   return training;
 }
 
@@ -167,6 +171,10 @@ std::uint64_t best_seed(const TrainFlags& flags, const RunConfig& config, const 
     if (error.kind() != ErrorKind::interrupted) throw;
     throw Error(error.kind(), text("interrupted while trying starts; nothing is kept of these"));
   }
+}
+
+Feeding feeding_of(const TrainFlags& flags) {
+  return {.workers = flags.workers, .cache_folder = flags.picture_cache};
 }
 
 void check_flags(const TrainFlags& flags) {
@@ -227,7 +235,7 @@ nlohmann::json train_new(const TrainFlags& flags, Console& console) {
   Graph graph = start_network(config, weights ? &*weights : nullptr, console);
   RunFolder run = RunFolder::create(flags.out, config);
   if (check) save_check(run.folder(), *check);
-  return train_run(run, std::move(graph), {}, splits, flags.workers, console);
+  return train_run(run, std::move(graph), {}, splits, feeding_of(flags), console);
 }
 
 nlohmann::json train_on(const TrainFlags& flags, Console& console) {
@@ -251,14 +259,14 @@ nlohmann::json train_on(const TrainFlags& flags, Console& console) {
   const Splits splits = leave_out_as_in(folder, open_splits(config));
   run.check_same_data(*splits.train, splits.val.get(), splits.test.get());
   if (auto checkpoint = run.take_checkpoint())
-    return train_run(run, std::move(checkpoint->graph), std::move(checkpoint->state), splits, flags.workers,
-                     console);
+    return train_run(run, std::move(checkpoint->graph), std::move(checkpoint->state), splits,
+                     feeding_of(flags), console);
   std::optional<StartWeights> weights;
   if (!config.weights.empty())
     weights =
         load_start_weights({.path = config.weights, .net = config.net, .preprocess = {}, .not_strict = true});
   Graph graph = start_network(config, weights ? &*weights : nullptr, console);
-  return train_run(run, std::move(graph), {}, splits, flags.workers, console);
+  return train_run(run, std::move(graph), {}, splits, feeding_of(flags), console);
 }
 
 int run_train(const TrainFlags& flags) {
@@ -349,6 +357,16 @@ void add_train(CLI::App& app, Action& chosen) {
   verb->add_option("--test-fraction", flags->test_fraction, "Held back from train where there is no test/")
       ->capture_default_str()
       ->type_name("X");
+  verb->add_option("--fit", flags->fit, "Pictures of another shape: crop (the middle), pad or squash")
+      ->type_name("NAME");
+  verb->add_option("--filter", flags->filter, "Of the resize: bilinear, bicubic or lanczos")
+      ->type_name("NAME");
+  verb->add_option("--decode", flags->decode,
+                   "exact, or fast: large JPEG files come reduced, with nearly the same pixels")
+      ->type_name("NAME");
+  verb->add_option("--picture-cache", flags->picture_cache,
+                   "Keep fitted pictures in this folder, for later epochs and runs")
+      ->type_name("FOLDER");
   verb->add_option("--workers", flags->workers, "Threads that decode pictures")
       ->capture_default_str()
       ->type_name("N");
@@ -369,8 +387,8 @@ void add_train(CLI::App& app, Action& chosen) {
     if (resume->count() > 0)
       for (const CLI::Option* option : verb->get_options()) {
         const std::string name = option->get_name();
-        static const std::set<std::string> allowed = {"--resume", "--threads", "--workers", "--quiet",
-                                                      "--json"};
+        static const std::set<std::string> allowed = {"--resume",        "--threads", "--workers",
+                                                      "--picture-cache", "--quiet",   "--json"};
         if (option->count() > 0 && !allowed.contains(name))
           throw CLI::ValidationError(name, "a run goes on as it began; leave this out beside --resume");
       }

@@ -25,7 +25,7 @@ void compare_neighbours(const std::vector<std::int64_t>& order, const Reaches& r
       const Look& a = examined.looks[static_cast<std::size_t>(order[i])];
       const Look& b = examined.looks[static_cast<std::size_t>(order[k])];
       if (a.flat || b.flat) continue;
-      const Likeness alike = likeness(a, b, 0);
+      const Likeness alike = likeness(a, b, 0, rule.whole);
       if (alike.whole >= rule.whole && alike.detail >= rule.detail && alike.colour <= rule.colour)
         pairs.push_back(
             {.a = std::min(order[i], order[k]), .b = std::max(order[i], order[k]), .alike = alike});

@@ -157,12 +157,13 @@ void turn(const std::uint8_t* from, std::uint8_t* out, int side, Symmetry symmet
     }
 }
 
-Likeness likeness(const Look& a, const Look& b, Symmetry symmetry) {
+Likeness likeness(const Look& a, const Look& b, Symmetry symmetry, double least_whole) {
   std::array<std::uint8_t, luma_size> luma;
   turn(a.luma.data(), luma.data(), luma_side, symmetry);
   const Levels of_a = levels_of(luma), of_b = levels_of(b.luma);
   Likeness out;
   out.whole = correlation(of_a, of_b);
+  if (out.whole < least_whole) return out;
   out.detail = correlation(detail_of(of_a), detail_of(of_b));
   if (a.grey || b.grey) return out;
   std::array<std::uint8_t, chroma_size> chroma;

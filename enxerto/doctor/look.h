@@ -42,7 +42,8 @@ struct Likeness {
   double detail = 0;  ///< the same of what is left when each pixel's surroundings are taken away
   double colour = 0;  ///< mean difference of the colours, in levels; 0 where one of them is grey
 };
-/// Of `a` turned by `symmetry` and `b`.
-Likeness likeness(const Look& a, const Look& b, Symmetry symmetry);
+/// Of `a` turned by `symmetry` and `b`. Where the whole is below `least_whole` the rest is not computed and
+/// stays 0.
+Likeness likeness(const Look& a, const Look& b, Symmetry symmetry, double least_whole = -1);
 
 }  // namespace enxerto

@@ -128,7 +128,7 @@ std::vector<NearPair> find_near(std::span<const Look> looks, std::span<const std
   std::vector<NearPair> tree;
   // In blocks: what is joined already need not be compared again, which keeps a set of a hundred thousand
   // frames of one scene from making all their pairs. The size is fixed, so that the pairs are.
-  constexpr std::int64_t block = 512;
+  constexpr std::int64_t block = 64;
   std::vector<std::vector<NearPair>> found(block);
   for (std::int64_t begin = 0; begin < n; begin += block) {
     parallel_for(std::min(block, n - begin), threads, [&](std::int64_t i) {
@@ -142,7 +142,7 @@ std::vector<NearPair> find_near(std::span<const Look> looks, std::span<const std
         index.visit(turned(look.hash, symmetry), rule.hash_distance, b, [&](std::int64_t a) {
           const std::int64_t set = joined.find(a);
           if (std::find(met.begin(), met.end(), set) != met.end()) return;
-          const Likeness alike = likeness(look, looks[static_cast<std::size_t>(a)], symmetry);
+          const Likeness alike = likeness(look, looks[static_cast<std::size_t>(a)], symmetry, rule.whole);
           if (!rule.holds(alike)) return;
           met.push_back(set);
           its_pairs.push_back({a, b, symmetry, alike});

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <map>
 #include <nlohmann/json.hpp>
 
 #include "enxerto/core/error.h"
@@ -181,7 +182,9 @@ Proposal propose_split(const Examination& examined, const Diagnosis& diagnosis, 
 
 std::string format_manifest(const Examination& examined, const Proposal& proposal, bool multi_label,
                             const fs::path& folder) {
-  const fs::path from = fs::absolute(folder).lexically_normal();
+  // Canonical, for `..` leads elsewhere behind a link; but a link to a picture keeps its name.
+  const fs::path from = fs::weakly_canonical(folder.empty() ? fs::path(".") : folder);
+  std::map<fs::path, fs::path> canonical;
   std::string out = multi_label ? "path,labels,split\n" : "path,label,split\n";
   for (std::size_t i = 0; i < proposal.places.size(); ++i) {
     const Place& place = proposal.places[i];
@@ -191,7 +194,11 @@ std::string format_manifest(const Examination& examined, const Proposal& proposa
       throw Error(
           ErrorKind::unsupported,
           text(its.name, ": is no file of its own, so no manifest can name it; leave out --split-out"));
-    const fs::path path = fs::absolute(its.file).lexically_normal().lexically_relative(from);
+    const fs::path file(its.file);
+    fs::path& parent = canonical[file.parent_path()];
+    if (parent.empty())
+      parent = fs::weakly_canonical(file.has_parent_path() ? file.parent_path() : fs::path("."));
+    const fs::path path = (parent / file.filename()).lexically_relative(from);
     out += text(quoted(path.string()), ",", labels_field(examined, its, multi_label), ",",
                 split_names[static_cast<std::size_t>(place.split)], "\n");
   }

@@ -112,10 +112,11 @@ Area ResizePlan::needs() const {
 }
 
 ResizePlan ResizePlan::on(int other_width, int other_height) const {
+  if (other_width == source_width && other_height == source_height) return *this;
   double x = static_cast<double>(other_width) / source_width;
   double y = static_cast<double>(other_height) / source_height;
   // A decoder reduces to eighths and rounds the sides up: the last pixels reach beyond the picture.
-  for (const int eighths : {1, 2, 4, 8})
+  for (const int eighths : {1, 2, 4})
     if (other_width == (std::int64_t{source_width} * eighths + 7) / 8 &&
         other_height == (std::int64_t{source_height} * eighths + 7) / 8) {
       x = y = eighths / 8.0;
