@@ -485,6 +485,15 @@ class Preview(Case):
         self.assertEqual(changed["augment"]["brightness"], 0)
         self.assertNotEqual(sheet, other)
 
+    def test_what_a_run_left_out_is_not_shown(self):
+        data = make_data("some_broken", {"circle": "circle", "cross": "cross"}, 10)
+        broken = next((data / "cross").iterdir())
+        broken.write_bytes(broken.read_bytes()[:60])
+        self.check(enxerto(*small(data, "left_out", "--max-unreadable", "0.2", "--quiet")), 0)
+        shown, _ = self.preview("left_out", "--count", "100", "--batch", "1")
+        self.assertEqual(len(shown["pictures"]), 15)
+        self.assertNotIn(broken.name, [Path(each["file"]).name for each in shown["pictures"]])
+
     def test_errors_say_what_is_wrong(self):
         empty = WORK / "nothing_in_it"
         empty.mkdir()
