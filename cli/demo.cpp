@@ -6,6 +6,7 @@
 #include <memory>
 #include <nlohmann/json.hpp>
 
+#include "cli/check.h"
 #include "cli/commands.h"
 #include "cli/model.h"
 #include "cli/training.h"
@@ -148,7 +149,8 @@ int run_demo(const DemoFlags& flags) {
   make("train", for_train, 1);
   make("val", for_val, 2);
   make("test", for_test, 3);
-  const Splits splits = open_splits(config);
+  Splits splits = open_splits(config);
+  const auto check = check_data(config.data, {}, {}, splits, console);
   record_data(config, splits);
   TrainConfig& training = config.training;
   training.epochs = flags.epochs;
@@ -161,7 +163,9 @@ int run_demo(const DemoFlags& flags) {
   config.image = {training.preprocess.channels, picture_px, picture_px};
   Graph graph = start_network(config, nullptr, console);
   RunFolder run = RunFolder::create(out, config);
-  const nlohmann::json result = train_run(run, std::move(graph), {}, splits, training.workers, console);
+  if (check) save_check(run.folder(), *check);
+  const nlohmann::json result = train_run(run, std::move(graph), {}, splits,
+                                          {.workers = training.workers, .cache_folder = {}}, console);
   if (flags.common.json) {
     print_json(result);
     return 0;

@@ -3,6 +3,7 @@
 #include <memory>
 #include <nlohmann/json.hpp>
 
+#include "cli/check.h"
 #include "cli/commands.h"
 #include "cli/console.h"
 #include "cli/model.h"
@@ -78,6 +79,7 @@ std::shared_ptr<const Dataset> held_back(const EvaluateFlags& flags, const Split
   const RunConfig config = RunConfig::from_json(json);
   Splits again = splits;
   again = with_splits(std::move(again), config.val_fraction, config.test_fraction, config.split_seed);
+  again = leave_out_as_in(flags.model.path, std::move(again));
   const auto& record = split == "val" ? config.val : split == "test" ? config.test : config.train;
   const auto& found = split == "val" ? again.val : split == "test" ? again.test : again.train;
   return found && record && *record == record_of(*found) ? found : nullptr;

@@ -33,6 +33,9 @@ void add_model(CLI::App& verb, ModelFlags& flags) {
       ->type_name("NAME");
   verb.add_option("--size", flags.size, "Sides of the input for bare weights (the net's own)")
       ->type_name("PIXELS");
+  verb.add_option("--decode", flags.decode,
+                  "exact, or fast: large JPEG files come reduced (as the model was trained)")
+      ->type_name("NAME");
   add_weight_flags(verb, flags);
 }
 
@@ -60,6 +63,7 @@ Classifier load_classifier(const ModelFlags& flags) {
   } catch (const Error& error) {
     throw Error(error.kind(), text(path, ": ", error.what()));
   }
+  if (!flags.decode.empty()) model.preprocess.decode = parse_decode(flags.decode);
   if (model.preprocess.shape() != file.graph.input_shape())
     throw Error(ErrorKind::corrupt,
                 text(path, ": it prepares pictures as ", format_shape(model.preprocess.shape()),

@@ -18,8 +18,9 @@ struct ModelFlags {
   std::string path, net, preprocess;
   int size = 0;
   bool not_strict = false;
+  std::string decode = {};  ///< in place of what the model says; empty: as it says
 };
-/// Adds the positional MODEL, --net, --preprocess, --size and --not-strict.
+/// Adds the positional MODEL, --net, --preprocess, --size, --decode and --not-strict.
 void add_model(CLI::App& verb, ModelFlags& flags);
 /// The flags beside MODEL alone; `only_for` says in their help when they are wanted.
 void add_weight_flags(CLI::App& verb, ModelFlags& flags);

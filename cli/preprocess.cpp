@@ -15,6 +15,8 @@
 #include "enxerto/core/file.h"
 #include "enxerto/core/text.h"
 #include "enxerto/data/open.h"
+#include "enxerto/data/preprocess_view.h"
+#include "enxerto/image/encode.h"
 #include "enxerto/weights/npy.h"
 
 namespace enxerto::cli {

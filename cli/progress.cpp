@@ -134,6 +134,13 @@ bool Progress::on_epoch(const EpochReport& report, const Graph&, const TrainStat
        format_rate(report.images_per_second), format_lr(report.lr), format_memory(report.peak_memory_bytes),
        human_seconds(report.seconds)});
   console_.line(report.best ? console_.bold(row + "*") : row);
+  // In an epoch of some length: the first batch of each is always waited for.
+  const double training = report.seconds_waiting > 1 ? report.seconds : 0;
+  if (training > 0 && report.seconds_waiting > 0.1 * training)
+    console_.line(console_.dim(text("        waiting for pictures ",
+                                    percent(report.seconds_waiting / training, 0), " of the time")));
+  if (!report.note.empty() && report.note != note_) console_.warn(report.note);
+  note_ = report.note;
   epoch_loss_ = epoch_top1_ = 0;
   epoch_steps_ = 0;
   if (!console_.is_terminal()) last_shown_ = now_seconds();

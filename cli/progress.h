@@ -33,6 +33,7 @@ class Progress final : public Observer {
   double began_ = 0, last_shown_ = 0;
   double epoch_loss_ = 0, epoch_top1_ = 0;  ///< sums over the epoch's steps that this session has seen
   std::int64_t epoch_steps_ = 0;
+  std::string note_;  ///< the last that was shown
 };
 
 }  // namespace enxerto::cli

@@ -9,6 +9,7 @@
 #include <variant>
 
 #include "cli/augment_flags.h"
+#include "cli/check.h"
 #include "cli/commands.h"
 #include "cli/progress.h"
 #include "cli/training.h"
@@ -28,8 +29,9 @@ struct TrainFlags {
   Common common;
   ModelFlags weights;
   AugmentFlags augment;
+  CheckFlags check;
   std::string data, net, out, resume, init = "he_normal", optimizer = "adam", schedule = "onecycle",
-                                      class_weights = "none", metric;
+                                      class_weights = "none", metric, decode, filter, fit, picture_cache;
   std::vector<std::string> freeze;
   int size = 0, epochs = 15, batch = 32, restarts = 1, patience = 0, workers = 1;
   std::optional<double> lr, momentum, weight_decay;
@@ -120,6 +122,9 @@ TrainConfig training_of(const TrainFlags& flags, const Splits& splits, const Sta
                        flags.net, channels == 1 ? " grey ones" : " colour ones",
                        "; give the --net that it was made with"));
   }
+  if (!flags.decode.empty()) training.preprocess.decode = parse_decode(flags.decode);
+  if (!flags.filter.empty()) training.preprocess.filter = parse_filter(flags.filter);
+  if (!flags.fit.empty()) training.preprocess.fit = parse_fit(flags.fit);
   training.augment = augment_of(flags.augment);
   training.loss = loss_for(flags, *splits.train);
   training.optimizer = optimizer_of(flags);
@@ -133,6 +138,7 @@ TrainConfig training_of(const TrainFlags& flags, const Splits& splits, const Sta
     training.metric = Metric::train_loss;
   training.patience = flags.patience;
   training.workers = flags.workers;
+  training.cache_folder = flags.picture_cache;
   return training;
 }
 
@@ -165,6 +171,10 @@ std::uint64_t best_seed(const TrainFlags& flags, const RunConfig& config, const 
     if (error.kind() != ErrorKind::interrupted) throw;
     throw Error(error.kind(), text("interrupted while trying starts; nothing is kept of these"));
   }
+}
+
+Feeding feeding_of(const TrainFlags& flags) {
+  return {.workers = flags.workers, .cache_folder = flags.picture_cache};
 }
 
 void check_flags(const TrainFlags& flags) {
@@ -212,9 +222,11 @@ nlohmann::json train_new(const TrainFlags& flags, Console& console) {
   config.threads = threads();
   config.version = ENXERTO_VERSION;
   config.command = command_line();
-  const Splits splits =
-      with_splits(open_data(flags.data), flags.val_fraction, flags.test_fraction, flags.seed);
+  Splits splits = open_data(flags.data);
+  HeldBack held_back{.val = !splits.val, .test = !splits.test};
+  splits = with_splits(std::move(splits), flags.val_fraction, flags.test_fraction, flags.seed);
   for (const std::string& note : splits.notes) console.line(note);
+  const auto check = check_data(flags.data, held_back, flags.check, splits, console);
   record_data(config, splits);
   config.training = training_of(flags, splits, weights ? &*weights : nullptr);
   const Preprocess& preprocess = config.training.preprocess;
@@ -222,7 +234,8 @@ nlohmann::json train_new(const TrainFlags& flags, Console& console) {
   if (flags.restarts > 1) config.training.seed = best_seed(flags, config, splits, console);
   Graph graph = start_network(config, weights ? &*weights : nullptr, console);
   RunFolder run = RunFolder::create(flags.out, config);
-  return train_run(run, std::move(graph), {}, splits, flags.workers, console);
+  if (check) save_check(run.folder(), *check);
+  return train_run(run, std::move(graph), {}, splits, feeding_of(flags), console);
 }
 
 nlohmann::json train_on(const TrainFlags& flags, Console& console) {
@@ -243,17 +256,17 @@ nlohmann::json train_on(const TrainFlags& flags, Console& console) {
   if (threads() != config.threads)
     console.warn(text("the run began with ", config.threads, " threads and goes on with ", threads(),
                       ": its bits will not be those of one that never stopped"));
-  const Splits splits = open_splits(config);
+  const Splits splits = leave_out_as_in(folder, open_splits(config));
   run.check_same_data(*splits.train, splits.val.get(), splits.test.get());
   if (auto checkpoint = run.take_checkpoint())
-    return train_run(run, std::move(checkpoint->graph), std::move(checkpoint->state), splits, flags.workers,
-                     console);
+    return train_run(run, std::move(checkpoint->graph), std::move(checkpoint->state), splits,
+                     feeding_of(flags), console);
   std::optional<StartWeights> weights;
   if (!config.weights.empty())
     weights =
         load_start_weights({.path = config.weights, .net = config.net, .preprocess = {}, .not_strict = true});
   Graph graph = start_network(config, weights ? &*weights : nullptr, console);
-  return train_run(run, std::move(graph), {}, splits, flags.workers, console);
+  return train_run(run, std::move(graph), {}, splits, feeding_of(flags), console);
 }
 
 int run_train(const TrainFlags& flags) {
@@ -344,9 +357,20 @@ void add_train(CLI::App& app, Action& chosen) {
   verb->add_option("--test-fraction", flags->test_fraction, "Held back from train where there is no test/")
       ->capture_default_str()
       ->type_name("X");
+  verb->add_option("--fit", flags->fit, "Pictures of another shape: crop (the middle), pad or squash")
+      ->type_name("NAME");
+  verb->add_option("--filter", flags->filter, "Of the resize: bilinear, bicubic or lanczos")
+      ->type_name("NAME");
+  verb->add_option("--decode", flags->decode,
+                   "exact, or fast: large JPEG files come reduced, with nearly the same pixels")
+      ->type_name("NAME");
+  verb->add_option("--picture-cache", flags->picture_cache,
+                   "Keep fitted pictures in this folder, for later epochs and runs")
+      ->type_name("FOLDER");
   verb->add_option("--workers", flags->workers, "Threads that decode pictures")
       ->capture_default_str()
       ->type_name("N");
+  add_check_flags(*verb, flags->check);
   add_threads(*verb, flags->common);
   verb->add_flag("--quiet", flags->quiet, "Print nothing but errors");
   add_json(*verb, flags->common);
@@ -363,8 +387,8 @@ void add_train(CLI::App& app, Action& chosen) {
     if (resume->count() > 0)
       for (const CLI::Option* option : verb->get_options()) {
         const std::string name = option->get_name();
-        static const std::set<std::string> allowed = {"--resume", "--threads", "--workers", "--quiet",
-                                                      "--json"};
+        static const std::set<std::string> allowed = {"--resume",        "--threads", "--workers",
+                                                      "--picture-cache", "--quiet",   "--json"};
         if (option->count() > 0 && !allowed.contains(name))
           throw CLI::ValidationError(name, "a run goes on as it began; leave this out beside --resume");
       }

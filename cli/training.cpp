@@ -29,7 +29,7 @@ std::string format_split(const char* name, const Dataset* data) {
   return data ? text(", ", with_commas(data->size()), " ", name) : "";
 }
 
-void print_plan(const RunConfig& config, const Graph& graph, const Splits& splits, int first_epoch,
+void print_plan(const RunConfig& config, const Graph& graph, const Splits& splits, const RunStart& start,
                 Console& console) {
   const TrainConfig& training = config.training;
   const Summary summary = summarize(graph);
@@ -47,8 +47,13 @@ void print_plan(const RunConfig& config, const Graph& graph, const Splits& split
   const nlohmann::json json = training.to_json();
   console.line(text(json.at("optimizer").at("kind").get<std::string>(), ", lr ", training.schedule.base, " (",
                     json.at("schedule").at("curve").get<std::string>(), "), batch ", training.batch,
-                    ", epochs ", first_epoch, " to ", training.epochs, ", seed ", training.seed, ", ",
+                    ", epochs ", start.first_epoch, " to ", training.epochs, ", seed ", training.seed, ", ",
                     threads(), threads() == 1 ? " thread" : " threads"));
+  console.line(text("pictures as ", format_preprocess(training.preprocess)));
+  if (training.augment.any()) console.line(text("augmented by ", format_augment(training.augment)));
+  console.line(text(human_bytes(static_cast<double>(start.executor_bytes)),
+                    " of memory for the network, at most ",
+                    human_bytes(static_cast<double>(start.loader_bytes)), " for pictures"));
   console.line();
 }
 
@@ -70,9 +75,7 @@ class Plan final : public Observer {
  public:
   Plan(const RunConfig& config, const Graph& graph, const Splits& splits, Console& console)
       : config_(config), graph_(graph), splits_(splits), console_(console) {}
-  void on_start(const RunStart& start) override {
-    print_plan(config_, graph_, splits_, start.first_epoch, console_);
-  }
+  void on_start(const RunStart& start) override { print_plan(config_, graph_, splits_, start, console_); }
 
  private:
   const RunConfig& config_;
@@ -85,7 +88,7 @@ class Plan final : public Observer {
 void remove_stillborn(const fs::path& folder) {
   if (fs::exists(folder / "checkpoint.safetensors")) return;
   std::error_code ignored;
-  for (const char* name : {"config.json", "log.jsonl"}) fs::remove(folder / name, ignored);
+  for (const char* name : {"config.json", "log.jsonl", "doctor.json"}) fs::remove(folder / name, ignored);
   fs::remove(folder, ignored);  // only where it is empty
 }
 
@@ -163,12 +166,13 @@ void record_data(RunConfig& config, const Splits& splits) {
   if (splits.test) config.test = record_of(*splits.test);
 }
 
-nlohmann::json train_run(RunFolder& run, Graph graph, TrainState state, const Splits& splits, int workers,
-                         Console& console) {
+nlohmann::json train_run(RunFolder& run, Graph graph, TrainState state, const Splits& splits,
+                         const Feeding& feeding, Console& console) {
   const std::atomic<bool>& stop_now = catch_interrupts();
   Plan plan(run.config(), graph, splits, console);
   TrainConfig training = run.config().training;
-  training.workers = workers;
+  training.workers = feeding.workers;
+  training.cache_folder = feeding.cache_folder;
   Progress progress(console);
   const std::array<Observer*, 3> observers = {&run, &plan, &progress};
   try {
@@ -176,7 +180,8 @@ nlohmann::json train_run(RunFolder& run, Graph graph, TrainState state, const Sp
         train(graph, *splits.train, splits.val.get(), training, observers, std::move(state), &stop_now);
     std::optional<Evaluation> test;
     if (splits.test)
-      test = evaluate(graph, *splits.test, training.preprocess, training.batch, workers, {.stop = &stop_now});
+      test = evaluate(graph, *splits.test, training.preprocess, training.batch, feeding.workers,
+                      {.stop = &stop_now});
     nlohmann::json json = run.finish(result, test);
     write_report(run.folder());
     return json;

@@ -27,10 +27,16 @@ Graph start_network(const RunConfig& config, const StartWeights* weights, Consol
 /// Fills in what the data say: classes and what identifies the splits.
 void record_data(RunConfig& config, const Splits& splits);
 
+/// How pictures come to the network; changes no bits.
+struct Feeding {
+  int workers = 1;
+  std::string cache_folder;
+};
+
 /// Trains from `state`, evaluates on the test split, writes result and report. Gives back what
 /// `enxerto train --json` prints. An Error{interrupted} says how to go on.
-nlohmann::json train_run(RunFolder& run, Graph graph, TrainState state, const Splits& splits, int workers,
-                         Console& console);
+nlohmann::json train_run(RunFolder& run, Graph graph, TrainState state, const Splits& splits,
+                         const Feeding& feeding, Console& console);
 
 /// The outcome for people.
 void print_outcome(const nlohmann::json& result, Console& console);

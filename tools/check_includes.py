@@ -19,6 +19,7 @@ RULES = {
     "heads": (["core", "tensor"], []),
     "report": (["core", "image"], []),
     "data": (["core", "tensor", "image"], []),
+    "doctor": (["core", "image", "data"], []),
     "layers": (["core", "tensor", "kernels"], []),
     "graph": ([], ["layers"]),
     "interop": ([], ["data", "graph", "weights"]),

@@ -11,8 +11,8 @@ build=(g++ cmake ninja-build ccache libdnnl-dev ocl-icd-opencl-dev libjpeg-dev l
   libgif-dev libtiff-dev zlib1g-dev nlohmann-json3-dev libzip-dev libhdf5-dev libprotobuf-dev protobuf-compiler libcli11-dev libcurl4-openssl-dev
   libssl-dev)
 tests=(libgtest-dev python3)
-# Wanted, and left out where the distribution has no such package. libheif reads HEIF and AVIF; from Ubuntu 24.04 and
-# Debian 13 on its decoders are packages of their own.
+# Wanted, and left out where the distribution has no such package. libheif reads HEIF and AVIF; on Debian 13 and
+# Ubuntu 24.04 its decoders are packages of their own.
 optional=(libheif-dev libheif-plugin-libde265 libheif-plugin-dav1d)
 case "${1:-}" in
   "") wanted=("${build[@]}") ;;

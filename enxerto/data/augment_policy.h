@@ -1,7 +1,8 @@
 /// Operations drawn from a table: RandAugment (Cubuk et al. 2020, "Practical automated data augmentation with
 /// a reduced search space") and TrivialAugment Wide (Mueller & Hutter 2021, "TrivialAugment: tuning-free yet
 /// state-of-the-art data augmentation"). Operations, ranges and signs are those of torchvision's
-/// autoaugment.py; pixels between pixels are bilinear, as in its reference presets.
+/// autoaugment.py; pixels between pixels are bilinear, as in its reference presets. TrivialAugment moves by
+/// up to 32 pixels whatever the size, so it is for pictures that are a good deal larger than that.
 #pragma once
 
 #include <array>

@@ -39,6 +39,8 @@ class Dataset {
   virtual bool multi_label() const = 0;
   /// For people: the path of the file, or "file#17" for picture 17 of a file that holds many.
   virtual std::string name(std::int64_t index) const = 0;
+  /// The path of its file, where it has one to itself; else empty.
+  virtual std::string file(std::int64_t) const { return ""; }
   virtual std::span<const std::string> classes() const = 0;  ///< no name twice
 };
 
@@ -74,6 +76,7 @@ class FileDataset final : public Dataset {
   }
   bool multi_label() const override { return labels_.multi; }
   std::string name(std::int64_t index) const override { return paths_[static_cast<std::size_t>(index)]; }
+  std::string file(std::int64_t index) const override { return name(index); }
   std::span<const std::string> classes() const override { return classes_; }
 
  private:
@@ -129,6 +132,7 @@ class Subset final : public Dataset {
   std::span<const std::int32_t> labels(std::int64_t index) const override { return all_->labels(at(index)); }
   bool multi_label() const override { return all_->multi_label(); }
   std::string name(std::int64_t index) const override { return all_->name(at(index)); }
+  std::string file(std::int64_t index) const override { return all_->file(at(index)); }
   std::span<const std::string> classes() const override { return all_->classes(); }
 
  private:

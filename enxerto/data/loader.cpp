@@ -9,8 +9,10 @@
 #include <utility>
 
 #include "enxerto/core/error.h"
+#include "enxerto/core/system.h"
 #include "enxerto/core/text.h"
 #include "enxerto/data/mix.h"
+#include "enxerto/data/picture_cache.h"
 
 namespace enxerto {
 namespace {
@@ -60,6 +62,8 @@ class Loader::Pipeline {
       cache_.reset(new std::uint8_t[picture_size_ * order_.size()]);
       cached_.resize(order_.size());
     }
+    if (!config_.cache_folder.empty() && !config_.augment.needs_whole_picture())
+      file_cache_ = std::make_unique<PictureCache>(config_.cache_folder, data, config_.preprocess);
     try {
       for (int i = 0; i < config_.workers; ++i) threads_.emplace_back([this] { work(); });
     } catch (...) {
@@ -74,6 +78,16 @@ class Loader::Pipeline {
   std::int64_t batches() const { return batches_; }
   std::int64_t size() const { return count_; }
   const LoaderConfig& config() const { return config_; }
+  double seconds_waited() const { return seconds_waited_; }
+  std::string note() const { return file_cache_ ? file_cache_->note() : ""; }
+  std::int64_t memory_bytes() const {
+    const std::int64_t batch = (shape_.size() + target_shape_.size()) * std::int64_t{sizeof(float)};
+    std::int64_t bytes =
+        batch * (std::ssize(ring_) + 1) + std::ssize(order_) * std::int64_t{sizeof order_[0]};
+    if (cache_) bytes += std::ssize(order_) * static_cast<std::int64_t>(picture_size_ + 1);
+    if (file_cache_) bytes += file_cache_->memory_bytes();
+    return bytes;
+  }
 
   void start(int epoch) {
     std::unique_lock lock(mutex_);
@@ -90,6 +104,7 @@ class Loader::Pipeline {
       clear_slot(number);
     started_ = true;
     handed_out_ = 0;
+    seconds_waited_ = 0;
     untaken_ = 0;
     has_work_.notify_all();
   }
@@ -99,6 +114,7 @@ class Loader::Pipeline {
     const std::int64_t number = handed_out_;
     if (number == batches_) return false;
     Slot& slot = slot_of(number);
+    const double began = now_seconds();
     if (threads_.empty()) {
       slot.failure = make(first_of(number), first_of(number + 1), slot.batch);
       if (!slot.failure.error) mix(slot.batch);
@@ -106,6 +122,7 @@ class Loader::Pipeline {
       std::unique_lock lock(mutex_);
       has_result_.wait(lock, [&] { return slot.missing == 0; });
     }
+    seconds_waited_ += now_seconds() - began;
     const std::exception_ptr error = slot.failure.error;
     if (!error) {
       std::swap(out, slot.batch);
@@ -183,13 +200,26 @@ class Loader::Pipeline {
     if (config_.augment.mixes()) mix_batch(config_.augment, config_.seed, epoch_, batch);
   }
 
+  /// The picture in bytes, without random changes, from the file of kept ones where it is there.
+  Image read_fitted(std::int64_t index, const PictureSource& source) {
+    const Preprocess& preprocess = config_.preprocess;
+    if (!file_cache_) return preprocess.fitted(source);
+    Image image(preprocess.height, preprocess.width, preprocess.channels);
+    if (file_cache_->find(index, image.pixels)) return image;
+    image = preprocess.fitted(source);
+    file_cache_->keep(index, image.pixels);
+    return image;
+  }
+
   /// The picture in bytes; `rng` goes on with what works on floats.
   Image prepare(std::int64_t index, Rng& rng) {
     const Preprocess& preprocess = config_.preprocess;
     const PictureSource source = [&](const DecodeOptions& options) {
       return data_.get(index, options).image;
     };
-    if (!cache_) return preprocess.fitted(source, config_.augment, rng);
+    if (config_.augment.needs_whole_picture()) return preprocess.fitted(source, config_.augment, rng);
+    if (!cache_)
+      return augment_fitted(read_fitted(index, source), config_.augment, preprocess.pad_value, rng);
     const auto i = static_cast<std::size_t>(index);
     std::uint8_t* kept = cache_.get() + i * picture_size_;
     Image image;
@@ -197,7 +227,7 @@ class Loader::Pipeline {
       image = Image(preprocess.height, preprocess.width, preprocess.channels);
       std::copy_n(kept, picture_size_, image.pixels.data());
     } else {
-      image = preprocess.fitted(source);
+      image = read_fitted(index, source);
       std::copy_n(image.pixels.data(), picture_size_, kept);
       cached_[i] = 1;
     }
@@ -251,6 +281,7 @@ class Loader::Pipeline {
   std::int64_t count_ = 0, batches_ = 0;
   std::unique_ptr<std::uint8_t[]> cache_;  ///< fitted pictures, by index
   std::vector<std::uint8_t> cached_;       ///< which of them are there; bytes, so that each is its own
+  std::unique_ptr<PictureCache> file_cache_;
 
   std::mutex mutex_;
   std::condition_variable has_work_, has_result_;
@@ -258,6 +289,7 @@ class Loader::Pipeline {
   std::uint64_t epoch_ = 0;
   std::vector<Slot> ring_;
   std::int64_t handed_out_ = 0;  ///< batches; changes only in the caller's thread
+  double seconds_waited_ = 0;    ///< changes only in the caller's thread
   std::int64_t untaken_ = 0;     ///< the first place in the epoch that nobody has taken
   int busy_ = 0;
   bool started_ = false, stop_ = false;
@@ -273,6 +305,9 @@ Loader& Loader::operator=(Loader&&) noexcept = default;
 std::int64_t Loader::batches() const { return pipeline_->batches(); }
 std::int64_t Loader::size() const { return pipeline_->size(); }
 const LoaderConfig& Loader::config() const { return pipeline_->config(); }
+std::int64_t Loader::memory_bytes() const { return pipeline_->memory_bytes(); }
+double Loader::seconds_waited() const { return pipeline_->seconds_waited(); }
+std::string Loader::note() const { return pipeline_->note(); }
 void Loader::start(int epoch) { pipeline_->start(epoch); }
 bool Loader::next(Batch& batch) { return pipeline_->next(batch); }
 std::optional<Batch> Loader::next() {

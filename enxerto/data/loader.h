@@ -2,8 +2,10 @@
 #pragma once
 
 #include <cstdint>
+#include <filesystem>
 #include <memory>
 #include <optional>
+#include <string>
 #include <vector>
 
 #include "enxerto/data/augment.h"
@@ -25,6 +27,8 @@ struct LoaderConfig {
   /// Fitted pictures (a byte a value) are kept in memory where all of them fit into this; the bits are
   /// the same. Not where Augment::needs_whole_picture().
   std::int64_t cache_bytes = std::int64_t{256} << 20;
+  /// Where not empty: they are kept in a file of this folder too, for later runs (picture_cache.h).
+  std::filesystem::path cache_folder = {};
 };
 
 /// images.n is always the batch size; the rest of a short last batch is zero, and labels.size() says how
@@ -52,6 +56,14 @@ class Loader {
   std::int64_t batches() const;  ///< in an epoch
   std::int64_t size() const;     ///< pictures in an epoch
   const LoaderConfig& config() const;
+
+  /// The most that it holds at once: the ring of batches with the one that is handed out, the pictures that
+  /// are kept, the order of the epoch. Beside that each worker holds one picture's file and pixels.
+  std::int64_t memory_bytes() const;
+  /// How long next() has waited for pictures since start(), in seconds. Without workers: decoded itself.
+  double seconds_waited() const;
+  /// For people: what is wrong with the cache folder's file; empty where nothing is.
+  std::string note() const;
 
   /// Begins an epoch, also in the middle of another.
   void start(int epoch);

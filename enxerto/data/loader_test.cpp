@@ -4,7 +4,9 @@
 
 #include <algorithm>
 #include <atomic>
+#include <chrono>
 #include <cstring>
+#include <thread>
 
 #include "enxerto/core/error.h"
 #include "enxerto/core/text.h"
@@ -290,6 +292,57 @@ TEST(Loader, RefusesAConfigurationThatMakesNoSense) {
   config = small_config();
   config.preprocess.std = {0};
   EXPECT_THROW(Loader(data, config), Error);
+}
+
+TEST(Loader, SaysHowMuchMemoryItTakesAtMost) {
+  const auto data = make_crosses_and_circles(64, 12, 1);
+  LoaderConfig config = small_config();
+  config.workers = 2;
+  config.prefetch = 3;
+  config.cache_bytes = 0;
+  constexpr std::int64_t batch = 8 * 144 * 4;
+  EXPECT_EQ(Loader(*data, config).memory_bytes(), 4 * batch + 64 * 8);
+  config.cache_bytes = 64 * 144;
+  EXPECT_EQ(Loader(*data, config).memory_bytes(), 4 * batch + 64 * 8 + 64 * 145);
+}
+
+/// Takes a while for each picture.
+class Slow final : public Dataset {
+ public:
+  explicit Slow(int milliseconds) : milliseconds_(milliseconds) {}
+  std::int64_t size() const override { return 40; }
+  Sample get(std::int64_t, const DecodeOptions& = {}) const override {
+    std::this_thread::sleep_for(std::chrono::milliseconds(milliseconds_));
+    return {Image(12, 12, 1), 0};
+  }
+  std::int32_t label(std::int64_t) const override { return 0; }
+  std::span<const std::int32_t> labels(std::int64_t) const override { return {&zero_, 1}; }
+  bool multi_label() const override { return false; }
+  std::string name(std::int64_t index) const override { return text(index); }
+  std::span<const std::string> classes() const override { return classes_; }
+
+ private:
+  int milliseconds_;
+  std::int32_t zero_ = 0;
+  std::vector<std::string> classes_{"a"};
+};
+
+TEST(Loader, ANetworkWaitsForTheFirstBatchOnlyWhereDecodingIsFaster) {
+  const auto waited = [](int picture_ms, int step_ms) {
+    const Slow data(picture_ms);
+    LoaderConfig config = small_config();
+    config.workers = 1;
+    Loader loader(data, config);
+    loader.start(0);
+    Batch batch;
+    loader.next(batch);
+    const double first = loader.seconds_waited();
+    while (loader.next(batch)) std::this_thread::sleep_for(std::chrono::milliseconds(step_ms));
+    return loader.seconds_waited() - first;
+  };
+  // Five batches of eight pictures. The bounds are far from both, for machines that are busy.
+  EXPECT_LT(waited(1, 60), 0.08);
+  EXPECT_GT(waited(10, 1), 0.15);
 }
 
 }  // namespace

@@ -70,6 +70,17 @@ std::vector<std::string> check_for_training(const fs::path& path, Parts& parts) 
   return classes;
 }
 
+/// The classes that any split has: as the first of them numbers them, then those of the others.
+std::vector<std::string> all_classes(const Parts& parts) {
+  std::vector<std::string> classes;
+  for (const auto& part : parts.splits) {
+    if (!part) continue;
+    const auto fresh = those_not_in(present_classes(*part), classes);
+    classes.insert(classes.end(), fresh.begin(), fresh.end());
+  }
+  return classes;
+}
+
 std::shared_ptr<const Dataset> make_dataset(const Part& part, const std::vector<std::string>& classes) {
   if (const auto unknown = those_not_in(present_classes(part), classes); !unknown.empty())
     throw Error(ErrorKind::not_found,
@@ -137,11 +148,22 @@ std::optional<SplitName> find_split_name(std::string_view name) {
   return {};
 }
 
+namespace {
+
+/// What is hidden, and what macOS and Windows put beside people's files.
+bool is_litter(const std::string& name) {
+  if (name.front() == '.' || name == "__MACOSX") return true;
+  const std::string small = lower_case(name);
+  return small == "thumbs.db" || small == "desktop.ini";
+}
+
+}  // namespace
+
 std::vector<fs::path> list_folder(const fs::path& folder) {
   std::vector<fs::path> entries;
   std::error_code code;
   for (fs::directory_iterator at(folder, code), end; !code && at != end; at.increment(code))
-    if (at->path().filename().native().front() != '.') entries.push_back(at->path());
+    if (!is_litter(at->path().filename().string())) entries.push_back(at->path());
   if (code) throw Error(ErrorKind::io, text(folder.string(), ": cannot be listed: ", code.message()));
   // By bytes: the same order under every locale.
   std::sort(entries.begin(), entries.end(),
@@ -186,8 +208,8 @@ Part make_memory_part(std::string place, PictureBlock block, std::vector<std::in
 
 Splits open_data(const fs::path& path, const OpenOptions& options) {
   Parts parts = read_parts(path);
-  const std::vector<std::string> classes =
-      options.classes.empty() ? check_for_training(path, parts) : options.classes;
+  std::vector<std::string> classes = options.classes;
+  if (classes.empty()) classes = options.for_training ? check_for_training(path, parts) : all_classes(parts);
   Splits splits;
   splits.notes = std::move(parts.notes);
   const std::array targets{&splits.train, &splits.val, &splits.test};

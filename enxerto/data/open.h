@@ -22,6 +22,8 @@ struct OpenOptions {
   /// have each of its classes and no other. Else a model's classes, which number the labels; any split
   /// may be missing, and any class, but there must be none that is not among these.
   std::vector<std::string> classes;
+  /// False: any split and any class may be missing, as where data are only looked at. Not beside `classes`.
+  bool for_training = true;
 };
 
 /// Recognises by content, in this order:
@@ -37,13 +39,16 @@ struct OpenOptions {
 /// - a folder with a folder for each class, which is all train.
 /// Class names are sorted by name (binary sets keep their own numbers) and matched by name between
 /// splits. With several labels a picture one class is enough for training, and a split may lack some.
-/// Pictures are sorted by path; folders in a class folder count to it; hidden ones do not.
+/// Pictures are sorted by path; folders in a class folder count to it; hidden ones, Thumbs.db,
+/// desktop.ini and __MACOSX do not. A file is a picture that has a picture's ending, whatever is in it, or
+/// that starts as a picture does, whatever it is called. Links are followed, each folder being read once a
+/// class; a link that leads nowhere is told in a note. So is a folder without pictures, which is no class.
 /// Pictures are not decoded here: a bad one throws at get(). Throws Error: not_found, corrupt,
 /// unsupported; the text names the folder, class or line.
 Splits open_data(const std::filesystem::path& path, const OpenOptions& options = {});
 
-/// A picture file, or all files under a folder that are called like JPEG or PNG pictures, sorted by
-/// path. Error{not_found} where there is nothing.
+/// A picture file, or all pictures under a folder by the rules of open_data(), sorted by path.
+/// Error{not_found} where there is nothing.
 std::vector<std::string> list_pictures(const std::filesystem::path& path);
 
 }  // namespace enxerto

@@ -96,9 +96,8 @@ TEST_F(OpenData, ReadsAFlatFolderSortedByPath) {
   EXPECT_EQ(data.train->get(3).image.pixels[0], 20);
   EXPECT_EQ(data.train->get(3).label, 1);
   ASSERT_EQ(data.notes.size(), 1u);
-  EXPECT_EQ(data.notes[0], folder.string() +
-                               ": 1 file is not called like JPEG or PNG pictures and passed over, such as " +
-                               (folder / "a/notes.txt").string());
+  EXPECT_EQ(data.notes[0],
+            folder.string() + ": 1 file is no picture and passed over: " + (folder / "a/notes.txt").string());
 }
 
 TEST_F(OpenData, ReadsSplitsAndMatchesClassesByName) {
@@ -130,6 +129,86 @@ TEST_F(OpenData, FollowsLinksButNotInCircles) {
             (std::vector<std::string>{"a/1.png", "b/1.png"}));
 }
 
+TEST_F(OpenData, TellsPicturesByEndingOrByContent) {
+  put_picture("a/no_ending");
+  put_picture("a/photo.backup");
+  put_picture("a/x.webp");
+  put("a/wrong.jpg", "words");
+  put("a/empty.tif", "");
+  put("a/words.txt", "words");
+  put("a/nothing", "");
+  put("a/short.dat", "\xFF\xD8");
+  put_picture("b/1.png");
+  const Splits data = open_data(folder);
+  EXPECT_EQ(names_of(*data.train, folder),
+            (std::vector<std::string>{"a/empty.tif", "a/no_ending", "a/photo.backup", "a/wrong.jpg",
+                                      "a/x.webp", "b/1.png"}));
+  EXPECT_EQ(data.notes,
+            std::vector<std::string>{folder.string() + ": 3 files are no pictures and passed over, such as " +
+                                     (folder / "a/nothing").string()});
+}
+
+TEST_F(OpenData, PassesOverWhatSystemsPutBesideFiles) {
+  for (const char* path : {"a/1.png", "b/1.png", "a/__MACOSX/1.png", "a/.trash/1.png", "a/.1.png",
+                           "a/Thumbs.db", "b/thumbs.db", "b/desktop.ini", "__MACOSX/1.png", ".DS_Store"})
+    put_picture(path);
+  const Splits data = open_data(folder);
+  EXPECT_EQ(names_of(*data.train, folder), (std::vector<std::string>{"a/1.png", "b/1.png"}));
+  EXPECT_TRUE(data.notes.empty());
+}
+
+TEST_F(OpenData, NamesLinksThatLeadNowhere) {
+  put_picture("data/a/1.png");
+  put_picture("data/b/1.png");
+  put_picture("real.png");
+  fs::create_symlink(folder / "real.png", folder / "data/b/2.png");
+  fs::create_symlink(folder / "gone.png", folder / "data/b/3.png");
+  fs::create_symlink("itself", folder / "data/b/itself");
+  const Splits data = open_data(folder / "data");
+  EXPECT_EQ(data.train->size(), 3);
+  EXPECT_EQ(data.notes, std::vector<std::string>{(folder / "data").string() +
+                                                 ": 2 links lead nowhere and are passed over, such as " +
+                                                 (folder / "data/b/3.png").string()});
+}
+
+TEST_F(OpenData, FoldersFullOfLinksToEachOtherAreReadOnce) {
+  put_picture("data/b/1.png");
+  for (int i = 0; i < 20; ++i) put_picture(text("data/a/", i, "/1.png"));
+  // Every way through these would be 2^20 ways.
+  for (int i = 0; i + 1 < 20; ++i)
+    for (const char* name : {"x", "y"})
+      fs::create_directory_symlink(folder / text("data/a/", i + 1), folder / text("data/a/", i, "/", name));
+  EXPECT_EQ(open_data(folder / "data").train->size(), 21);
+}
+
+TEST_F(OpenData, AFolderNestedWithoutEndIsAnError) {
+  std::string deep = "a";
+  for (int i = 0; i < 70; ++i) deep += "/d";
+  put_picture(deep + "/1.png");
+  put_picture("b/1.png");
+  EXPECT_NE(open_text("", ErrorKind::unsupported).find("lies deeper than 64 folders"), std::string::npos);
+}
+
+TEST_F(OpenData, AClassFolderWithoutPicturesIsTold) {
+  put_picture("a/1.png");
+  put_picture("b/1.png");
+  put("empty/notes.txt", "?");
+  const Splits data = open_data(folder);
+  EXPECT_EQ(classes_of(*data.train), (std::vector<std::string>{"a", "b"}));
+  ASSERT_EQ(data.notes.size(), 2u);
+  EXPECT_EQ(data.notes[0], (folder / "empty").string() + ": has no pictures, so it is no class");
+}
+
+TEST_F(OpenData, DataThatAreOnlyLookedAtMayLackSplitsAndClasses) {
+  put_picture("test/bees/1.png");
+  EXPECT_EQ(classes_of(*open_data(folder, {.classes = {}, .for_training = false}).test),
+            std::vector<std::string>{"bees"});
+  put_picture("train/ants/1.png");
+  const Splits data = open_data(folder, {.classes = {}, .for_training = false});
+  EXPECT_EQ(classes_of(*data.train), (std::vector<std::string>{"ants", "bees"}));
+  EXPECT_EQ(data.test->label(0), 1);
+}
+
 TEST_F(OpenData, SaysWhatIsWrongWithAFolder) {
   EXPECT_EQ(open_text("nowhere", ErrorKind::not_found), "F/nowhere: no such folder");
   EXPECT_EQ(open_text("", ErrorKind::not_found),
@@ -147,9 +226,10 @@ TEST_F(OpenData, SaysWhatIsWrongWithAFolder) {
   put_picture("ants/1.png");
   EXPECT_EQ(open_text("", ErrorKind::unsupported),
             "F: has one class only, \"ants\"; a classifier needs two or more");
+  fs::remove_all(folder / "ants");
   fs::create_directory(folder / "bees");
   EXPECT_EQ(open_text("", ErrorKind::not_found),
-            "F/bees: this class has no JPEG or PNG pictures; add some or remove the folder");
+            "F: there are no pictures in its folders; put those of each class there");
 }
 
 TEST_F(OpenData, SaysWhichClassIsMissingFromASplit) {

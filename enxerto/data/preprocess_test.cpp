@@ -7,6 +7,9 @@
 #include <nlohmann/json.hpp>
 
 #include "enxerto/core/error.h"
+#include "enxerto/data/augment.h"
+#include "enxerto/image/decode.h"
+#include "enxerto/image/encode.h"
 #include "enxerto/image/resize.h"
 
 namespace enxerto {
@@ -179,6 +182,102 @@ TEST(Preprocess, PrintsAsText) {
   p.crop_fraction = 0.875;
   EXPECT_EQ(format_preprocess(p),
             "224x224 RGB, middle 87.5 %, x/255, mean 0.485 0.456 0.406, std 0.229 0.224 0.225");
+}
+
+/// A photograph-like picture as a JPEG file of these sides.
+std::vector<std::uint8_t> jpeg(int height, int width) {
+  Image image(height, width, 3);
+  for (int y = 0; y < height; ++y)
+    for (int x = 0; x < width; ++x)
+      for (int c = 0; c < 3; ++c)
+        image.row(y)[3 * x + c] = static_cast<std::uint8_t>((x * (c + 1) / 2 + y * 3 + (x * y >> 5)) & 255);
+  return encode_jpeg(image, 92);
+}
+
+TEST(Preprocess, OfAFileItDecodesNoMoreThanItNeedsAndTheBitsAreThoseOfTheWhole) {
+  const auto bytes = jpeg(300, 400);
+  for (const Fit fit : {Fit::crop, Fit::pad, Fit::squash})
+    for (const Filter filter : {Filter::bilinear, Filter::bicubic, Filter::lanczos})
+      for (const int channels : {1, 3}) {
+        Preprocess p = Preprocess::plain(40, 33, channels);
+        p.fit = fit;
+        p.filter = filter;
+        if (fit == Fit::crop) p.crop_fraction = 0.7;
+        std::size_t decoded = 0;
+        const PictureSource source = [&](const DecodeOptions& options) {
+          const Image image = decode_image(bytes, options);
+          decoded = static_cast<std::size_t>(image.width) * static_cast<std::size_t>(image.height);
+          return image;
+        };
+        EXPECT_EQ(p.fitted(source), p.fitted(decode_image(bytes)));
+        EXPECT_EQ(decoded < 300u * 400, fit == Fit::crop);
+        const Augment augment{.flip = 0.5, .shift_px = 3, .min_area = 0.2};
+        for (std::uint64_t seed = 0; seed < 5; ++seed) {
+          Rng one(seed), other(seed);
+          EXPECT_EQ(p.fitted(source, augment, one), p.fitted(decode_image(bytes), augment, other));
+          EXPECT_EQ(one.bits(), other.bits());
+        }
+      }
+}
+
+TEST(Preprocess, FastDecodesReducedAndGivesNearlyTheSame) {
+  const auto bytes = jpeg(600, 800);
+  for (const Fit fit : {Fit::crop, Fit::pad, Fit::squash}) {
+    Preprocess p = Preprocess::plain(96, 96, 3);
+    p.fit = fit;
+    const Image exact = p.fitted(decode_image(bytes));
+    p.decode = Decode::fast;
+    int decoded_width = 0;
+    const Image fast = p.fitted([&](const DecodeOptions& options) {
+      const Image image = decode_image(bytes, options);
+      decoded_width = image.width;
+      return image;
+    });
+    EXPECT_EQ(decoded_width, fit == Fit::pad ? 100 : 200);
+    ASSERT_EQ(fast.pixels.size(), exact.pixels.size());
+    double difference = 0;
+    for (std::size_t i = 0; i < fast.pixels.size(); ++i)
+      difference += std::abs(fast.pixels[i] - exact.pixels[i]);
+    EXPECT_LT(difference / static_cast<double>(fast.pixels.size()), 8);
+    EXPECT_NE(fast, exact);
+  }
+  // The smaller the part of the picture, the less is there to reduce.
+  Preprocess p = Preprocess::plain(96, 96, 3);
+  p.decode = Decode::fast;
+  int widest = 0, narrowest = 800;
+  for (std::uint64_t seed = 0; seed < 10; ++seed) {
+    Rng rng(seed);
+    p.fitted(
+        [&](const DecodeOptions& options) {
+          const Image image = decode_image(bytes, options);
+          widest = std::max(widest, image.width);
+          narrowest = std::min(narrowest, image.width);
+          return image;
+        },
+        Augment{.min_area = 0.01}, rng);
+  }
+  EXPECT_EQ(narrowest, 200);
+  EXPECT_EQ(widest, 400);
+}
+
+TEST(Preprocess, ModelsOfBeforeThereWasAChoiceAreReadAsTheyWere) {
+  auto json = Preprocess::imagenet(8, 8).to_json();
+  EXPECT_EQ(json.at("filter"), "bilinear");
+  EXPECT_EQ(json.at("decode"), "exact");
+  json.erase("filter");
+  json.erase("decode");
+  EXPECT_EQ(Preprocess::from_json(json), Preprocess::imagenet(8, 8));
+  json["filter"] = "lanczos";
+  json["decode"] = "fast";
+  const Preprocess p = Preprocess::from_json(json);
+  EXPECT_EQ(p.filter, Filter::lanczos);
+  EXPECT_EQ(p.decode, Decode::fast);
+  EXPECT_EQ(format_preprocess(p),
+            "8x8 RGB, middle, lanczos, decoded fast, x/255, mean 0.485 0.456 0.406, std 0.229 0.224 0.225");
+  json["filter"] = "nearest";
+  EXPECT_THROW(Preprocess::from_json(json), Error);
+  EXPECT_THROW(parse_filter("nearest"), Error);
+  EXPECT_EQ(parse_fit("squash"), Fit::squash);
 }
 
 }  // namespace

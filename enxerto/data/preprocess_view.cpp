@@ -51,16 +51,16 @@ void add_fit(const Preprocess& p, std::vector<std::string>& steps) {
 
 std::vector<std::string> preprocess_steps(const Preprocess& p) {
   std::vector<std::string> steps;
-  steps.push_back(text("decoded",
-                       p.decode == Decode::fast ? ", JPEG at a reduced size where that is enough" : "",
-                       ": upright as EXIF says, 16 bits scaled to 8, what is transparent over white"));
+  steps.push_back(
+      text("decoded", p.decode == Decode::fast ? ", JPEG at a reduced size where that is enough" : "",
+           ": upright as EXIF says, 16 bits scaled to 8, CMYK to RGB, what is transparent over white"));
   steps.emplace_back(p.channels == 1 ? "colour turned to grey, 0.299 R + 0.587 G + 0.114 B"
                                      : "RGB; grey becomes three equal channels");
   add_fit(p, steps);
   const auto list = [](const std::vector<double>& values) {
     std::vector<std::string> parts;
     for (const double value : values) parts.push_back(text(value));
-    return join(parts, " ");
+    return parts.size() == 1 ? parts.front() : text("(", join(parts, " "), ")");
   };
   if (p.channels == 3)
     steps.push_back(text("channels in the order ", p.order == ChannelOrder::rgb ? "R G B" : "B G R",
@@ -72,8 +72,8 @@ std::vector<std::string> preprocess_steps(const Preprocess& p) {
     return std::all_of(values.begin(), values.end(), [&](double value) { return value == wanted; });
   };
   std::string formula = scaled;
-  if (!all_are(p.mean, 0)) formula = text(formula, " - (", list(p.mean), ")");
-  if (!all_are(p.std, 1)) formula = text("(", formula, ") / (", list(p.std), ")");
+  if (!all_are(p.mean, 0)) formula = text(formula, " - ", list(p.mean));
+  if (!all_are(p.std, 1)) formula = text("(", formula, ") / ", list(p.std));
   steps.push_back(text("each value of 0..255 becomes ", formula, " as float32"));
   return steps;
 }

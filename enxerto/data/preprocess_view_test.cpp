@@ -31,14 +31,15 @@ TEST(PreprocessView, WhatLeavesTheRangeOfAByteIsCutOff) {
 TEST(PreprocessView, TellsTheStepsInTheirOrder) {
   Preprocess p = Preprocess::imagenet(224, 224);
   p.crop_fraction = 0.875;
-  EXPECT_EQ(preprocess_steps(p),
-            (std::vector<std::string>{
-                "decoded: upright as EXIF says, 16 bits scaled to 8, what is transparent over white",
-                "RGB; grey becomes three equal channels",
-                "resized (bilinear, antialiased) so that it just covers 256x256, its proportions kept",
-                "the middle 224x224 cut out", "channels in the order R G B, each a plane of its own",
-                "each value of 0..255 becomes (value / 255 - (0.485 0.456 0.406)) / (0.229 0.224 0.225) as "
-                "float32"}));
+  EXPECT_EQ(
+      preprocess_steps(p),
+      (std::vector<std::string>{
+          "decoded: upright as EXIF says, 16 bits scaled to 8, CMYK to RGB, what is transparent over white",
+          "RGB; grey becomes three equal channels",
+          "resized (bilinear, antialiased) so that it just covers 256x256, its proportions kept",
+          "the middle 224x224 cut out", "channels in the order R G B, each a plane of its own",
+          "each value of 0..255 becomes (value / 255 - (0.485 0.456 0.406)) / (0.229 0.224 0.225) as "
+          "float32"}));
   p = Preprocess::of(Normalization::caffe, 32, 48);
   p.fit = Fit::pad;
   p.decode = Decode::fast;

@@ -1,106 +1,132 @@
 #include <algorithm>
 #include <array>
-#include <string_view>
+#include <fstream>
+#include <set>
 #include <system_error>
 
 #include "enxerto/core/error.h"
 #include "enxerto/core/text.h"
 #include "enxerto/data/open.h"
 #include "enxerto/data/readers.h"
+#include "enxerto/image/format.h"
 
 namespace enxerto {
 namespace {
 
 namespace fs = std::filesystem;
 
-bool is_called_like_a_picture(const fs::path& path) {
-  static constexpr std::array<std::string_view, 5> endings{".jpg", ".jpeg", ".jpe", ".jfif", ".png"};
-  const std::string ending = lower_case(path.extension().string());
-  return std::find(endings.begin(), endings.end(), ending) != endings.end();
+/// A picture's ending is believed, so that damaged files are named when they are read and not lost in
+/// silence. Of all others the first bytes tell.
+bool is_picture(const fs::path& path) {
+  if (format_of_ending(path.extension().string())) return true;
+  std::ifstream file(path, std::ios::binary);
+  std::array<char, format_bytes> start{};
+  file.read(start.data(), start.size());
+  std::array<std::uint8_t, format_bytes> bytes{};
+  std::copy(start.begin(), start.end(), bytes.begin());
+  return picture_format(std::span(bytes).first(static_cast<std::size_t>(file.gcount()))).has_value();
 }
+
+/// Files that are not used: how many, and one of them.
+struct PassedOver {
+  std::int64_t count = 0;
+  std::string first;
+  void add(const fs::path& path) {
+    if (count++ == 0) first = path.string();
+  }
+};
 
 struct Walk {
   std::vector<std::string> pictures;
-  std::vector<std::string> others;  ///< files that are not called like pictures
+  PassedOver others;        ///< files that are no pictures
+  PassedOver broken_links;  ///< that lead nowhere
 };
 
-/// Follows links; `above` ends those that lead back to where they came from.
-void walk(const fs::path& folder, std::vector<fs::path>& above, Walk& found) {
+constexpr int most_depth = 64;
+
+/// Follows links. Each folder is read once, by whatever way it is reached: that ends circles, and folders
+/// full of links to each other take no longer than others.
+void walk(const fs::path& folder, int depth, std::set<fs::path>& seen, Walk& found) {
   std::error_code code;
   const fs::path real = fs::canonical(folder, code);
   if (code) throw Error(ErrorKind::io, text(folder.string(), ": cannot be read: ", code.message()));
-  if (std::find(above.begin(), above.end(), real) != above.end()) return;
-  above.push_back(real);
+  if (!seen.insert(real).second) return;
+  if (depth > most_depth)
+    throw Error(ErrorKind::unsupported,
+                text(folder.string(), ": lies deeper than ", most_depth, " folders; move it up"));
   for (const fs::path& entry : list_folder(folder)) {
     const fs::file_type type = fs::status(entry, code).type();
-    if (type == fs::file_type::directory) {
-      walk(entry, above, found);
-    } else if (is_called_like_a_picture(entry) &&
-               (type == fs::file_type::regular || type == fs::file_type::not_found)) {
-      // A link that leads nowhere counts: get() then names it.
+    if (type == fs::file_type::directory)
+      walk(entry, depth + 1, seen, found);
+    else if (type == fs::file_type::not_found || type == fs::file_type::none)
+      found.broken_links.add(entry);
+    else if (type == fs::file_type::regular && is_picture(entry))
       found.pictures.push_back(entry.string());
-    } else {
-      found.others.push_back(entry.string());
-    }
+    else
+      found.others.add(entry);
   }
-  above.pop_back();
 }
 
-Walk walk(const fs::path& folder) {
-  Walk found;
-  std::vector<fs::path> above;
-  walk(folder, above, found);
+void walk(const fs::path& folder, Walk& found) {
+  std::set<fs::path> seen;
+  walk(folder, 0, seen, found);
   std::sort(found.pictures.begin(), found.pictures.end());
-  return found;
 }
 
 std::vector<fs::path> list_subfolders(const fs::path& folder) {
   std::vector<fs::path> subfolders;
   for (const fs::path& entry : list_folder(folder)) {
     std::error_code code;
-    // What macOS puts beside the files in its archives.
-    if (fs::is_directory(entry, code) && entry.filename() != "__MACOSX") subfolders.push_back(entry);
+    if (fs::is_directory(entry, code)) subfolders.push_back(entry);
   }
   return subfolders;
 }
 
-void note_others(const std::string& place, const std::vector<std::string>& others, Parts& parts) {
-  if (others.empty()) return;
-  parts.notes.push_back(text(place, ": ", others.size(), others.size() == 1 ? " file is" : " files are",
-                             " not called like JPEG or PNG pictures and passed over, such as ",
-                             others.front()));
+/// "F: 3 files are no pictures and passed over, such as F/a.txt".
+void note(const std::string& place, const PassedOver& passed, const char* one, const char* many,
+          Parts& parts) {
+  if (passed.count == 0) return;
+  parts.notes.push_back(text(place, ": ", passed.count, " ", passed.count == 1 ? one : many,
+                             passed.count == 1 ? ": " : ", such as ", passed.first));
 }
 
 Part read_split(const fs::path& folder, Parts& parts) {
-  std::vector<LabelledFile> files;
-  std::vector<std::string> others;
+  Walk found;
+  PassedOver beside;
   for (const fs::path& entry : list_folder(folder)) {
     std::error_code code;
-    if (!fs::is_directory(entry, code)) others.push_back(entry.string());
+    const fs::file_type type = fs::status(entry, code).type();
+    if (type == fs::file_type::directory) continue;
+    if (type == fs::file_type::not_found || type == fs::file_type::none)
+      found.broken_links.add(entry);
+    else
+      (type == fs::file_type::regular && is_picture(entry) ? beside : found.others).add(entry);
   }
   const auto class_folders = list_subfolders(folder);
-  if (class_folders.empty()) {
-    const bool has_pictures = std::any_of(others.begin(), others.end(), is_called_like_a_picture);
+  if (class_folders.empty())
     throw Error(ErrorKind::not_found, text(folder.string(),
-                                           has_pictures ? ": has pictures, but no folder for each class"
+                                           beside.count ? ": has pictures, but no folder for each class"
                                                         : ": has no folder of pictures for each class",
                                            "; make one folder for each class and put its pictures there"));
-  }
-  if (const auto beside = std::count_if(others.begin(), others.end(), is_called_like_a_picture))
-    parts.notes.push_back(text(folder.string(), ": ", beside, beside == 1 ? " picture lies" : " pictures lie",
-                               " beside the class folders and ", beside == 1 ? "is" : "are", " not used"));
-  others.clear();
+  std::vector<LabelledFile> files;
   for (const fs::path& class_folder : class_folders) {
-    const Walk found = walk(class_folder);
+    found.pictures.clear();
+    walk(class_folder, found);
     if (found.pictures.empty())
-      throw Error(ErrorKind::not_found,
-                  text(class_folder.string(),
-                       ": this class has no JPEG or PNG pictures; add some or remove the folder"));
-    others.insert(others.end(), found.others.begin(), found.others.end());
+      parts.notes.push_back(text(class_folder.string(), ": has no pictures, so it is no class"));
     for (const std::string& path : found.pictures)
       files.push_back({path, {class_folder.filename().string()}});
   }
-  note_others(folder.string(), others, parts);
+  note(folder.string(), beside, "picture lies beside the class folders and is not used",
+       "pictures lie beside the class folders and are not used", parts);
+  note(folder.string(), found.broken_links, "link leads nowhere and is passed over",
+       "links lead nowhere and are passed over", parts);
+  note(folder.string(), found.others, "file is no picture and passed over",
+       "files are no pictures and passed over", parts);
+  if (files.empty())
+    throw Error(
+        ErrorKind::not_found,
+        text(folder.string(), ": there are no pictures in its folders; put those of each class there"));
   return make_file_part(folder.string(), std::move(files));
 }
 
@@ -138,9 +164,9 @@ std::vector<std::string> list_pictures(const fs::path& path) {
   if (status.type() == fs::file_type::not_found)
     throw Error(ErrorKind::not_found, text(path.string(), ": no such file or folder"));
   if (!fs::is_directory(status)) return {path.string()};
-  auto found = walk(path);
-  if (found.pictures.empty())
-    throw Error(ErrorKind::not_found, text(path.string(), ": has no JPEG or PNG pictures"));
+  Walk found;
+  walk(path, found);
+  if (found.pictures.empty()) throw Error(ErrorKind::not_found, text(path.string(), ": has no pictures"));
   return std::move(found.pictures);
 }
 

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <span>
 
+#include "enxerto/image/decode.h"
 #include "enxerto/image/format.h"
 #include "enxerto/image/image.h"
 
@@ -12,17 +13,19 @@ namespace enxerto {
 /// A decoded picture as it lies in the file, with what EXIF says about turning it.
 struct Decoded {
   Image image;
-  int orientation = 1;  ///< EXIF: 1 upright, 2..8 mirrored or turned
+  int orientation = 1;    ///< EXIF: 1 upright, 2..8 mirrored or turned
+  bool as_asked = false;  ///< DecodeOptions::choose and part are done with
 };
 
 // Each takes the whole file, which picture_format() has found to be of its kind.
-Decoded decode_jpeg(std::span<const std::uint8_t> bytes);
 Decoded decode_png(std::span<const std::uint8_t> bytes);
 Decoded decode_webp(std::span<const std::uint8_t> bytes);
 Decoded decode_gif(std::span<const std::uint8_t> bytes);
 Decoded decode_bmp(std::span<const std::uint8_t> bytes);
 Decoded decode_tiff(std::span<const std::uint8_t> bytes);
 Decoded decode_heif(std::span<const std::uint8_t> bytes, PictureFormat format);
+/// Does what the options say about the part and the least sides; they are those of the upright picture.
+Decoded decode_jpeg(std::span<const std::uint8_t> bytes, DecodeOptions& options);
 
 /// Whether this build and this machine have a decoder for HEIF or AVIF.
 bool can_decode_heif(PictureFormat format);
@@ -53,5 +56,8 @@ constexpr std::uint8_t eight_bits(unsigned sixteen) {
 /// The orientation in a block of EXIF ("II*\0..." or "MM\0*...", behind "Exif\0\0" or not), 1 where there is
 /// none or it makes no sense.
 int find_orientation(std::span<const std::uint8_t> exif);
+
+/// An area of the upright picture, where it lies in the stored one of width x height.
+Area stored_area(const Area& upright, int orientation, int width, int height);
 
 }  // namespace enxerto

@@ -48,12 +48,12 @@ bool has_at(std::span<const std::uint8_t> bytes, std::size_t at, std::string_vie
               looks_like_text ? "is text, not a picture" : "is no picture of a kind that we know");
 }
 
-Decoded decode_as_stored(std::span<const std::uint8_t> bytes) {
+Decoded decode_as_stored(std::span<const std::uint8_t> bytes, DecodeOptions& options) {
   const auto format = picture_format(bytes);
   if (!format) refuse(bytes);
   switch (*format) {
     case PictureFormat::jpeg:
-      return decode_jpeg(bytes);
+      return decode_jpeg(bytes, options);
     case PictureFormat::png:
       return decode_png(bytes);
     case PictureFormat::webp:
@@ -71,20 +71,27 @@ Decoded decode_as_stored(std::span<const std::uint8_t> bytes) {
   refuse(bytes);
 }
 
-/// Turns and mirrors. From 5 on, rows become columns.
+/// Where EXIF's orientation takes rows from: from 5 on, they are the stored columns.
+bool swaps_sides(int orientation) { return orientation >= 5; }
+bool is_upside_down(int orientation) {
+  return orientation == 3 || orientation == 4 || orientation == 6 || orientation == 7;
+}
+bool is_mirrored(int orientation) {
+  return orientation == 2 || orientation == 3 || orientation == 7 || orientation == 8;
+}
+
+/// Turns and mirrors.
 Image upright(Image image, int orientation) {
   if (orientation <= 1 || orientation > 8) return image;
   const int h = image.height, w = image.width, c = image.channels;
-  const bool swaps = orientation >= 5;
+  const bool swaps = swaps_sides(orientation);
   Image out(swaps ? w : h, swaps ? h : w, c);
   for (int y = 0; y < out.height; ++y) {
     std::uint8_t* to = out.row(y);
     for (int x = 0; x < out.width; ++x, to += c) {
       int from_y = swaps ? x : y, from_x = swaps ? y : x;
-      if (orientation == 3 || orientation == 4 || orientation == 6 || orientation == 7)
-        from_y = h - 1 - from_y;
-      if (orientation == 2 || orientation == 3 || orientation == 7 || orientation == 8)
-        from_x = w - 1 - from_x;
+      if (is_upside_down(orientation)) from_y = h - 1 - from_y;
+      if (is_mirrored(orientation)) from_x = w - 1 - from_x;
       const std::uint8_t* from = image.row(from_y) + static_cast<std::ptrdiff_t>(from_x) * c;
       std::copy_n(from, c, to);
     }
@@ -106,7 +113,7 @@ void check_pixels(std::int64_t width, std::int64_t height, std::int64_t possible
 }
 
 std::int64_t pixels_possible(std::size_t bytes) {
-  return (std::int64_t{1} << 24) + 4096 * static_cast<std::int64_t>(bytes);
+  return (std::int64_t{1} << 24) + 1024 * static_cast<std::int64_t>(bytes);
 }
 
 int find_orientation(std::span<const std::uint8_t> exif) {
@@ -135,13 +142,22 @@ int find_orientation(std::span<const std::uint8_t> exif) {
   return 1;
 }
 
+Area stored_area(const Area& upright, int orientation, int width, int height) {
+  Area out = upright;
+  if (swaps_sides(orientation)) out = {upright.top, upright.left, upright.height, upright.width};
+  if (is_upside_down(orientation)) out.top = height - out.top - out.height;
+  if (is_mirrored(orientation)) out.left = width - out.left - out.width;
+  return out;
+}
+
 Image decode_image(std::span<const std::uint8_t> bytes, const DecodeOptions& given) {
   DecodeOptions options = given;
   const int channels = options.channels;
   ensure(channels == 0 || channels == 1 || channels == 3, "a picture is asked for with 0, 1 or 3 channels");
-  Decoded decoded = decode_as_stored(bytes);
+  Decoded decoded = decode_as_stored(bytes, options);
   if (channels) decoded.image = with_channels(std::move(decoded.image), channels);
   Image image = upright(std::move(decoded.image), decoded.orientation);
+  if (decoded.as_asked) return image;
   if (options.choose) options.choose(image.width, image.height, options);
   const Area& part = options.part;
   if (part.width > 0 && part.height > 0) return crop(image, part.left, part.top, part.width, part.height);

@@ -72,33 +72,10 @@ struct Header {
 
 constexpr std::size_t file_header_bytes = 14, old_header_bytes = 12, info_header_bytes = 40;
 
-void read_sides(const Bytes& bytes, Header& header) {
-  constexpr std::size_t at = file_header_bytes + 4;
-  std::int64_t width = 0, height = 0;
-  if (header.size == old_header_bytes) {
-    width = bytes.number(at, 2);
-    height = bytes.number(at + 2, 2);
-    header.bits = static_cast<int>(bytes.number(at + 6, 2));
-  } else {
-    width = static_cast<std::int32_t>(bytes.number(at, 4));
-    height = static_cast<std::int32_t>(bytes.number(at + 4, 4));
-    header.bits = static_cast<int>(bytes.number(at + 10, 2));
-    header.compression = Compression{bytes.number(at + 12, 4)};
-  }
-  header.top_down = height < 0;
-  height = header.top_down ? -height : height;
-  const bool runs = header.compression == Compression::rle8 || header.compression == Compression::rle4;
+void check_readable(const Header& header) {
   constexpr std::array known{1, 2, 4, 8, 16, 24, 32};
   if (std::find(known.begin(), known.end(), header.bits) == known.end())
     refuse(text(header.bits, " bits a pixel"));
-  check_pixels(
-      width, height,
-      runs ? pixels_possible(bytes.size()) : static_cast<std::int64_t>(bytes.size()) * 8 / header.bits);
-  header.width = static_cast<int>(width);
-  header.height = static_cast<int>(height);
-}
-
-void check_compression(const Header& header) {
   constexpr std::size_t os2_header_bytes = 64;  // has other meanings for the numbers from 3 on
   const bool is_os2 = header.size == os2_header_bytes;
   switch (header.compression) {
@@ -117,6 +94,30 @@ void check_compression(const Header& header) {
       return;
   }
   refuse(text("compression ", static_cast<std::uint32_t>(header.compression)));
+}
+
+void read_sides(const Bytes& bytes, Header& header) {
+  constexpr std::size_t at = file_header_bytes + 4;
+  std::int64_t width = 0, height = 0;
+  if (header.size == old_header_bytes) {
+    width = bytes.number(at, 2);
+    height = bytes.number(at + 2, 2);
+    header.bits = static_cast<int>(bytes.number(at + 6, 2));
+  } else {
+    width = static_cast<std::int32_t>(bytes.number(at, 4));
+    height = static_cast<std::int32_t>(bytes.number(at + 4, 4));
+    header.bits = static_cast<int>(bytes.number(at + 10, 2));
+    header.compression = Compression{bytes.number(at + 12, 4)};
+  }
+  header.top_down = height < 0;
+  height = header.top_down ? -height : height;
+  check_readable(header);
+  const bool runs = header.compression == Compression::rle8 || header.compression == Compression::rle4;
+  check_pixels(
+      width, height,
+      runs ? pixels_possible(bytes.size()) : static_cast<std::int64_t>(bytes.size()) * 8 / header.bits);
+  header.width = static_cast<int>(width);
+  header.height = static_cast<int>(height);
 }
 
 /// Gives the number of bytes behind a header of 40 that hold the masks; larger headers hold them themselves.
@@ -149,7 +150,6 @@ Header read_header(const Bytes& bytes) {
   header.pixels_at = bytes.number(10, 4);
   header.size = bytes.number(file_header_bytes, 4);
   read_sides(bytes, header);
-  check_compression(header);
   std::size_t at = file_header_bytes + header.size + read_masks(bytes, header);
   if (header.bits <= 8) {
     read_palette(bytes, header, at);

@@ -82,6 +82,12 @@ void set_limits(heif_context* context, std::size_t file_bytes) {
 #endif
 }
 
+/// Tiles and overlays are put together on a canvas that has a size of its own. 8,192: what is cut to size
+/// later may be larger than what comes out.
+void limit_canvas(heif_context* context, int width, int height) {
+  heif_context_set_maximum_image_size_limit(context, std::max({width, height, 8192}));
+}
+
 Picture decode(PictureFormat format, const heif_image_handle* handle, bool has_alpha, bool is_deep) {
   const Options options(heif_decoding_options_alloc());
   if (!options) throw std::bad_alloc();
@@ -99,7 +105,7 @@ Picture decode(PictureFormat format, const heif_image_handle* handle, bool has_a
 Image copy(const heif_image* picture, PictureFormat format, int channels, bool is_deep) {
   const int width = heif_image_get_width(picture, heif_channel_interleaved);
   const int height = heif_image_get_height(picture, heif_channel_interleaved);
-  if (width <= 0 || height <= 0) fail(format, "it has no pixels");
+  check_pixels(width, height, max_pixels);  // what the codec says, not the container
   int step = 0;
   const std::uint8_t* rows = heif_image_get_plane_readonly(picture, heif_channel_interleaved, &step);
   if (!rows) fail(format, "it has no pixels");
@@ -147,8 +153,9 @@ Decoded decode_heif(std::span<const std::uint8_t> bytes, PictureFormat format) {
   heif_image_handle* primary = nullptr;
   check(format, heif_context_get_primary_image_handle(context.get(), &primary));
   const Handle handle(primary);
-  check_pixels(heif_image_handle_get_width(primary), heif_image_handle_get_height(primary),
-               pixels_possible(bytes.size()));
+  const int width = heif_image_handle_get_width(primary), height = heif_image_handle_get_height(primary);
+  check_pixels(width, height, pixels_possible(bytes.size()));
+  limit_canvas(context.get(), width, height);
   const bool has_alpha = heif_image_handle_has_alpha_channel(primary);
   const bool is_deep = heif_image_handle_get_luma_bits_per_pixel(primary) > 8;
   const Picture picture = decode(format, primary, has_alpha, is_deep);

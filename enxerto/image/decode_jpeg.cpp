@@ -6,10 +6,12 @@
 #include <jerror.h>
 // clang-format on
 
+#include <algorithm>
 #include <csetjmp>
 #include <cstring>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "enxerto/core/error.h"
 #include "enxerto/core/text.h"
@@ -88,19 +90,71 @@ class JpegReader {
     return true;
   }
 
-  /// `pixels` holds height * width * components bytes.
-  bool read_pixels(std::uint8_t* pixels) {
+  /// Eighths of the sides that the picture comes with: the frequencies above are left out. 1, 2 and 4 are
+  /// those that libjpeg-turbo has vectors for; the others take longer than all of the picture.
+  void reduce(int eighths) {
+    info_.scale_num = static_cast<unsigned>(eighths);
+    info_.scale_denom = 8;
+    jpeg_calc_output_dimensions(&info_);
+  }
+
+  /// Whether parts come with the bits that they have in the whole: the usual files, read in one pass.
+  bool can_read_parts() {
+    const auto is_usual = [&](int i) {
+      const jpeg_component_info& component = info_.comp_info[i];
+      return component.h_samp_factor <= (i == 0 ? 2 : 1) && component.v_samp_factor <= (i == 0 ? 2 : 1);
+    };
+    if (jpeg_has_multiple_scans(&info_) || info_.progressive_mode) return false;
+    if (info_.num_components == 1) return true;
+    return info_.num_components == 3 && is_usual(0) && is_usual(1) && is_usual(2);
+  }
+
+  /// Makes ready to read these columns, and returns how many come, from `first` on: with a margin, because
+  /// the upsampling of colours looks at their neighbours. All of them where that is not possible.
+  bool start(const Area& area, bool in_parts) {
     if (setjmp(trouble_.jump)) return false;
     jpeg_start_decompress(&info_);
-    const std::size_t row_bytes = std::size_t{info_.output_width} * static_cast<std::size_t>(components());
-    while (info_.output_scanline < info_.output_height) {
-      JSAMPROW row = pixels + info_.output_scanline * row_bytes;
-      jpeg_read_scanlines(&info_, &row, 1);
+    first_column_ = 0;
+    if (in_parts && area.width < static_cast<int>(info_.output_width)) {
+      first_column_ = static_cast<JDIMENSION>(std::max(area.left - margin, 0));
+      JDIMENSION columns =
+          std::min<JDIMENSION>(static_cast<JDIMENSION>(area.left + area.width + margin), info_.output_width) -
+          first_column_;
+      jpeg_crop_scanline(&info_, &first_column_, &columns);
     }
+    return true;
+  }
+
+  /// `pixels` holds area.height * area.width * components bytes, `line` a row as start() left it. All of the
+  /// file is read, so that damage is found wherever it is.
+  bool read(const Area& area, bool in_parts, std::uint8_t* pixels, std::uint8_t* line) {
+    if (setjmp(trouble_.jump)) return false;
+    const auto bytes = static_cast<std::size_t>(components());
+    const auto first = static_cast<JDIMENSION>(area.top), last = first + static_cast<JDIMENSION>(area.height);
+    const std::size_t row_bytes = static_cast<std::size_t>(area.width) * bytes;
+    const bool whole_rows = area.width == static_cast<int>(info_.output_width);
+    if (in_parts && area.top > margin) jpeg_skip_scanlines(&info_, first - margin);
+    while (info_.output_scanline < last) {
+      const JDIMENSION y = info_.output_scanline;
+      const bool wanted = y >= first;
+      std::uint8_t* place = wanted ? pixels + (y - first) * row_bytes : nullptr;
+      JSAMPROW row = wanted && whole_rows ? place : line;
+      jpeg_read_scanlines(&info_, &row, 1);
+      if (wanted && !whole_rows)
+        std::memcpy(place, line + (static_cast<std::size_t>(area.left) - first_column_) * bytes, row_bytes);
+    }
+    const JDIMENSION rest = info_.output_height - info_.output_scanline;
+    if (in_parts && rest > 1) jpeg_skip_scanlines(&info_, rest - 1);
+    while (info_.output_scanline < info_.output_height) jpeg_read_scanlines(&info_, &line, 1);
     jpeg_finish_decompress(&info_);
     return true;
   }
 
+  std::size_t line_bytes() const {
+    return std::size_t{info_.output_width} * static_cast<std::size_t>(components());
+  }
+  int output_width() const { return static_cast<int>(info_.output_width); }
+  int output_height() const { return static_cast<int>(info_.output_height); }
   int width() const { return static_cast<int>(info_.image_width); }
   int height() const { return static_cast<int>(info_.image_height); }
   J_COLOR_SPACE colours() const { return info_.out_color_space; }
@@ -119,10 +173,13 @@ class JpegReader {
 
   [[noreturn]] void fail() const {
     switch (trouble_.code) {
+      case JERR_BAD_PRECISION:
+        throw Error(ErrorKind::unsupported,
+                    text("is a JPEG picture of ", info_.data_precision,
+                         " bits a channel, and 8 are read; convert it to JPEG of 8 bits or to PNG"));
 #if JPEG_LIB_VERSION < 70  // Ubuntu's libjpeg-turbo speaks version 8, which has no such error
       case JERR_ARITH_NOTIMPL:
 #endif
-      case JERR_BAD_PRECISION:
       case JERR_CONVERSION_NOTIMPL:
       case JERR_IMAGE_TOO_BIG:
       case JERR_NOT_COMPILED:
@@ -136,14 +193,48 @@ class JpegReader {
 
  private:
   static constexpr int exif_marker = JPEG_APP0 + 1;
+  static constexpr int margin = 32;  ///< pixels: two of the largest blocks
+  JDIMENSION first_column_ = 0;
   jpeg_decompress_struct info_;
   Trouble trouble_;
   jpeg_progress_mgr progress_;
 };
 
+/// The reduction to the fewest eighths that leave at least these sides.
+int eighths_for(int width, int height, int least_width, int least_height) {
+  const auto left = [](int sides, int eighths) { return (std::int64_t{sides} * eighths + 7) / 8; };
+  for (const int eighths : {1, 2, 4})
+    if (left(width, eighths) >= least_width && left(height, eighths) >= least_height) return eighths;
+  return 8;
+}
+
+/// `area` of the stored picture, ink made light.
+Image read_area(JpegReader& reader, const Area& area) {
+  const bool in_parts =
+      reader.can_read_parts() && area != Area{0, 0, reader.output_width(), reader.output_height()};
+  if (!reader.start(area, in_parts)) reader.fail();
+  std::vector<std::uint8_t> line(reader.line_bytes());
+  switch (reader.colours()) {
+    case JCS_GRAYSCALE:
+    case JCS_RGB: {
+      Image image(area.height, area.width, reader.components());
+      if (!reader.read(area, in_parts, image.pixels.data(), line.data())) reader.fail();
+      return image;
+    }
+    case JCS_CMYK: {
+      std::vector<std::uint8_t> ink(static_cast<std::size_t>(area.height) *
+                                    static_cast<std::size_t>(area.width) * 4);
+      if (!reader.read(area, in_parts, ink.data(), line.data())) reader.fail();
+      return from_cmyk(ink, area.height, area.width, reader.has_adobe_marker());
+    }
+    default:
+      throw Error(ErrorKind::unsupported, "is a JPEG picture with colours that are not read");
+  }
+}
+
 }  // namespace
 
-Decoded decode_jpeg(std::span<const std::uint8_t> bytes) {
+Decoded decode_jpeg(std::span<const std::uint8_t> bytes, DecodeOptions& options) {
   JpegReader reader;
   if (!reader.read_header(bytes)) reader.fail();
   // Huffman's code takes a bit for a block of 64 pixels; subsampling makes that 128 pixels at most, doubled
@@ -152,23 +243,24 @@ Decoded decode_jpeg(std::span<const std::uint8_t> bytes) {
                reader.is_arithmetic() ? pixels_possible(bytes.size())
                                       : static_cast<std::int64_t>(bytes.size()) * 2048);
   Decoded out;
+  out.as_asked = true;
   out.orientation = reader.orientation();
-  const int height = reader.height(), width = reader.width();
-  switch (reader.colours()) {
-    case JCS_GRAYSCALE:
-    case JCS_RGB:
-      out.image = Image(height, width, reader.components());
-      if (!reader.read_pixels(out.image.pixels.data())) reader.fail();
-      break;
-    case JCS_CMYK: {
-      std::vector<std::uint8_t> ink(static_cast<std::size_t>(height) * static_cast<std::size_t>(width) * 4);
-      if (!reader.read_pixels(ink.data())) reader.fail();
-      out.image = from_cmyk(ink, height, width, reader.has_adobe_marker());
-      break;
-    }
-    default:
-      throw Error(ErrorKind::unsupported, "is a JPEG picture with colours that are not read");
+  const int width = reader.width(), height = reader.height();
+  const bool swaps = out.orientation >= 5;
+  if (options.choose) options.choose(swaps ? height : width, swaps ? width : height, options);
+  if (options.part.width > 0 && options.part.height > 0) {
+    const Area& part = options.part;
+    const Area area = stored_area(part, out.orientation, width, height);
+    ensure(area.left >= 0 && area.top >= 0 && area.width <= width - area.left &&
+               area.height <= height - area.top,
+           "the part that is decoded lies in the picture");
+    out.image = read_area(reader, area);
+    return out;
   }
+  if (options.least_width > 0 && options.least_height > 0)
+    reader.reduce(eighths_for(width, height, swaps ? options.least_height : options.least_width,
+                              swaps ? options.least_width : options.least_height));
+  out.image = read_area(reader, {0, 0, reader.output_width(), reader.output_height()});
   return out;
 }
 

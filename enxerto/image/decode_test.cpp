@@ -5,6 +5,7 @@
 #include <zlib.h>
 
 #include <algorithm>
+#include <cmath>
 #include <filesystem>
 #include <functional>
 #include <string>
@@ -13,8 +14,10 @@
 #include "enxerto/core/file.h"
 #include "enxerto/core/random.h"
 #include "enxerto/core/text.h"
+#include "enxerto/image/codecs.h"
 #include "enxerto/image/encode.h"
 #include "enxerto/image/jpeg_for_tests.h"
+#include "enxerto/image/resize.h"
 
 namespace enxerto {
 namespace {
@@ -117,6 +120,23 @@ TEST(Decode, ProgressiveJpegEqualsBaseline) {
             decode_image(encode_jpeg(image, 90)));
 }
 
+TEST(Decode, ArithmeticJpegEqualsBaseline) {
+  const Image image = ramp(37, 51, 3);
+  for (const bool progressive : {false, true}) {
+    const Bytes jpeg = encode_jpeg_for_tests(image, {.progressive = progressive, .arithmetic = true});
+    EXPECT_EQ(decode_image(jpeg), decode_image(encode_jpeg(image, 90)));
+    for (std::size_t size = 0; size < jpeg.size(); ++size)
+      EXPECT_THROW(decode_image(std::span(jpeg).first(size)), Error) << size << " of " << jpeg.size();
+  }
+}
+
+TEST(Decode, OneColourInArithmeticJpegIsNoBomb) {
+  // 12 megapixels in few bytes: less than a bit for a block, which Huffman's code cannot do.
+  const Image image(3000, 4000, 3);
+  const Bytes jpeg = encode_jpeg_for_tests(image, {.arithmetic = true});
+  EXPECT_EQ(decode_image(jpeg), image);
+}
+
 TEST(Decode, ReadsCmykJpegAsRgb) {
   // Adobe's way: ink is stored inverted, so that 255 is none.
   Image white(16, 16, 3), out;
@@ -150,6 +170,20 @@ TEST(Decode, ScalesSixteenBitsToEight) {
   EXPECT_EQ(grey.pixels, (Bytes{0, 255, 128}));
 }
 
+TEST(Decode, ScalesSixteenBitsAsLibpngDoes) {
+  Bytes row;
+  for (unsigned value = 0; value < 65536; ++value) {
+    row.push_back(static_cast<std::uint8_t>(value >> 8));
+    row.push_back(static_cast<std::uint8_t>(value));
+  }
+  std::vector<Bytes> rows;
+  for (std::size_t y = 0; y < 16; ++y)
+    rows.emplace_back(row.begin() + static_cast<std::ptrdiff_t>(y * 8192),
+                      row.begin() + static_cast<std::ptrdiff_t>(y * 8192 + 8192));
+  const Image grey = decode_image(make_png(4096, 16, 16, PNG_COLOR_TYPE_GRAY, rows));
+  for (unsigned value = 0; value < 65536; ++value) ASSERT_EQ(grey.pixels[value], eight_bits(value)) << value;
+}
+
 TEST(Decode, LaysTransparencyOverWhite) {
   const Image colour = decode_image(
       make_png(3, 1, 8, PNG_COLOR_TYPE_RGB_ALPHA, {{9, 8, 7, 255, 9, 8, 7, 0, 100, 0, 200, 51}}));
@@ -179,19 +213,162 @@ TEST(Decode, TurnsUprightAsExifSays) {
   }
 }
 
-TEST(Decode, TurnsJpegUprightAsExifSays) {
-  const Image image = ramp(24, 40, 3);
-  Bytes jpeg = encode_jpeg(image, 95);
-  const Bytes tiff = exif(6);
+/// The JPEG file with this orientation in its EXIF.
+Bytes with_orientation(Bytes jpeg, int orientation) {
+  const Bytes tiff = exif(orientation);
   Bytes marker{0xFF, 0xE1, 0, static_cast<std::uint8_t>(8 + tiff.size()), 'E', 'x', 'i', 'f', 0, 0};
   marker.insert(marker.end(), tiff.begin(), tiff.end());
   jpeg.insert(jpeg.begin() + 2, marker.begin(), marker.end());
-  const Image turned = decode_image(jpeg);
+  return jpeg;
+}
+
+TEST(Decode, TurnsJpegUprightAsExifSays) {
+  const Image image = ramp(24, 40, 3);
+  const Image turned = decode_image(with_orientation(encode_jpeg(image, 95), 6));
   EXPECT_EQ(turned.height, 40);
   EXPECT_EQ(turned.width, 24);
   // A quarter to the right: what was below on the left is above on the left.
   EXPECT_NEAR(turned.row(0)[0], image.row(23)[0], 8);
   EXPECT_NEAR(turned.row(39)[0], image.row(23)[39 * 3], 8);
+}
+
+/// Waves of many lengths and some noise: what a fault of an edge would show in.
+Image busy(int height, int width) {
+  Image image(height, width, 3);
+  Rng rng(3);
+  for (int y = 0; y < height; ++y)
+    for (int x = 0; x < width * 3; ++x)
+      image.row(y)[x] = static_cast<std::uint8_t>(
+          127 + 80 * std::sin(0.02 * x * (1 + y % 7)) * std::cos(0.05 * y) + static_cast<int>(rng.below(40)));
+  return image;
+}
+
+/// Files of every kind that has a way of its own through libjpeg, and a PNG.
+std::vector<Bytes> files_of_all_kinds(const Image& image) {
+  std::vector<Bytes> files{encode_png(image)};
+  for (const JpegKind& kind : {JpegKind{}, JpegKind{.across = 1, .down = 1}, JpegKind{.across = 2, .down = 1},
+                               JpegKind{.across = 1, .down = 2}, JpegKind{.across = 4, .down = 1},
+                               JpegKind{.progressive = true}, JpegKind{.cmyk = true}, JpegKind{.grey = true}})
+    files.push_back(encode_jpeg_for_tests(image, kind));
+  return files;
+}
+
+Image decode_part(const Bytes& bytes, const Area& part) {
+  DecodeOptions options;
+  options.part = part;
+  return decode_image(bytes, options);
+}
+
+TEST(Decode, APartHasTheBitsThatItHasInTheWhole) {
+  Rng rng(17);
+  for (const auto& [height, width] : {std::pair{193, 230}, std::pair{64, 321}, std::pair{300, 17}}) {
+    int number = 0;
+    for (const Bytes& upright : files_of_all_kinds(busy(height, width))) {
+      for (int trial = 0; trial < 12; ++trial) {
+        const bool turned = upright[0] == 0xFF && trial % 3 == 2;
+        const Bytes bytes = turned ? with_orientation(upright, 1 + (trial / 3 + number) % 8) : upright;
+        const Image whole = decode_image(bytes);
+        const auto place = [&](int sides) {
+          const int first = static_cast<int>(rng.below(static_cast<std::uint64_t>(sides)));
+          return std::pair{first, 1 + static_cast<int>(rng.below(static_cast<std::uint64_t>(sides - first)))};
+        };
+        const auto [left, columns] = place(whole.width);
+        const auto [top, rows] = place(whole.height);
+        const Area part{left, top, columns, rows};
+        ASSERT_EQ(decode_part(bytes, part), crop(whole, part))
+            << "file " << number << ", trial " << trial << ": " << left << " " << top << " " << columns << " "
+            << rows;
+      }
+      ++number;
+    }
+  }
+}
+
+TEST(Decode, ChoosesByTheSidesOfTheUprightPicture) {
+  for (const Bytes& bytes :
+       {with_orientation(encode_jpeg(ramp(24, 40, 3)), 6), encode_png(ramp(40, 24, 3))}) {
+    int calls = 0;
+    DecodeOptions options;
+    options.choose = [&](int width, int height, DecodeOptions& chosen) {
+      ++calls;
+      EXPECT_EQ(width, 24);
+      EXPECT_EQ(height, 40);
+      chosen.part = {1, 30, 20, 10};
+      chosen.channels = 1;  // comes too late, and changes nothing
+    };
+    const Image part = decode_image(bytes, options);
+    EXPECT_EQ(calls, 1);
+    EXPECT_EQ(part, crop(decode_image(bytes), {1, 30, 20, 10}));
+  }
+}
+
+TEST(Decode, ComesReducedWithTheLeastSidesKept) {
+  Image image(200, 328, 3);  // smooth: what a reduction keeps
+  for (int y = 0; y < image.height; ++y)
+    for (int x = 0; x < image.width * 3; ++x)
+      image.row(y)[x] = static_cast<std::uint8_t>(127 + 100 * std::sin(0.01 * x) * std::cos(0.03 * y));
+  for (const Bytes& upright : files_of_all_kinds(image))
+    for (const int orientation : {1, 6}) {
+      const bool is_jpeg = upright[0] == 0xFF;
+      if (!is_jpeg && orientation != 1) continue;
+      const Bytes bytes = is_jpeg ? with_orientation(upright, orientation) : upright;
+      const Image whole = decode_image(bytes);
+      for (const int eighths : {1, 2, 4, 8}) {
+        const auto part = [&](int sides) { return (sides * eighths + 7) / 8; };
+        DecodeOptions options;
+        options.least_width = part(whole.width);
+        options.least_height = part(whole.height) - (eighths == 2 ? 5 : 0);
+        const Image reduced = decode_image(bytes, options);
+        EXPECT_EQ(reduced.width, is_jpeg ? part(whole.width) : whole.width);
+        EXPECT_EQ(reduced.height, is_jpeg ? part(whole.height) : whole.height);
+        // Much the same as a reduction in the plane.
+        const Image plane = resize(whole, reduced.width, reduced.height);
+        double difference = 0;
+        for (std::size_t i = 0; i < plane.pixels.size(); ++i)
+          difference += std::abs(plane.pixels[i] - reduced.pixels[i]);
+        EXPECT_LT(difference / static_cast<double>(plane.pixels.size()), 3) << eighths;
+      }
+    }
+}
+
+TEST(Decode, AReductionRoundsUp) {
+  DecodeOptions options;
+  options.least_width = options.least_height = 25;
+  const Image reduced = decode_image(encode_jpeg(busy(201, 330)), options);
+  EXPECT_EQ(reduced.width, 42);
+  EXPECT_EQ(reduced.height, 26);
+  options.least_height = 27;
+  EXPECT_EQ(decode_image(encode_jpeg(busy(201, 330)), options).height, 51);
+}
+
+TEST(Decode, DamageBesideThePartIsFoundToo) {
+  for (const JpegKind& kind : {JpegKind{}, JpegKind{.progressive = true}}) {
+    const Bytes whole = encode_jpeg_for_tests(busy(193, 230), kind);
+    for (std::size_t size = 700; size < whole.size(); size += 97) {
+      const Bytes cut(whole.begin(), whole.begin() + static_cast<std::ptrdiff_t>(size));
+      EXPECT_THROW(decode_part(cut, {3, 3, 20, 10}), Error) << size;
+    }
+  }
+}
+
+TEST(Decode, RandomDamageOfAPartGivesAPictureOrAnError) {
+  Rng rng(6);
+  for (const Bytes& whole : files_of_all_kinds(busy(100, 120)))
+    for (int trial = 0; trial < 60; ++trial) {
+      Bytes damaged = whole;
+      for (int i = 0; i < 6; ++i) damaged[rng.below(damaged.size())] = static_cast<std::uint8_t>(rng.bits());
+      DecodeOptions options;
+      options.choose = [&](int width, int height, DecodeOptions& chosen) {
+        if (trial % 2)
+          chosen.part = {width / 3, height / 3, (width + 2) / 3, (height + 2) / 3};
+        else
+          chosen.least_width = chosen.least_height = 20;
+      };
+      try {
+        decode_image(damaged, options);
+      } catch (const Error&) {
+      }
+    }
 }
 
 TEST(Decode, SaysWhatAFileIsInstead) {
@@ -285,6 +462,21 @@ TEST(Decode, ReadsRealPhotographs) {
     ++count;
   }
   EXPECT_EQ(count, 50);
+}
+
+TEST(Decode, PartsOfRealPhotographsHaveTheBitsOfTheWhole) {
+  const std::filesystem::path folder = "../shared/data/photos/imagenet_check";
+  if (!std::filesystem::exists(folder)) GTEST_SKIP() << "SKIPPED: " << folder << " is missing";
+  int number = 0;
+  for (const auto& entry : std::filesystem::directory_iterator(folder)) {
+    const Image whole = load_image(entry.path());
+    for (int trial = 0; trial < 2; ++trial, ++number) {
+      const int left = (number * 37) % (whole.width / 2), top = (number * 53) % (whole.height / 2);
+      DecodeOptions options;
+      options.part = {left, top, whole.width / 2, whole.height / 2};
+      ASSERT_EQ(load_image(entry.path(), options), crop(whole, options.part)) << entry.path();
+    }
+  }
 }
 
 }  // namespace

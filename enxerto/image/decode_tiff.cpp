@@ -83,7 +83,7 @@ void read_palette(const TiffFile& file, Page& page) {
 }
 
 void check_readable(const TiffFile& file, const Page& page) {
-  if (page.compression == COMPRESSION_OJPEG) refuse("JPEG in the manner of 1992");
+  if (page.compression == COMPRESSION_OJPEG) refuse("JPEG compression of the old kind (6)");
   if (!TIFFIsCODECConfigured(static_cast<std::uint16_t>(page.compression)))
     refuse(text("compression ", page.compression));
   const auto format = file.tag<std::uint16_t>(TIFFTAG_SAMPLEFORMAT, SAMPLEFORMAT_UINT);
@@ -207,18 +207,29 @@ void read_tiles(const TiffFile& file, const Page& page, Image& out) {
       }
 }
 
+struct RgbaReader {
+  TIFFRGBAImage state{};
+  bool has_begun = false;
+  explicit RgbaReader(TIFF* tiff) {
+    std::array<char, 1024> why{};
+    has_begun = TIFFRGBAImageBegin(&state, tiff, 1, why.data()) == 1;
+  }
+  RgbaReader(const RgbaReader&) = delete;
+  RgbaReader& operator=(const RgbaReader&) = delete;
+  ~RgbaReader() {
+    if (has_begun) TIFFRGBAImageEnd(&state);
+  }
+};
+
 /// YCbCr that is not JPEG's: libtiff knows how its samples are packed.
 Image read_ycbcr(const TiffFile& file, const Page& page) {
-  std::array<char, 1024> why{};
-  TIFFRGBAImage reader{};
-  file.check(TIFFRGBAImageBegin(&reader, file.get(), 1, why.data()) == 1);
-  reader.req_orientation = reader.orientation;  // as it is stored
+  RgbaReader reader(file.get());
+  file.check(reader.has_begun);
+  reader.state.req_orientation = reader.state.orientation;  // as it is stored
   const auto count = static_cast<std::size_t>(page.width) * static_cast<std::size_t>(page.height);
   std::vector<std::uint32_t> pixels(count);
-  const int done = TIFFRGBAImageGet(&reader, pixels.data(), static_cast<std::uint32_t>(page.width),
-                                    static_cast<std::uint32_t>(page.height));
-  TIFFRGBAImageEnd(&reader);
-  file.check(done == 1);
+  file.check(TIFFRGBAImageGet(&reader.state, pixels.data(), static_cast<std::uint32_t>(page.width),
+                              static_cast<std::uint32_t>(page.height)) == 1);
   Image out(page.height, page.width, 3);
   for (std::size_t i = 0; i < count; ++i) {
     out.pixels[3 * i] = static_cast<std::uint8_t>(TIFFGetR(pixels[i]));

@@ -24,7 +24,15 @@ std::vector<std::uint8_t> encode_jpeg_for_tests(const Image& rgb, const JpegKind
   info.input_components = kind.cmyk ? 4 : 3;
   info.in_color_space = kind.cmyk ? JCS_CMYK : JCS_RGB;
   jpeg_set_defaults(&info);
+  if (kind.grey) jpeg_set_colorspace(&info, JCS_GRAYSCALE);
+  if (!kind.grey && !kind.cmyk) {
+    info.comp_info[0].h_samp_factor = kind.across;
+    info.comp_info[0].v_samp_factor = kind.down;
+  }
   jpeg_set_quality(&info, 90, TRUE);
+#ifdef C_ARITH_CODING_SUPPORTED
+  info.arith_code = kind.arithmetic;
+#endif
   if (kind.progressive) jpeg_simple_progression(&info);
   jpeg_start_compress(&info, TRUE);
   std::vector<std::uint8_t> line;

@@ -10,7 +10,10 @@ namespace enxerto {
 
 struct JpegKind {
   bool progressive = false;
-  bool cmyk = false;  ///< as Adobe stores it, inverted, black unused
+  bool arithmetic = false;  ///< Huffman's code all the same where libjpeg has no other
+  bool cmyk = false;        ///< as Adobe stores it, inverted, black unused
+  bool grey = false;
+  int across = 2, down = 2;  ///< pixels that share one colour
 };
 
 /// Quality 90, as encode_jpeg() has it.

@@ -32,26 +32,45 @@ Rows rows_of(const Image& image, const Area& area) {
           image.pixels.data() + image.pixels.size()};
 }
 
-/// Both passes over an image of which `area` is needed; an axis that copies has no pass.
-Image run_passes(const Image& image, const Area& area, const Axis& across, const Axis& down, Filter filter,
-                 const PixelLoops& loops) {
-  if (across.is_copy() && down.is_copy()) return crop(image, area);
-  const int first_column = reach_of(across, filter).first, first_row = reach_of(down, filter).first;
-  if (across.is_copy()) {
-    Image out(down.count, across.count, image.channels);
-    const Taps taps = make_taps(down, filter, first_row);
+/// The passes of a resize; each works on an area of an image, whose corner is what the axes' taps reach
+/// first.
+struct Passes {
+  Axis across, down;
+  Filter filter;
+  const PixelLoops& loops;
+
+  Image run_across(const Image& image, const Area& area) const {
+    Image out(area.height, across.count, image.channels);
+    const Taps taps = make_taps(across, filter, reach_of(across, filter).first);
+    loops.across(rows_of(image, area), area.height, image.channels, view(taps), out.pixels.data());
+    return out;
+  }
+  Image run_down(const Image& image, const Area& area) const {
+    Image out(down.count, area.width, image.channels);
+    const Taps taps = make_taps(down, filter, reach_of(down, filter).first);
     loops.down(rows_of(image, area), out.row_bytes(), view(taps), out.pixels.data());
     return out;
   }
-  Image wide(area.height, across.count, image.channels);
-  const Taps taps = make_taps(across, filter, first_column);
-  loops.across(rows_of(image, area), area.height, image.channels, view(taps), wide.pixels.data());
-  if (down.is_copy()) return wide;
-  Image out(down.count, across.count, image.channels);
-  const Taps down_taps = make_taps(down, filter, first_row);
-  loops.down(rows_of(wide, {0, 0, wide.width, wide.height}), out.row_bytes(), view(down_taps),
-             out.pixels.data());
-  return out;
+  /// An axis that copies has no pass.
+  Image run(const Image& image, const Area& area, bool rows_first) const {
+    const auto all = [](const Image& whole) { return Area{0, 0, whole.width, whole.height}; };
+    if (across.is_copy() && down.is_copy()) return crop(image, area);
+    if (across.is_copy()) return run_down(image, area);
+    if (down.is_copy()) return run_across(image, area);
+    if (rows_first) {
+      const Image wide = run_across(image, area);
+      return run_down(wide, all(wide));
+    }
+    const Image tall = run_down(image, area);
+    return run_across(tall, all(tall));
+  }
+};
+
+/// Pillow 13 takes the columns first where the height shrinks by much more than the width; before, it took
+/// the rows first always.
+bool takes_rows_first(const ResizePlan& plan) {
+  return !(plan.height < plan.source_height &&
+           plan.source_height - plan.height > 2 * (plan.source_width - plan.width));
 }
 
 template <int channels>
@@ -93,16 +112,21 @@ Area ResizePlan::needs() const {
 }
 
 ResizePlan ResizePlan::on(int other_width, int other_height) const {
+  if (other_width == source_width && other_height == source_height) return *this;
+  double x = static_cast<double>(other_width) / source_width;
+  double y = static_cast<double>(other_height) / source_height;
+  // A decoder reduces to eighths and rounds the sides up: the last pixels reach beyond the picture.
+  for (const int eighths : {1, 2, 4})
+    if (other_width == (std::int64_t{source_width} * eighths + 7) / 8 &&
+        other_height == (std::int64_t{source_height} * eighths + 7) / 8) {
+      x = y = eighths / 8.0;
+      break;
+    }
   ResizePlan plan = *this;
-  const double x = static_cast<double>(other_width) / source_width;
-  const double y = static_cast<double>(other_height) / source_height;
-  const auto scaled = [](double edge, int sides, double factor, int other) {
-    return edge == sides ? other : std::min(edge * factor, static_cast<double>(other));
-  };
   plan.source_width = other_width;
   plan.source_height = other_height;
-  plan.box = {box.left * x, box.top * y, scaled(box.right, source_width, x, other_width),
-              scaled(box.bottom, source_height, y, other_height)};
+  plan.box = {box.left * x, box.top * y, std::min<double>(box.right * x, other_width),
+              std::min<double>(box.bottom * y, other_height)};
   return plan;
 }
 
@@ -120,7 +144,8 @@ Image ResizePlan::run(const Image& image, const Area& have) const {
          "what a resize needs of a picture is there");
   if (area == Area{0, 0, image.width, image.height} && across_of(*this).is_copy() && down_of(*this).is_copy())
     return image;
-  return run_passes(image, area, across_of(*this), down_of(*this), filter, pixel_loops());
+  const Passes passes{across_of(*this), down_of(*this), filter, pixel_loops()};
+  return passes.run(image, area, takes_rows_first(*this));
 }
 
 Image resize(const Image& image, const Box& part, int width, int height, Filter filter) {

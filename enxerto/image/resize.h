@@ -19,7 +19,8 @@ enum class Filter {
   lanczos,   ///< a sinc windowed by a sinc, three lobes
 };
 
-/// Separable, rows first, rounded to 8 bits between the passes: equal to Pillow's resize(), bit for bit.
+/// Separable, rounded to 8 bits between the passes: equal to the resize() of Pillow 13, bit for bit. Older
+/// Pillow takes the rows first where 13 takes the columns first, which a pixel here and there shows.
 Image resize(const Image& image, int width, int height, Filter filter = Filter::bilinear);
 
 /// The same for a part of the picture, which has to lie in it and be larger than nothing. As in Pillow, the

@@ -167,7 +167,8 @@ class Validation {
         loader_(val, {.batch = batch_of(config, val),
                       .workers = config.workers,
                       .preprocess = config.preprocess,
-                      .augment = {}}),
+                      .augment = {},
+                      .cache_folder = config.cache_folder}),
         classes_(val.classes()) {
     // Without smoothing and weights, so that runs can be compared.
     options_.loss = std::visit([](const auto& held) { return parse_loss(held.kind); }, config.loss);
@@ -178,6 +179,7 @@ class Validation {
     return evaluate(executor_, loader_, classes_, options_);
   }
   std::int64_t bytes() const { return executor_.memory_bytes() + executor_.param_bytes(); }
+  std::int64_t loader_bytes() const { return loader_.memory_bytes(); }
 
  private:
   Executor executor_;
@@ -219,6 +221,7 @@ nlohmann::json EpochReport::to_json() const {
                       {"seconds", seconds},
                       {"total_seconds", total_seconds},
                       {"images_per_second", images_per_second},
+                      {"seconds_waiting", seconds_waiting},
                       {"peak_memory_bytes", peak_memory_bytes},
                       {"best", best},
                       {"best_epoch", best_epoch}};
@@ -243,7 +246,8 @@ TrainResult train(Graph& graph, const Dataset& data, const Dataset* val, const T
                        .drop_last = true,
                        .seed = config.seed,
                        .preprocess = config.preprocess,
-                       .augment = config.augment});
+                       .augment = config.augment,
+                       .cache_folder = config.cache_folder});
   const std::int64_t steps_an_epoch = loader.batches();
   const Schedule schedule = schedule_of(config, steps_an_epoch);
   Executor executor(graph, {.batch = batch_size, .train = true, .side_outputs = true, .seed = config.seed});
@@ -276,6 +280,7 @@ TrainResult train(Graph& graph, const Dataset& data, const Dataset* val, const T
                         .first_step = state.step,
                         .executor_bytes = executor.memory_bytes() + executor.param_bytes() +
                                           (validation ? validation->bytes() : 0),
+                        .loader_bytes = loader.memory_bytes() + (validation ? validation->loader_bytes() : 0),
                         .multi_label = data.multi_label()});
 
   TrainResult result;
@@ -338,7 +343,8 @@ TrainResult train(Graph& graph, const Dataset& data, const Dataset* val, const T
                        .train_loss = sums.loss / pictures,
                        .train_top1 = Counted{sums.labelled, sums.right}.top1(),
                        .grad_norm = sums.grad_norm / static_cast<double>(state.step_in_epoch),
-                       .images_per_second = pictures / sums.seconds};
+                       .images_per_second = pictures / sums.seconds,
+                       .seconds_waiting = loader.seconds_waited()};
     const double before_validation = now_seconds();
     if (validation) {
       executor.store(graph);
@@ -365,6 +371,7 @@ TrainResult train(Graph& graph, const Dataset& data, const Dataset* val, const T
     report.seconds = sums.seconds + now_seconds() - before_validation;
     report.total_seconds = state.seconds;
     report.peak_memory_bytes = peak_memory_bytes();
+    report.note = loader.note();
     result.train_loss = report.train_loss;
     for (Observer* observer : observers) going = observer->on_epoch(report, graph, state) && going;
     if (stop && *stop) interrupt();

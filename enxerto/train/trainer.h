@@ -3,9 +3,11 @@
 
 #include <atomic>
 #include <cstdint>
+#include <filesystem>
 #include <nlohmann/json_fwd.hpp>
 #include <optional>
 #include <span>
+#include <string>
 
 #include "enxerto/train/metrics.h"
 #include "enxerto/train/optimizer.h"
@@ -40,6 +42,8 @@ struct TrainConfig {
   double min_delta = 0;  ///< an epoch is the best only if it is better by more than this
   int patience = 0;      ///< stop after so many epochs without a better one; 0: never
   int workers = 0;       ///< threads that decode; changes no bits
+  /// LoaderConfig::cache_folder. A matter of the machine: no part of to_json(), and changes no bits.
+  std::filesystem::path cache_folder = {};
   friend bool operator==(const TrainConfig&, const TrainConfig&) = default;
 
   nlohmann::json to_json() const;
@@ -78,6 +82,7 @@ struct RunStart {
   int batch = 0, epochs = 0, first_epoch = 1;  ///< epochs count from 1 in all reports
   std::int64_t first_step = 0;                 ///< steps behind us: not 0 in a run that goes on
   std::int64_t executor_bytes = 0;             ///< planned: activations, gradients, parameters
+  std::int64_t loader_bytes = 0;               ///< at most: Loader::memory_bytes() of training and validation
   bool multi_label = false;                    ///< a picture may have several labels
 };
 struct StepReport {
@@ -101,6 +106,8 @@ struct EpochReport {
   double seconds = 0;            ///< of this epoch, validation included
   double total_seconds = 0;      ///< trained so far
   double images_per_second = 0;  ///< training only
+  double seconds_waiting = 0;    ///< of training, for pictures: Loader::seconds_waited()
+  std::string note = {};         ///< Loader::note()
   std::int64_t peak_memory_bytes = 0;
   bool best = false;  ///< the best so far
   int best_epoch = 0;

@@ -566,7 +566,7 @@ class Preview(Case):
         broken.write_bytes(broken.read_bytes()[:60])
         self.check_error(enxerto("preview", data, *out), 3, broken.name)
         self.assertFalse((WORK / "never.png").exists())
-        self.check_error(enxerto("preview", "demo/data", "--out", "no/such/folder.png"), 1, "no/such/folder.png")
+        self.check_error(enxerto("preview", "demo/data", "--out", "no/such/folder.png"), 3, "no/such/folder.png")
         self.check_error(enxerto("preview", "demo/data", "--out", "demo"), 2, "demo", "--out")
         self.check_error(enxerto("preview", "demo", "--net", "lenet5", *out), 2, "--net")
         for flags, texts in [(["--count", "0"], ["--count"]), (["--count", "2000"], ["1024"]),
