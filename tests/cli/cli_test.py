@@ -96,6 +96,76 @@ class Case(unittest.TestCase):
             self.assertEqual(score["n"], n)
 
 
+class SeveralLabels(Case):
+    """Pictures with any number of labels, from a manifest to a report."""
+
+    @classmethod
+    def setUpClass(cls):
+        folder = WORK / "lists"
+        folder.mkdir()
+        lines = []
+        for i, (shape, names) in enumerate([("cross", ["cross", "lines"]), ("circle", ["round"]), ("cross", ["cross"]),
+                                            ("circle", [])] * 10):
+            picture = folder / f"{i}.png"
+            shutil.copy(pictures("train", shape, 40)[i], picture)
+            lines.append(json.dumps({"path": picture.name, "labels": names}))
+        (folder / "all.jsonl").write_text("\n".join(lines) + "\n")
+        cls.trained = enxerto(*small("lists/all.jsonl", "listed", "--test-fraction", "0.2", "--mixup", "0.2",
+                                     "--cutmix", "1", "--json"))
+
+    def test_training_needs_no_flag_and_tells_the_measures(self):
+        self.check(self.trained, 0)
+        self.assertIn("any number of them in one picture", self.trained.stderr)
+        self.assertIn("val mAP", self.trained.stderr)
+        result = json.loads(self.trained.stdout)
+        for split in ["val", "test"]:
+            score = result[split]
+            self.assertTrue(score["multi_label"])
+            self.assertNotIn("confusion", score)
+            self.assertLessEqual({"n", "top1", "top1_interval", "loss", "per_class", "mean_average_precision",
+                                  "micro_f1", "macro_f1", "exact_match"}, set(score))
+            self.assertEqual([each["class"] for each in score["per_class"]], ["cross", "lines", "round"])
+            self.assertIn("average_precision", score["per_class"][0])
+        self.assertEqual(json.loads((WORK / "listed/config.json").read_text())["training"]["loss"]["kind"], "bce")
+        self.check(enxerto("report", "listed"), 0, "mAP", "average precision")
+        page = (WORK / "listed/report.html").read_text()
+        self.assertIn("Mean average precision", page)
+        self.assertNotIn("Confusion matrix", page)
+
+    def test_evaluate_finds_the_test_split_again(self):
+        result = enxerto("evaluate", "listed", "lists/all.jsonl", "--json")
+        self.check(result, 0)
+        score, wanted = json.loads(result.stdout), json.loads(self.trained.stdout)["test"]
+        for key in ["n", "top1", "loss", "mean_average_precision", "micro_f1", "exact_match", "per_class"]:
+            self.assertEqual(score[key], wanted[key], key)
+        self.check(enxerto("evaluate", "listed", "lists/all.jsonl"), 0, "mAP", "micro F1", "all labels right")
+
+    def test_predict_gives_each_class_its_own_probability(self):
+        result = enxerto("predict", "listed", "lists/0.png", "--top", "1", "--json")
+        self.check(result, 0)
+        line = json.loads(result.stdout)
+        self.assertEqual(len(line["top"]), 1)
+        self.assertEqual(line["class"], line["top"][0]["class"])
+        whole = json.loads(enxerto("predict", "listed", "lists/0.png", "--json").stdout)
+        self.assertEqual(whole["labels"], [each["class"] for each in whole["top"] if each["probability"] > 0.5])
+        self.assertEqual(line["labels"], whole["labels"])
+        probabilities = [each["probability"] for each in whole["top"]]
+        self.assertEqual(probabilities, sorted(probabilities, reverse=True))
+        self.assertNotAlmostEqual(sum(probabilities), 1, 3)
+
+    def test_what_does_not_fit_is_refused(self):
+        for flag, value in [("--label-smoothing", "0.1"), ("--class-weights", "balanced")]:
+            self.check_error(enxerto(*small("lists/all.jsonl", "never", flag, value, "--quiet")), 2, flag, "several")
+        self.check(enxerto(*small("demo/data", "never", "--metric", "val_map", "--quiet")), 2, "val_map")
+        self.check(enxerto("evaluate", "demo", "lists/all.jsonl"), 3, "lists/all.jsonl")
+
+    def test_onnx_keeps_what_the_outputs_are(self):
+        self.check(enxerto("convert", "listed", "listed.onnx"), 0)
+        for model in ["listed", "listed.onnx"]:
+            line = json.loads(enxerto("predict", model, "lists/0.png", "--json").stdout)
+            self.assertIn("labels", line)
+
+
 class Usage(Case):
     def test_each_verb_has_help_with_an_example(self):
         for verb in VERBS:
