@@ -13,18 +13,18 @@ namespace {
 
 constexpr int quarters = 4, quarter_bits = 16;
 constexpr std::size_t quarter_values = std::size_t{1} << quarter_bits;
-constexpr int quarter_distance = 2;
+constexpr int most_quarter_distance = 2;
 
 std::uint32_t quarter_of(std::uint64_t hash, int quarter) {
   return static_cast<std::uint32_t>(hash >> (quarter_bits * quarter) & (quarter_values - 1));
 }
 
-/// What to exchange in a quarter to reach each value that differs in two bits or fewer.
-std::vector<std::uint32_t> make_probes() {
+/// What to exchange in a quarter to reach each value that differs in `distance` bits or fewer, at most two.
+std::vector<std::uint32_t> make_probes(int distance) {
   std::vector<std::uint32_t> probes{0};
-  for (int i = 0; i < quarter_bits; ++i) {
+  for (int i = 0; i < quarter_bits && distance >= 1; ++i) {
     probes.push_back(1u << i);
-    for (int k = 0; k < i; ++k) probes.push_back(1u << i | 1u << k);
+    for (int k = 0; k < i && distance >= 2; ++k) probes.push_back(1u << i | 1u << k);
   }
   return probes;
 }
@@ -32,8 +32,8 @@ std::vector<std::uint32_t> make_probes() {
 /// Who has a value in a quarter: lists of numbers, ascending.
 class HashIndex {
  public:
-  explicit HashIndex(std::span<const Look> looks, std::span<const std::uint8_t> takes_part)
-      : looks_(looks), probes_(make_probes()) {
+  explicit HashIndex(std::span<const Look> looks, std::span<const std::uint8_t> takes_part, int distance)
+      : looks_(looks), distance_(distance), probes_(make_probes(distance / quarters)) {
     for (int quarter = 0; quarter < quarters; ++quarter) {
       Table& table = tables_[static_cast<std::size_t>(quarter)];
       table.begins.assign(quarter_values + 1, 0);
@@ -48,9 +48,10 @@ class HashIndex {
     }
   }
 
-  /// Calls visit(a) once for each a < before whose hash is at most `distance` bits away.
+  /// Calls visit(a) once for each a < before whose hash is at most `distance` bits away: these are spread
+  /// over the quarters, so that one of them has a quarter of it or less.
   template <class Visit>
-  void visit(std::uint64_t hash, int distance, std::int64_t before, const Visit& visit) const {
+  void visit(std::uint64_t hash, std::int64_t before, const Visit& visit) const {
     for (int quarter = 0; quarter < quarters; ++quarter) {
       const Table& table = tables_[static_cast<std::size_t>(quarter)];
       for (const std::uint32_t probe : probes_) {
@@ -59,7 +60,7 @@ class HashIndex {
           const std::int64_t a = table.members[at];
           if (a >= before) break;
           const std::uint64_t differing = looks_[static_cast<std::size_t>(a)].hash ^ hash;
-          if (std::popcount(differing) <= distance && !was_met_before(differing, quarter)) visit(a);
+          if (std::popcount(differing) <= distance_ && !was_met_before(differing, quarter)) visit(a);
         }
       }
     }
@@ -69,13 +70,14 @@ class HashIndex {
   struct Table {
     std::vector<std::uint32_t> begins, members;
   };
-  static bool was_met_before(std::uint64_t differing, int quarter) {
+  bool was_met_before(std::uint64_t differing, int quarter) const {
     for (int earlier = 0; earlier < quarter; ++earlier)
-      if (std::popcount(quarter_of(differing, earlier)) <= quarter_distance) return true;
+      if (std::popcount(quarter_of(differing, earlier)) <= distance_ / quarters) return true;
     return false;
   }
 
   std::span<const Look> looks_;
+  int distance_;
   std::vector<std::uint32_t> probes_;
   std::array<Table, quarters> tables_;
 };
@@ -120,9 +122,9 @@ std::vector<std::vector<std::int64_t>> UnionFind::groups() const {
 
 std::vector<NearPair> find_near(std::span<const Look> looks, std::span<const std::uint8_t> takes_part,
                                 const NearRule& rule, int threads) {
-  ensure(rule.hash_distance < quarters * (quarter_distance + 1), "the index finds what is this near");
+  ensure(rule.hash_distance < quarters * (most_quarter_distance + 1), "the index finds what is this near");
   ensure(looks.size() < std::size_t{1} << 32, "the index numbers with 32 bits");
-  const HashIndex index(looks, takes_part);
+  const HashIndex index(looks, takes_part, rule.hash_distance);
   const auto n = static_cast<std::int64_t>(looks.size());
   UnionFind joined(n);
   std::vector<NearPair> tree;
@@ -139,7 +141,7 @@ std::vector<NearPair> find_near(std::span<const Look> looks, std::span<const std
       if (!takes_part[static_cast<std::size_t>(b)]) return;
       std::vector<std::int64_t> met;  // sets that it belongs to
       for (Symmetry symmetry = 0; symmetry < symmetries; ++symmetry)
-        index.visit(turned(look.hash, symmetry), rule.hash_distance, b, [&](std::int64_t a) {
+        index.visit(turned(look.hash, symmetry), b, [&](std::int64_t a) {
           const std::int64_t set = joined.find(a);
           if (std::find(met.begin(), met.end(), set) != met.end()) return;
           const Likeness alike = likeness(look, looks[static_cast<std::size_t>(a)], symmetry, rule.whole);

@@ -37,9 +37,12 @@ std::vector<std::vector<std::int64_t>> groups_of(std::size_t n, const std::vecto
 TEST(Near, FindsTheGroupsThatComparingAllWithAllFinds) {
   const std::vector<Look> looks = families(60, 12, Rng(3));
   const std::vector<std::uint8_t> all(looks.size(), 1);
-  const auto wanted = groups_of(looks.size(), find_near_slowly(looks, all, {}));
-  EXPECT_GE(wanted.size(), 60u);
-  EXPECT_EQ(groups_of(looks.size(), find_near(looks, all, {}, 1)), wanted);
+  for (const int distance : {0, 3, 4, 7, 11}) {
+    const NearRule rule{.hash_distance = distance, .whole = 0.9, .detail = 0.7, .colour = 12};
+    const auto wanted = groups_of(looks.size(), find_near_slowly(looks, all, rule));
+    EXPECT_GE(wanted.size(), 50u);
+    EXPECT_EQ(groups_of(looks.size(), find_near(looks, all, rule, 1)), wanted) << distance;
+  }
 }
 
 TEST(Near, ThePairsDoNotDependOnTheNumberOfThreads) {

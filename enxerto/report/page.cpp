@@ -338,6 +338,27 @@ std::string training_facts(const RunRecord& run, const Texts& t) {
   return facts.add(t.fact_seed, training, "seed").take();
 }
 
+std::string pictures_section(const RunRecord& run, const Texts& t) {
+  const Json& doctor = run.doctor;
+  if (!doctor.is_object()) return "";
+  const auto size_of = [&](const char* key) {
+    const Json& list = find_member(doctor, key);
+    return list.is_array() ? static_cast<std::int64_t>(list.size()) : 0;
+  };
+  const Figure seconds = find_number(doctor, "seconds");
+  std::string sentence =
+      fill(t.pictures_looked_at, {with_commas(find_count(doctor, "pictures")),
+                                  seconds && *seconds >= 0 ? human_seconds(*seconds) : t.unknown});
+  const std::int64_t left_out = size_of("left_out"), shared = size_of("shared");
+  if (left_out)
+    sentence +=
+        fill(t.pictures_left_out, {with_commas(left_out), with_commas(find_count(doctor, "unreadable"))});
+  if (shared) sentence += fill(t.pictures_shared, {with_commas(shared)});
+  if (!left_out && !shared) sentence += t.pictures_sound;
+  return text("<section><h2>", t.pictures_heading, "</h2><p>", sentence, "</p>\n", shared_table(doctor, t),
+              left_out_table(doctor, t), "</section>\n");
+}
+
 std::string link_to(const RunRecord& run, const char* name) {
   std::error_code code;
   if (!fs::exists(run.folder / name, code)) return "";
@@ -389,6 +410,7 @@ std::string make_page(const RunRecord& run, const Texts& t) {
        << "</section>\n<section>" << curves(run, t) << "</section>\n";
   if (run.test) page << evaluation_section(*run.test, t.section_test, t);
   if (run.val) page << evaluation_section(*run.val, t.section_val, t);
+  page << pictures_section(run, t);
   page << "<section><h2>" << t.how << "</h2>" << commands(run, t) << data_facts(run, t)
        << training_facts(run, t) << machine_facts(run, t) << "</section></main>\n<footer><p>" << t.made_by
        << "</p></footer>\n<script>" << page_script << "</script></body></html>\n";

@@ -109,6 +109,34 @@ TEST(Report, ThePageOfAFinishedRunHasAllItsParts) {
   expect_has(page, "0123456789abcdef");
 }
 
+TEST(Report, ThePageTellsWhatWasFoundInThePictures) {
+  const RunForTests run;
+  write_finished(run, shapes);
+  expect_has_not(page_of(run), "were looked at before training");
+  run.write("doctor.json",
+            R"({"pictures": 1200, "unreadable": 0, "left_out": [], "shared": [], "seconds": 13})");
+  expect_has(page_of(run), "1,200 pictures were looked at before training, in 13s. All could be read");
+  nlohmann::json doctor{{"pictures", 1200}, {"unreadable", 1}, {"seconds", 2}};
+  doctor["left_out"] = nlohmann::json::array();
+  for (int i = 0; i < 300; ++i)
+    doctor["left_out"].push_back({{"file", text("<b>", i)}, {"split", "train"}, {"reason", "is cut short"}});
+  doctor["shared"] = {{"train/a.png", "test/<i>.png"}, 7, {8}};
+  run.write("doctor.json", doctor.dump());
+  const std::string page = page_of(run);
+  expect_has(page, "Left out were 300, of which 1 could not be read.");
+  expect_has(page, "The splits share 3 pictures");
+  expect_has(page, "<td class=name>&lt;b&gt;0<td class=name>train<td class=name>is cut short");
+  expect_has(page, "The first 200 of 300.");
+  expect_has(page, "train/a.png = test/&lt;i&gt;.png");
+  for (const char* odd :
+       {"{}", R"({"left_out": 3, "shared": {}, "seconds": "x"})", R"({"left_out": [1, null]})"}) {
+    run.write("doctor.json", odd);
+    EXPECT_NO_THROW(page_of(run)) << odd;
+  }
+  run.write("doctor.json", "{\"left");
+  EXPECT_THROW(page_of(run), Error);
+}
+
 TEST(Report, ThePageFetchesNothing) {
   const RunForTests run;
   write_finished(run, shapes);

@@ -331,6 +331,8 @@ RunRecord load_run(const fs::path& folder) {
     throw Error(ErrorKind::unsupported,
                 text(config.string(), ": the run's format is ", find_count(run.config, "format_version"),
                      ", this program knows 1; use a newer one"));
+  if (const fs::path doctor = folder / "doctor.json"; fs::exists(doctor, code))
+    run.doctor = load_object(doctor);
   run.classes = find_names(run.config, "classes");
   run.metric = find_text(find_member(run.config, "training"), "metric");
   run.seconds_quiet = seconds_since_change(log);

@@ -75,6 +75,7 @@ struct RunRecord {
   std::filesystem::path folder;
   Outcome outcome = Outcome::interrupted;
   nlohmann::json config;  ///< an object
+  nlohmann::json doctor;  ///< doctor.json: what was found in the pictures; null where nobody looked
   std::vector<std::string> classes;
   std::vector<StepLine> steps;    ///< thinned out where there are very many
   std::vector<EpochLine> epochs;  ///< likewise

@@ -13,6 +13,7 @@ namespace {
 constexpr std::size_t most_pairs = 10, most_pairs_without_matrix = 30;
 constexpr std::size_t most_class_rows = 400;
 constexpr std::size_t most_epoch_rows = 200;
+constexpr std::size_t most_picture_rows = 200, most_path = 200;
 constexpr std::size_t crowded_matrix = 16;  // classes from which the cells are small
 
 std::string header(const std::vector<const char*>& columns) {
@@ -145,6 +146,47 @@ std::string epoch_table(const std::vector<EpochLine>& epochs, const Texts& t) {
            cell(short_number(row.lr)) + cell(short_number(row.grad_norm)) +
            cell(short_number(row.images_per_second)) +
            cell(row.seconds ? human_seconds(*row.seconds) : no_figure);
+  }
+  return out + "</table></div>\n";
+}
+
+namespace {
+
+/// The caption, with how many rows there are where not all are shown.
+std::string cut_caption(const char* caption, std::size_t rows, const Texts& t) {
+  if (rows <= most_picture_rows) return caption;
+  return caption +
+         fill(t.left_out_cut, {with_commas(most_picture_rows), with_commas(static_cast<std::int64_t>(rows))});
+}
+
+std::string text_cell(std::string_view content) { return "<td class=name>" + escape(content, most_path); }
+
+}  // namespace
+
+std::string left_out_table(const nlohmann::json& doctor, const Texts& t) {
+  const nlohmann::json& list = find_member(doctor, "left_out");
+  if (!list.is_array() || list.empty()) return "";
+  std::string out =
+      text("<div class=scroll><table><caption>", cut_caption(t.left_out_caption, list.size(), t),
+           "</caption>", header({t.column_file, t.column_split, t.column_reason}));
+  for (std::size_t i = 0; i < std::min(list.size(), most_picture_rows); ++i)
+    out += "<tr>" + text_cell(find_text(list[i], "file")) + text_cell(find_text(list[i], "split")) +
+           text_cell(find_text(list[i], "reason"));
+  return out + "</table></div>\n";
+}
+
+std::string shared_table(const nlohmann::json& doctor, const Texts& t) {
+  const nlohmann::json& list = find_member(doctor, "shared");
+  if (!list.is_array() || list.empty()) return "";
+  std::string out = text("<div class=scroll><table><caption>", cut_caption(t.shared_caption, list.size(), t),
+                         "</caption>", header({t.column_same}));
+  for (std::size_t i = 0; i < std::min(list.size(), most_picture_rows); ++i) {
+    std::vector<std::string> names;
+    constexpr std::size_t most_names = 6;
+    if (list[i].is_array())
+      for (std::size_t k = 0; k < std::min(list[i].size(), most_names); ++k)
+        if (list[i][k].is_string()) names.push_back(escape(list[i][k].get<std::string>(), most_path));
+    out += "<tr><td class=name>" + join(names, " = ");
   }
   return out + "</table></div>\n";
 }

@@ -24,4 +24,9 @@ std::string class_table(const EvaluationRecord& evaluation, const Texts& t);
 /// A row for each epoch; up to 200, evenly spaced.
 std::string epoch_table(const std::vector<EpochLine>& epochs, const Texts& t);
 
+/// Two tables of doctor.json: the pictures that were left out, and those that splits share; up to 200 rows
+/// each.
+std::string left_out_table(const nlohmann::json& doctor, const Texts& t);
+std::string shared_table(const nlohmann::json& doctor, const Texts& t);
+
 }  // namespace enxerto

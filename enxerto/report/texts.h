@@ -158,6 +158,21 @@ struct Texts {
   const char* column_precision = "Precision";
   const char* column_f1 = "F1";
 
+  // The page: the pictures, as they were looked at before training.
+  const char* pictures_heading = "Data";
+  const char* pictures_looked_at = "{} pictures were looked at before training, in {}.";
+  const char* pictures_sound = " All could be read, and the splits share none.";
+  const char* pictures_left_out = " Left out were {}, of which {} could not be read.";
+  const char* pictures_shared =
+      " <strong>The splits share {} pictures, so the figures of validation and test are too good.</strong>";
+  const char* left_out_caption = "Pictures that were left out.";
+  const char* left_out_cut = " The first {} of {}.";
+  const char* column_file = "File";
+  const char* column_split = "Split";
+  const char* column_reason = "Reason";
+  const char* shared_caption = "Pictures that are in more than one split.";
+  const char* column_same = "The same picture";
+
   // The page: what was run.
   const char* how = "What was run";
   const char* facts_data = "Data";

@@ -23,7 +23,7 @@ from pathlib import Path
 ENXERTO = ""
 WORK = None  # a folder for all of it; has demo/, a run with data/train, data/val, data/test
 VERBS = ["train", "predict", "evaluate", "summary", "convert", "models", "pull", "report", "preprocess", "preview",
-         "demo"]
+         "doctor", "demo"]
 # Threads that sleep while they wait: other tests may run beside this one.
 ENVIRONMENT = {**os.environ, "LC_ALL": "C.UTF-8", "ENXERTO_THREADS": "2", "OMP_WAIT_POLICY": "passive"}
 # Seconds; far more than needed, for machines that are busy or sanitizers that are slow.
@@ -371,6 +371,116 @@ class Train(Case):
         self.assertEqual(json.loads(result.stdout)["file"], str(picture))
         result = enxerto("evaluate", run, data, "--split", "all", "--json")
         self.check_evaluation(json.loads(result.stdout), ["café", "犬 & 'katze'"], 25)
+
+
+class Doctor(Case):
+    """What is planted in copies of the demo's pictures is found, told, and mended."""
+
+    def data(self, name):
+        """train/ and test/ of two classes, no picture twice."""
+        data = WORK / name
+        for split, count in [("train", 30), ("test", 10)]:
+            for label in ["circle", "cross"]:
+                (data / split / label).mkdir(parents=True)
+                for picture in pictures(split, label, count):
+                    shutil.copy(picture, data / split / label / f"{split}_{picture.name}")
+        return data
+
+    def spoil(self, data):
+        """A copy in test, one under another label, a file that is cut, one with the wrong ending."""
+        first, second, third, fourth = sorted((data / "train/cross").iterdir())[:4]
+        shutil.copy(first, data / "test/cross/copy.png")
+        shutil.copy(second, data / "train/circle/conflict.png")
+        third.write_bytes(third.read_bytes()[:150])
+        fourth.rename(data / "train/cross/wrong.jpg")
+        return {"leak": [first, data / "test/cross/copy.png"], "conflict": [second, data / "train/circle/conflict.png"],
+                "cut": third, "wrong": data / "train/cross/wrong.jpg"}
+
+    def test_json_has_the_keys_that_scripts_count_on(self):
+        data = self.data("doctor_json")
+        planted = self.spoil(data)
+        result = enxerto("doctor", data, "--json")
+        self.check(result, 0)
+        found = json.loads(result.stdout)
+        self.assertEqual(found["images"], 82)
+        self.assertEqual([each["class"] for each in found["classes"]], ["circle", "cross"])
+        self.assertEqual([each["file"] for each in found["unreadable"]], [str(planted["cut"])])
+        self.assertIn("cut short", found["unreadable"][0]["error"])
+        self.assertEqual([each["file"] for each in found["wrong_extension"]], [str(planted["wrong"])])
+        groups = [sorted(map(str, planted[kind])) for kind in ("leak", "conflict")]
+        self.assertEqual(sorted(map(sorted, found["exact_duplicates"])), sorted(groups))
+        self.assertEqual(found["near_duplicates"], [])
+        self.assertEqual([sorted(group) for group in found["across_splits"]], groups[:1])
+        self.assertEqual(len(found["conflicting_labels"]), 1)
+        self.assertEqual(result.stdout.count("\n"), 1)
+
+    def test_the_table_says_what_to_do_worst_first(self):
+        data = self.data("doctor_table")
+        self.spoil(data)
+        out = enxerto("doctor", data).stdout
+        self.assertNotIn("\x1b", out)
+        order = [out.index(each) for each in ["1 picture is in more than one split", "1 picture has different labels",
+                                              "1 file cannot be read", "2 pictures are there more than once",
+                                              "1 file is not what its ending says", "own split, mended"]]
+        self.assertEqual(order, sorted(order), out)
+        self.assertIn("test/cross/copy.png", out)
+        clean = enxerto("doctor", self.data("doctor_clean"))
+        self.check(clean, 0, "Nothing wrong was found.")
+
+    def test_a_set_that_leaks_is_refused_until_it_is_mended_or_told(self):
+        data = self.data("doctor_leak")
+        planted = self.spoil(data)
+        planted["cut"].unlink()
+        result = enxerto(*small(data, "never"))
+        self.check(result, 3, "copy.png", planted["leak"][0].name, "--split-out", "--allow-leaks")
+        self.assertFalse((WORK / "never").exists())
+        told = enxerto(*small(data, "told", "--allow-leaks"))
+        self.check(told, 0)
+        self.assertIn("too good", told.stderr)
+        self.assertEqual(len(json.loads((WORK / "told/doctor.json").read_text())["shared"]), 1)
+        self.check(enxerto(*small(data, "unchecked", "--no-check")), 0)
+        self.assertFalse((WORK / "unchecked/doctor.json").exists())
+        self.check(enxerto("doctor", data, "--split-out", "lists.csv"), 0, "enxerto train lists.csv")
+        self.check(enxerto(*small("lists.csv", "mended")), 0)
+        self.assertEqual(json.loads((WORK / "mended/doctor.json").read_text())["shared"], [])
+
+    def test_a_few_unreadable_files_are_left_out_and_told(self):
+        data = self.data("doctor_cut")
+        for picture in sorted((data / "train/cross").iterdir())[:2]:
+            picture.write_bytes(picture.read_bytes()[:150])
+        self.check(enxerto(*small(data, "never")), 3, "2 of 80", "2.5 %", "--max-unreadable", "cross/")
+        self.check(enxerto(*small(data, "cut", "--max-unreadable", "0.05")), 0, "2 of 80")
+        found = json.loads((WORK / "cut/doctor.json").read_text())
+        self.assertEqual((found["unreadable"], len(found["left_out"])), (2, 2))
+        config = json.loads((WORK / "cut/config.json").read_text())
+        self.assertEqual(config["splits"]["train"]["pictures"] + config["splits"]["val"]["pictures"], 58)
+        self.assertIn("could not be read", (WORK / "cut/report.html").read_text())
+        # What was held back is found again, without what was left out.
+        score = json.loads(enxerto("evaluate", "cut", data, "--split", "val", "--json").stdout)
+        self.assertEqual(score["n"], config["splits"]["val"]["pictures"])
+        # A resume leaves out the same and does not look again.
+        (WORK / "cut/result.json").unlink()
+        self.check(enxerto("train", "--resume", "cut"), 0)
+
+    def test_a_split_that_is_drawn_keeps_copies_together_and_proportions(self):
+        data = WORK / "doctor_flat"
+        for label in ["circle", "cross"]:
+            (data / label).mkdir(parents=True)
+            for i, picture in enumerate(pictures("train", label, 50)):
+                shutil.copy(picture, data / label / f"{10 * i}x.png")
+        self.check(enxerto("doctor", data, "--split-out", "flat.csv", "--val", "0.1", "--test", "0.3", "--seed", "4"), 0)
+        rows = [line.split(",") for line in (WORK / "flat.csv").read_text().splitlines()]
+        self.assertEqual(rows[0], ["path", "label", "split"])
+        counts = {split: sum(row[2] == split for row in rows) for split in ("train", "val", "test")}
+        self.assertEqual(counts, {"train": 60, "val": 10, "test": 30})
+
+    def test_what_cannot_be_looked_at_is_an_error(self):
+        self.check_error(enxerto("doctor", "nowhere"), 3, "nowhere")
+        (WORK / "hollow").mkdir()
+        self.check_error(enxerto("doctor", "hollow"), 3, "hollow")
+        self.check_error(enxerto("doctor", "demo/data", "--split-out", "list.txt"), 2, "--split-out", ".csv")
+        self.check_error(enxerto("doctor", "demo/data", "--val", "0.9", "--test", "0.3"), 2, "0.9")
+        self.check(enxerto("doctor", "demo/data/test/cross"), 0, "no folder for each class")
 
 
 class Interrupt(Case):
