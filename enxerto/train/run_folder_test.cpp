@@ -74,7 +74,8 @@ class RunFolders : public testing::Test {
     for (const std::string& line : split(read_text_file(root / name / "log.jsonl"), '\n')) {
       if (line.empty()) continue;
       Json json = Json::parse(line);
-      for (const char* key : {"seconds", "total_seconds", "images_per_second", "peak_memory_bytes"})
+      for (const char* key :
+           {"seconds", "seconds_waiting", "total_seconds", "images_per_second", "peak_memory_bytes"})
         json.erase(key);
       if (json.at("kind") == kind) found.push_back(json);
     }
