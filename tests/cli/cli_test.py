@@ -448,8 +448,8 @@ class Doctor(Case):
         data = self.data("doctor_cut")
         for picture in sorted((data / "train/cross").iterdir())[:2]:
             picture.write_bytes(picture.read_bytes()[:150])
-        self.check(enxerto(*small(data, "never")), 3, "2 of 80", "2.5 %", "--max-unreadable", "cross/")
-        self.check(enxerto(*small(data, "cut", "--max-unreadable", "0.05")), 0, "2 of 80")
+        self.check(enxerto(*small(data, "never", "--max-unreadable", "0.02")), 3, "2 of 80", "2.5 %", "--max-unreadable", "cross/")
+        self.check(enxerto(*small(data, "cut")), 0, "2 of 80")
         found = json.loads((WORK / "cut/doctor.json").read_text())
         self.assertEqual((found["unreadable"], len(found["left_out"])), (2, 2))
         config = json.loads((WORK / "cut/config.json").read_text())
