@@ -312,9 +312,11 @@ class Train(Case):
         one = make_data("one", {"a": "circle"})
         corrupt = make_data("corrupt", {"a": "circle", "b": "cross"})
         broken = sorted((corrupt / "b").iterdir())[3]
-        broken.write_bytes(broken.read_bytes()[:200])
+        for picture in sorted((corrupt / "b").iterdir())[3:5]:
+            picture.write_bytes(picture.read_bytes()[:200])
         words = make_data("words", {"a": "circle", "b": "cross"})
-        (words / "a/notes.jpg").write_text("these are words, not a picture\n")
+        for name in ("notes.jpg", "words.jpg"):
+            (words / "a" / name).write_text("these are words, not a picture\n")
         shutil.copytree(WORK / "demo/data", WORK / "lacking")
         shutil.rmtree(WORK / "lacking/val/cross")
         file = WORK / "list.txt"
@@ -448,7 +450,7 @@ class Doctor(Case):
         data = self.data("doctor_cut")
         for picture in sorted((data / "train/cross").iterdir())[:2]:
             picture.write_bytes(picture.read_bytes()[:150])
-        self.check(enxerto(*small(data, "never", "--max-unreadable", "0.02")), 3, "2 of 80", "2.5 %", "--max-unreadable", "cross/")
+        self.check(enxerto(*small(data, "never", "--max-unreadable", "0.02")), 3, "2 of 80", "2.5 %", "cross/")
         self.check(enxerto(*small(data, "cut")), 0, "2 of 80")
         found = json.loads((WORK / "cut/doctor.json").read_text())
         self.assertEqual((found["unreadable"], len(found["left_out"])), (2, 2))
