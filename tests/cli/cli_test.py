@@ -279,6 +279,33 @@ class Train(Case):
         quiet = enxerto(*small("demo/data", "quiet", "--quiet"))
         self.assertEqual((quiet.returncode, quiet.stdout, quiet.stderr), (0, "", ""))
 
+    def test_how_pictures_are_made_to_fit_is_kept_and_cached(self):
+        flags = ["--fit", "pad", "--filter", "lanczos", "--decode", "fast", "--picture-cache", "kept-pictures"]
+        first = enxerto(*small("demo/data", "fitted", *flags))
+        self.check(first, 0, "padded with 0, lanczos, decoded fast", " for pictures")
+        preprocess = json.loads((WORK / "fitted/config.json").read_text())["training"]["preprocess"]
+        self.assertLessEqual({"fit": "pad", "filter": "lanczos", "decode": "fast"}.items(), preprocess.items())
+        cached = sorted((WORK / "kept-pictures").iterdir())
+        self.assertEqual([path.suffix for path in cached], [".pictures"] * 2)  # of training and validation
+        # The same bits from the cache, from a damaged one, and without.
+        cached[0].write_bytes(cached[0].read_bytes()[:-7])
+        again = enxerto(*small("demo/data", "fitted-again", *flags))
+        self.check(again, 0)
+        self.assertIn("was damaged and is made anew", again.stderr)
+        self.check(enxerto(*small("demo/data", "fitted-plain", *flags[:-2])), 0)
+        model = (WORK / "fitted/model.safetensors").read_bytes()
+        for other in ["fitted-again", "fitted-plain"]:
+            tensors = [self.tensors_of(bytes) for bytes in (model, (WORK / other / "model.safetensors").read_bytes())]
+            self.assertEqual(*tensors)
+        for flag in ["--fit", "--filter", "--decode"]:
+            self.check_error(enxerto(*small("demo/data", "never", flag, "nearest")), 2, '"nearest"; there are')
+        self.check_error(enxerto(*small("demo/data", "never", "--picture-cache", "fitted/config.json")), 2, "folder")
+
+    @staticmethod
+    def tensors_of(safetensors):
+        """The bytes behind the header, which tells how the model came about."""
+        return safetensors[8 + struct.unpack("<Q", safetensors[:8])[0]:]
+
     def test_every_flag_does_its_part(self):
         data = make_data("flat", {"a": "circle", "b": "cross"})
         result = enxerto(*small(data, "flags"), "--size", "32", "--lr", "0.01", "--optimizer", "momentum", "--momentum",
