@@ -16,7 +16,7 @@ ExamineOptions examine_options(Console& console);
 
 struct CheckFlags {
   bool skip = false, allow_leaks = false;
-  double max_unreadable = 0.01;
+  double max_unreadable = 0.05;
 };
 /// Adds --no-check, --allow-leaks and --max-unreadable.
 void add_check_flags(CLI::App& verb, CheckFlags& flags);

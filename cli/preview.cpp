@@ -6,6 +6,7 @@
 #include <optional>
 
 #include "cli/augment_flags.h"
+#include "cli/check.h"
 #include "cli/commands.h"
 #include "cli/console.h"
 #include "cli/training.h"
@@ -49,7 +50,7 @@ Source source_of_run(const PreviewFlags& flags) {
         ErrorKind::usage,
         text(flags.source, ": is a run, which has its own preprocessing; leave out --net and --preprocess"));
   const RunConfig run = load_run_config(flags.source);
-  Source source{.data = open_splits(run).train, .loader = {}};
+  Source source{.data = leave_out_as_in(flags.source, open_splits(run)).train, .loader = {}};
   source.loader.batch = run.training.batch;
   source.loader.seed = run.training.seed;
   source.loader.preprocess = run.training.preprocess;

@@ -268,8 +268,7 @@ TEST_F(OpenData, ABadPictureIsNamedWhenItIsRead) {
   const std::string whole = string_of(encode_jpeg(image));
   put("bees/2.jpg", whole.substr(0, whole.size() / 2));
   const Splits data = open_data(folder);
-  EXPECT_EQ(text_of([&] { data.train->get(1); }, ErrorKind::corrupt),
-            "F/bees/1.jpg: is text, not a picture; a JPEG or PNG picture was expected");
+  EXPECT_EQ(text_of([&] { data.train->get(1); }, ErrorKind::corrupt), "F/bees/1.jpg: is text, not a picture");
   EXPECT_EQ(text_of([&] { data.train->get(2); }, ErrorKind::corrupt)
                 .rfind("F/bees/2.jpg: is a JPEG picture that is damaged or cut short: ", 0),
             0u);

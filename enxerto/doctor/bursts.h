@@ -13,8 +13,7 @@ namespace enxerto {
 
 /// Two pictures belong together that look roughly alike and of which one of these holds:
 /// - the numbers in their names differ by at most `number_distance`, the names being alike otherwise
-/// (IMG_0012
-///   and IMG_0014, clip_frame001 and clip_frame002), in the same folder or another;
+///   (IMG_0012 and IMG_0014, clip_frame001 and clip_frame002), in the same folder or another;
 /// - their names are the same up to the ending, in two folders;
 /// - one camera took them at most `seconds` apart, as their EXIF data say.
 struct BurstRule {

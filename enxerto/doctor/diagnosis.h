@@ -34,9 +34,8 @@ struct ClassCount {
 /// Lists hold numbers of pictures, ascending; groups are sorted by their first.
 struct Diagnosis {
   std::vector<std::int64_t> unreadable;
-  std::vector<std::int64_t>
-      wrong_extension;                ///< the content is a picture of another format than the name says
-  std::vector<Group> exact;           ///< the same bytes, or the same pixels decoded
+  std::vector<std::int64_t> wrong_extension;  ///< a picture of another format than the name says
+  std::vector<Group> exact;                   ///< the same bytes, or the same pixels decoded
   std::vector<Group> near;            ///< show the same, not all exactly; exact copies of members included
   std::vector<NearPair> near_pairs;   ///< that join them
   std::vector<Group> bursts;          ///< one scene shortly after another, beyond near duplicates
@@ -46,8 +45,7 @@ struct Diagnosis {
   std::vector<Group> conflicting;           ///< of `exact` and `near`: with different labels
   std::vector<Group> related;               ///< all of these joined: what a split must not part
   std::vector<std::int64_t> tiny, huge;
-  std::vector<std::int64_t>
-      odd_colour;  ///< grey ones where most are coloured, or coloured ones where most are grey
+  std::vector<std::int64_t> odd_colour;  ///< grey among mostly coloured ones, or the other way round
   bool odd_are_grey = true;
   std::vector<ClassCount> classes;
   double imbalance = 1;  ///< the largest class by the smallest

@@ -8,6 +8,7 @@
 #include "enxerto/core/error.h"
 #include "enxerto/core/text.h"
 #include "enxerto/image/codecs.h"
+#include "enxerto/image/coded_sizes.h"
 #include "enxerto/image/decode.h"
 
 namespace enxerto {
@@ -145,6 +146,8 @@ Decoded decode_heif(std::span<const std::uint8_t> bytes, PictureFormat format) {
                      format == PictureFormat::avif ? "libheif-plugin-dav1d" : "libheif-plugin-libde265",
                      ", or convert the picture to JPEG"));
   check_boxes(bytes, format);
+  const std::int64_t possible = pixels_possible(bytes.size());
+  check_coded_sizes(bytes, [&](std::int64_t wide, std::int64_t high) { check_pixels(wide, high, possible); });
   const Context context(heif_context_alloc());
   if (!context) throw std::bad_alloc();
   set_limits(context.get(), bytes.size());
@@ -154,7 +157,7 @@ Decoded decode_heif(std::span<const std::uint8_t> bytes, PictureFormat format) {
   check(format, heif_context_get_primary_image_handle(context.get(), &primary));
   const Handle handle(primary);
   const int width = heif_image_handle_get_width(primary), height = heif_image_handle_get_height(primary);
-  check_pixels(width, height, pixels_possible(bytes.size()));
+  check_pixels(width, height, possible);
   limit_canvas(context.get(), width, height);
   const bool has_alpha = heif_image_handle_has_alpha_channel(primary);
   const bool is_deep = heif_image_handle_get_luma_bits_per_pixel(primary) > 8;

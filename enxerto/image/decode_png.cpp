@@ -91,9 +91,24 @@ class PngReader {
   png_infop info_ = nullptr;
 };
 
+/// libpng takes memory for some chunks before it has seen that the file ends within them.
+void check_chunks(std::span<const std::uint8_t> bytes) {
+  constexpr std::size_t signature = 8, frame = 12;  // length, type and checksum
+  for (std::size_t at = signature;;) {
+    const std::size_t left = bytes.size() - at;
+    std::size_t length = 0;
+    for (std::size_t i = 0; i < 4 && left >= frame; ++i) length = length << 8 | bytes[at + i];
+    if (left < frame || length > left - frame)
+      throw Error(ErrorKind::corrupt, "is a PNG picture that is damaged or cut short: the end is missing");
+    if (std::memcmp(bytes.data() + at + 4, "IEND", 4) == 0) return;
+    at += frame + length;
+  }
+}
+
 }  // namespace
 
 Decoded decode_png(std::span<const std::uint8_t> bytes) {
+  check_chunks(bytes);
   PngReader reader(bytes);
   if (!reader.read_header()) reader.fail();
   // Deflate makes at most 1032 bytes of one.

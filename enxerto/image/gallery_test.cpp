@@ -130,7 +130,9 @@ TEST(Gallery, AHeaderThatPromisesMillionsOfPixelsTakesNoMemoryForThem) {
   int count = 0;
   const std::int64_t before = peak_bytes();
   for (const Exhibit& exhibit : exhibits()) {
-    if (exhibit.file.find("200_megapixels") == std::string::npos) continue;
+    if (exhibit.file.find("200_megapixels") == std::string::npos &&
+        exhibit.file.find("_size") == std::string::npos)
+      continue;
     EXPECT_THROW(load_image(folder / exhibit.file), Error) << exhibit.file;
     ++count;
   }

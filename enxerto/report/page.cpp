@@ -52,11 +52,20 @@ std::string top1_tile(const char* label, Figure top1, const std::optional<Bounds
               : "";
 }
 
+std::string evaluation_tile(const char* top1_label, const char* map_label, const EvaluationRecord& evaluation,
+                            const Texts& t) {
+  return evaluation.multi_label ? tile(map_label, percent(evaluation.mean_average_precision),
+                                       fill(t.tile_map_note, {percent(evaluation.exact_match)}))
+                                : top1_tile(top1_label, evaluation.top1, evaluation.top1_interval, t);
+}
+
 std::string tiles(const RunRecord& run, const Texts& t) {
   std::string out;
-  if (run.test) out += top1_tile(t.tile_test, run.test->top1, run.test->top1_interval, t);
+  if (run.test) out += evaluation_tile(t.tile_test, t.tile_test_map, *run.test, t);
   if (run.val)
-    out += top1_tile(t.tile_val, run.val->top1, run.val->top1_interval, t);
+    out += evaluation_tile(t.tile_val, t.tile_val_map, *run.val, t);
+  else if (run.best && run.best->val_map)
+    out += tile(t.tile_val_map, percent(run.best->val_map), "");
   else if (run.best)
     out += top1_tile(t.tile_val, run.best->val_top1, run.best->val_top1_interval, t);
   if (run.best)
@@ -95,6 +104,13 @@ Line finest_line(const RunRecord& run, Figure StepLine::*of_step, Figure EpochLi
   return {"only", t.line_each_epoch, points_of(run.epochs, of_epoch)};
 }
 
+/// Whether the run trained on mixtures of pictures.
+bool is_mixed(const RunRecord& run) {
+  const Json& augment = find_member(find_member(run.config, "training"), "augment");
+  return find_number(augment, "mixup_alpha").value_or(0) > 0 ||
+         find_number(augment, "cutmix_alpha").value_or(0) > 0;
+}
+
 std::string curves(const RunRecord& run, const Texts& t) {
   const Figure best = run.best ? Figure(run.best->epoch) : std::nullopt;
   Chart loss{.title = t.chart_loss,
@@ -117,7 +133,16 @@ std::string curves(const RunRecord& run, const Texts& t) {
   for (const EpochLine& line : run.epochs)
     if (line.val_top1_interval) top1.band.push_back({line.epoch, *line.val_top1_interval});
 
-  std::string out = draw(loss, t) + draw(top1, t);
+  Chart map{.title = t.chart_map,
+            .lines = {{"val", t.line_val, points_of(run.epochs, &EpochLine::val_map)}},
+            .band = {},
+            .band_name = "",
+            .mark = best,
+            .mark_name = t.line_best,
+            .are_proportions = true};
+  const bool has_map = !map.lines.front().points.empty();
+
+  std::string out = draw(loss, t) + (has_map ? draw(map, t) : "") + draw(top1, t);
   const auto draw_finest = [&](const char* title, Figure StepLine::*of_step, Figure EpochLine::*of_epoch,
                                bool log) {
     Chart chart;
@@ -131,7 +156,8 @@ std::string curves(const RunRecord& run, const Texts& t) {
   draw_finest(t.chart_grad_norm, &StepLine::grad_norm, &EpochLine::grad_norm, true);
   draw_finest(t.chart_speed, &StepLine::images_per_second, &EpochLine::images_per_second, false);
   if (out.empty()) return text("<p>", t.no_epochs, "</p>\n");
-  out = text("<h2>", t.curves, "</h2><div class=charts>\n", out, "</div><p>", t.curves_note, "</p>\n");
+  out = text("<h2>", t.curves, "</h2><div class=charts>\n", out, "</div><p>", t.curves_note,
+             is_mixed(run) ? t.mixed_note : "", has_map ? t.several_note : "", "</p>\n");
   if (!run.epochs.empty())
     out += text("<details><summary>", t.epochs_summary, "</summary>", epoch_table(run.epochs, t),
                 "</details>\n");
@@ -149,17 +175,23 @@ Figure baseline(const EvaluationRecord& evaluation) {
 }
 
 std::string evaluation_section(const EvaluationRecord& evaluation, const char* heading, const Texts& t) {
-  std::string sentence = fill(t.evaluation_top1, {percent(evaluation.top1)});
+  const bool multi_label = evaluation.multi_label;
+  std::string sentence = multi_label
+                             ? fill(t.evaluation_multi_label,
+                                    {percent(evaluation.mean_average_precision), percent(evaluation.micro_f1),
+                                     percent(evaluation.exact_match), percent(evaluation.top1)})
+                             : fill(t.evaluation_top1, {percent(evaluation.top1)});
   if (evaluation.top1_interval)
     sentence += fill(t.evaluation_interval, {percent(*evaluation.top1_interval, t.bounds)});
   if (evaluation.top5) sentence += fill(t.evaluation_top5, {percent(evaluation.top5)});
   if (evaluation.loss) sentence += fill(t.evaluation_loss, {short_number(evaluation.loss)});
   sentence += fill(t.evaluation_macro, {percent(evaluation.macro_recall), percent(evaluation.macro_precision),
                                         percent(evaluation.macro_f1)});
-  if (const Figure part = baseline(evaluation)) sentence += fill(t.evaluation_baseline, {percent(part)});
+  if (const Figure part = multi_label ? std::nullopt : baseline(evaluation))
+    sentence += fill(t.evaluation_baseline, {percent(part)});
   std::string out =
       text("<section><h2>", fill(heading, {with_commas(evaluation.n)}), "</h2><p>", sentence, ".</p>\n");
-  if (evaluation.classes.size() > most_matrix_classes)
+  if (evaluation.classes.size() > most_matrix_classes && !multi_label)
     out +=
         text("<p>",
              fill(t.confusion_too_large, {with_commas(static_cast<std::int64_t>(evaluation.classes.size())),

@@ -54,6 +54,43 @@ TEST(Report, TheSummaryOfAFinishedRunSaysWhatMatters) {
   EXPECT_EQ(text_summary(run.folder()), wanted);
 }
 
+TEST(Report, OfSeveralLabelsHasAveragePrecisionsAndNoConfusionMatrix) {
+  const RunForTests run;
+  nlohmann::json config = config_for_tests(shapes), result = result_for_tests(shapes, 3);
+  config["multi_label"] = true;
+  config["training"]["augment"] = {{"mixup_alpha", 0.2}};
+  nlohmann::json& val = result["val"];
+  val.erase("confusion");
+  val.update({{"multi_label", true},
+              {"mean_average_precision", 0.625},
+              {"micro_f1", 0.5},
+              {"macro_f1", 0.45},
+              {"exact_match", 0.375}});
+  double precision = 0.9;
+  for (auto& row : val["per_class"]) row["average_precision"] = precision, precision -= 0.25;
+  run.write("config.json", config.dump());
+  run.write(
+      "log.jsonl",
+      R"({"kind":"epoch","epoch":1,"train_loss":1,"val_loss":1,"val_top1":0.5,"val_map":0.6,"best":true})"
+      "\n");
+  run.write("result.json", result.dump());
+  const std::string summary = text_summary(run.folder());
+  expect_has(
+      summary,
+      "  validation  mAP 62.5 %, micro F1 50.0 %, macro F1 45.0 %, all labels right in 37.5 %, 30 pictures, "
+      "loss 0.5\n");
+  expect_has(summary, "circle: 80.0 % of 10 recognised, average precision 90.0 %\n");
+  const std::string page = page_of(run);
+  for (const char* there :
+       {"<dt>Validation mAP<dd><b>62.5 %</b>", "Mean average precision", "<th scope=col>Average precision",
+        "62.5 %; where a class counts", "whose share in the mixture is one half", "may have several labels"})
+    expect_has(page, there);
+  for (const char* not_there : {"Confusion matrix", "largest class", "Most frequent confusions"})
+    expect_has_not(page, not_there);
+  // The weakest class comes first.
+  EXPECT_LT(page.find("<th scope=row>square"), page.find("<th scope=row>circle"));
+}
+
 TEST(Report, ThePageOfAFinishedRunHasAllItsParts) {
   const RunForTests run;
   write_finished(run, shapes);

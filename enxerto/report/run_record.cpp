@@ -89,6 +89,10 @@ std::optional<EvaluationRecord> evaluation_of(const Json& json) {
                         .macro_recall = find_proportion(json, "macro_recall"),
                         .macro_f1 = find_proportion(json, "macro_f1"),
                         .top1_interval = find_bounds(json, "top1_interval"),
+                        .multi_label = find_member(json, "multi_label") == true,
+                        .mean_average_precision = find_proportion(json, "mean_average_precision"),
+                        .micro_f1 = find_proportion(json, "micro_f1"),
+                        .exact_match = find_proportion(json, "exact_match"),
                         .classes = {},
                         .confusion = {}};
   const Json& rows = find_member(json, "per_class");
@@ -99,7 +103,8 @@ std::optional<EvaluationRecord> evaluation_of(const Json& json) {
                             .right = find_count(row, "right"),
                             .precision = find_proportion(row, "precision"),
                             .recall = find_proportion(row, "recall"),
-                            .f1 = find_proportion(row, "f1")});
+                            .f1 = find_proportion(row, "f1"),
+                            .average_precision = find_proportion(row, "average_precision")});
 
   const Json& matrix = find_member(json, "confusion");
   const std::size_t c = made.classes.size();
@@ -217,6 +222,7 @@ class LogReader {
                    .train_top1 = find_proportion(json, "train_top1"),
                    .val_loss = find_number(json, "val_loss"),
                    .val_top1 = find_proportion(json, "val_top1"),
+                   .val_map = find_proportion(json, "val_map"),
                    .lr = find_number(json, "lr"),
                    .grad_norm = find_not_negative(json, "grad_norm"),
                    .seconds = find_not_negative(json, "seconds"),

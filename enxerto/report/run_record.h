@@ -36,14 +36,14 @@ struct StepLine {
 /// A line of kind "epoch".
 struct EpochLine {
   double epoch = 0;
-  Figure train_loss, train_top1, val_loss, val_top1, lr, grad_norm, seconds, images_per_second;
+  Figure train_loss, train_top1, val_loss, val_top1, val_map, lr, grad_norm, seconds, images_per_second;
   std::optional<Bounds> val_top1_interval;
 };
 
 struct ClassRecord {
   std::string name;
   std::int64_t n = 0, predicted = 0, right = 0;
-  Figure precision, recall, f1;
+  Figure precision, recall, f1, average_precision;
 };
 
 /// What `enxerto evaluate --json` prints.
@@ -51,6 +51,8 @@ struct EvaluationRecord {
   std::int64_t n = 0;
   Figure top1, top5, loss, macro_precision, macro_recall, macro_f1;
   std::optional<Bounds> top1_interval;
+  bool multi_label = false;  ///< a picture may have several labels; the figures of the next line are for that
+  Figure mean_average_precision, micro_f1, exact_match;
   std::vector<ClassRecord> classes;
   std::vector<std::int64_t> confusion;  ///< [true][predicted]; empty where it does not fit the classes
 

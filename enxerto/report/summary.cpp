@@ -26,9 +26,13 @@ class Rows {
 
 std::string describe(const EvaluationRecord& evaluation, const Texts& t) {
   std::string out = text(percent(evaluation.top1), " ", t.top1);
-  if (evaluation.top1_interval)
+  if (evaluation.multi_label)
+    out =
+        fill(t.summary_multi_label, {percent(evaluation.mean_average_precision), percent(evaluation.micro_f1),
+                                     percent(evaluation.macro_f1), percent(evaluation.exact_match)});
+  else if (evaluation.top1_interval)
     out += fill(t.summary_interval, {percent(*evaluation.top1_interval, t.bounds)});
-  if (evaluation.top5) out += text(", ", percent(evaluation.top5), " ", t.top5);
+  if (evaluation.top5 && !evaluation.multi_label) out += text(", ", percent(evaluation.top5), " ", t.top5);
   out += ", " + fill(t.pictures, {with_commas(evaluation.n)});
   if (evaluation.loss) out += text(", ", t.loss, " ", short_number(evaluation.loss));
   return out;
@@ -37,6 +41,7 @@ std::string describe(const EvaluationRecord& evaluation, const Texts& t) {
 std::string describe(const EvaluationRecord& evaluation, const WeakClass& weak, const Texts& t) {
   const ClassRecord& row = evaluation.classes[weak.index];
   std::string out = fill(t.summary_weak, {clean(row.name, 40), percent(weak.recall), with_commas(row.n)});
+  if (row.average_precision) out += fill(t.summary_average_precision, {percent(row.average_precision)});
   if (weak.taken_for != weak.index)
     out += fill(t.summary_taken_for, {clean(evaluation.classes[weak.taken_for].name, 40)});
   return out;

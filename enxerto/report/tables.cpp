@@ -103,22 +103,28 @@ std::string class_table(const EvaluationRecord& evaluation, const Texts& t) {
   std::vector<std::size_t> order(c);
   for (std::size_t i = 0; i < c; ++i) order[i] = i;
   // Classes without a picture have no recall and come last.
-  std::ranges::stable_sort(order, {},
-                           [&](std::size_t i) { return evaluation.classes[i].recall.value_or(2); });
-  std::string caption = t.classes_caption;
+  const bool multi_label = evaluation.multi_label;
+  std::ranges::stable_sort(order, {}, [&](std::size_t i) {
+    const ClassRecord& row = evaluation.classes[i];
+    return (multi_label ? row.average_precision : row.recall).value_or(2);
+  });
+  std::string caption = multi_label ? t.classes_multi_caption : t.classes_caption;
   if (c > most_class_rows) {
     order.resize(most_class_rows);
     caption += fill(t.classes_cut, {with_commas(most_class_rows), with_commas(static_cast<std::int64_t>(c))});
   }
+  std::vector<const char*> columns = {t.column_class, t.column_pictures, t.column_recall, t.column_precision,
+                                      t.column_f1};
+  if (multi_label) columns.push_back(t.column_average_precision);
   std::string out =
-      text("<div class=scroll><table class=sortable><caption>", caption, "</caption>",
-           header({t.column_class, t.column_pictures, t.column_recall, t.column_precision, t.column_f1}));
+      text("<div class=scroll><table class=sortable><caption>", caption, "</caption>", header(columns));
   for (const std::size_t i : order) {
     const ClassRecord& row = evaluation.classes[i];
     const std::string bar =
         row.recall ? text("<td class=bar style=\"--v:", fixed(100 * *row.recall, 0), "%\">") : "<td>";
     out += "<tr>" + name_cell(row.name) + cell(with_commas(row.n)) + bar + percent(row.recall) +
-           cell(percent(row.precision)) + cell(percent(row.f1));
+           cell(percent(row.precision)) + cell(percent(row.f1)) +
+           (multi_label ? cell(percent(row.average_precision)) : "");
   }
   return out + "</table></div>\n";
 }

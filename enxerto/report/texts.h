@@ -35,6 +35,7 @@ struct Texts {
   const char* go_on = "to go on";
   const char* top1 = "top-1";
   const char* top5 = "top-5";
+  const char* summary_multi_label = "mAP {}, micro F1 {}, macro F1 {}, all labels right in {}";
   const char* loss = "loss";
   const char* pictures = "{} pictures";
   const char* images_per_second = "images/s";
@@ -42,6 +43,7 @@ struct Texts {
   const char* summary_data = "{} classes; {} pictures to train on, {} for validation, {} for the test";
   const char* summary_by = ", by {}";
   const char* summary_weak = "{}: {} of {} recognised";
+  const char* summary_average_precision = ", average precision {}";
   const char* summary_taken_for = ", most often taken for {}";
   const char* summary_chip = ", {}, threads: {}";
   const char* summary_memory = "{} at most";
@@ -53,6 +55,9 @@ struct Texts {
   const char* results = "Results";
   const char* tile_test = "Test top-1";
   const char* tile_val = "Validation top-1";
+  const char* tile_test_map = "Test mAP";
+  const char* tile_val_map = "Validation mAP";
+  const char* tile_map_note = "all labels right in {}";
   const char* tile_interval = "95 %: {}";
   const char* tile_best = "Best epoch";
   const char* tile_by = "by {}, of {}";
@@ -70,6 +75,7 @@ struct Texts {
   const char* chart_line = "{}: from {} to {}, lowest {}, highest {}. ";
   const char* chart_loss = "Loss";
   const char* chart_top1 = "Top-1";
+  const char* chart_map = "Mean average precision (mAP)";
   const char* chart_lr = "Learning rate";
   const char* chart_grad_norm = "Gradient norm before clipping";
   const char* chart_speed = "Images per second in training";
@@ -83,6 +89,13 @@ struct Texts {
   const char* curves_note =
       "Training figures are taken while the weights change, with augmentation, dropout, smoothing and "
       "penalties; validation figures at the end of the epoch without them. Training may thus look worse.";
+  const char* mixed_note =
+      " The training pictures were mixed: a picture counts as right in training if its likeliest class is "
+      "one whose "
+      "share in the mixture is one half or more.";
+  const char* several_note =
+      " A picture may have several labels: top-1 is how often the likeliest class is one of them, among the "
+      "pictures that have one.";
   const char* epochs_summary = "The figures of each epoch";
   const char* epochs_caption = "Figures of each epoch.";
   const char* epochs_cut = " Of every {} epochs one is shown.";
@@ -101,6 +114,12 @@ struct Texts {
   const char* section_test = "Test: {} pictures that the training never saw";
   const char* section_val = "Validation: {} pictures that chose the best epoch";
   const char* evaluation_top1 = "Top-1 is {}";
+  const char* evaluation_multi_label =
+      "The mean over classes of the average precision (mAP) is {}; where a class counts as found from a "
+      "probability "
+      "of one half on, the micro F1 is {}, and {} of the pictures have exactly the right labels. The "
+      "likeliest "
+      "class is a right one in {} of the pictures that have a label";
   const char* evaluation_interval = ", with a 95 % interval (Wilson) of {}";
   const char* evaluation_top5 = "; top-5 {}";
   const char* evaluation_loss = "; loss {}";
@@ -127,6 +146,11 @@ struct Texts {
   const char* classes_caption =
       "Each class, weakest first. Recall: how much of the class was recognised; precision: how often its "
       "name was right.";
+  const char* classes_multi_caption =
+      "Each class, weakest first. Average precision: the area under the curve of precision over recall; the "
+      "others "
+      "are those at a probability of one half.";
+  const char* column_average_precision = "Average precision";
   const char* classes_cut = " The {} weakest of {}.";
   const char* column_class = "Class";
   const char* column_pictures = "Pictures";

@@ -23,6 +23,7 @@ using tests::expect_same_bits;
 using tests::Listener;
 using tests::tiny_config;
 using tests::tiny_data;
+using tests::tiny_lists;
 using tests::tiny_net;
 
 class RunFolders : public testing::Test {
@@ -37,6 +38,7 @@ class RunFolders : public testing::Test {
     config.data = "/made/of/crosses";
     config.init = "he_normal";
     config.classes = {data->classes().begin(), data->classes().end()};
+    config.multi_label = data->multi_label();
     config.train = record_of(*data);
     config.val = record_of(*val);
     config.training = training;
@@ -72,7 +74,8 @@ class RunFolders : public testing::Test {
     for (const std::string& line : split(read_text_file(root / name / "log.jsonl"), '\n')) {
       if (line.empty()) continue;
       Json json = Json::parse(line);
-      for (const char* key : {"seconds", "total_seconds", "images_per_second", "peak_memory_bytes"})
+      for (const char* key :
+           {"seconds", "seconds_waiting", "total_seconds", "images_per_second", "peak_memory_bytes"})
         json.erase(key);
       if (json.at("kind") == kind) found.push_back(json);
     }
@@ -80,7 +83,7 @@ class RunFolders : public testing::Test {
   }
 
   const fs::path root = fs::temp_directory_path() / text("enxerto_run_", ::getpid());
-  const std::shared_ptr<const Dataset> data = tiny_data(), val = tiny_data(10, 2);
+  std::shared_ptr<const Dataset> data = tiny_data(), val = tiny_data(10, 2);
   Graph net;
 };
 
@@ -112,6 +115,31 @@ TEST_F(RunFolders, AStoppedRunGoesOnToTheSameBits) {
       EXPECT_EQ(lines(name, "evaluation"), lines(stopped, "evaluation")) << stopped;
     }
   }
+}
+
+TEST_F(RunFolders, ARunOnMixedPicturesWithSeveralLabelsGoesOnToTheSameBits) {
+  data = tiny_lists();
+  val = tiny_lists(10, 2);
+  EXPECT_NE(record_of(*data), record_of(*tiny_data()));
+  TrainConfig config = tiny_config(Adam{});
+  config.loss = BinaryCrossEntropy{};
+  config.metric = Metric::val_map;
+  config.augment.mixup_alpha = 0.4;
+  config.augment.cutmix_alpha = 1;
+  start("straight", config);
+  const NamedTensors wanted = net.state();
+  std::atomic<bool> stop = false;
+  Listener listener;
+  listener.step = [&](const StepReport& report) { stop = stop || report.step == 6; };
+  EXPECT_EQ(error_of([&] { start("stopped", config, {&listener}, &stop); }).first, ErrorKind::interrupted);
+  resume("stopped");
+  expect_same_bits(wanted, net.state());
+  EXPECT_EQ(lines("straight", "epoch"), lines("stopped", "epoch"));
+  EXPECT_EQ(lines("straight", "evaluation"), lines("stopped", "evaluation"));
+  EXPECT_TRUE(lines("straight", "epoch").front().contains("val_map"));
+  EXPECT_TRUE(load_model(root / "stopped").multi_label);
+  EXPECT_TRUE(RunFolder::resume(root / "stopped").config().multi_label);
+  EXPECT_FALSE(RunConfig{}.to_json().contains("multi_label"));
 }
 
 TEST_F(RunFolders, AKilledRunGoesOnFromItsLastCheckpoint) {

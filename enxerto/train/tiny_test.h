@@ -33,6 +33,25 @@ inline std::shared_ptr<const Dataset> tiny_data(std::int64_t count = 36, std::ui
   return make_crosses_and_circles(count, 12, seed);
 }
 
+/// Pictures of crosses and circles whose labels are lists: of every second
+/// picture both, of every fifth none.
+inline std::shared_ptr<const Dataset> tiny_lists(std::int64_t count = 36, std::uint64_t seed = 1) {
+  const auto drawn = tiny_data(count, seed);
+  PictureBlock block{.height = 12, .width = 12, .channels = 1, .pixels = {}, .sources = {{0, "lists"}}};
+  LabelTable labels;
+  labels.multi = true;
+  for (std::int64_t i = 0; i < count; ++i) {
+    const Sample sample = drawn->get(i);
+    block.pixels.insert(block.pixels.end(), sample.image.pixels.begin(), sample.image.pixels.end());
+    std::vector<std::int32_t> its{sample.label};
+    if (i % 2) its = {0, 1};
+    if (i % 5 == 0) its.clear();
+    labels.add(its);
+  }
+  return std::make_shared<const MemoryDataset>(std::move(block), std::move(labels),
+                                               std::vector<std::string>{"circle", "cross"});
+}
+
 /// 36 pictures make 4 steps an epoch, with 4 pictures left over.
 inline TrainConfig tiny_config(const OptimizerConfig& optimizer = Momentum{}) {
   TrainConfig config{.epochs = 4, .batch = 8, .seed = 3, .preprocess = Preprocess::plain(12, 12, 1)};

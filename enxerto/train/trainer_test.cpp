@@ -19,6 +19,7 @@ using tests::expect_same_bits;
 using tests::Listener;
 using tests::tiny_config;
 using tests::tiny_data;
+using tests::tiny_lists;
 using tests::tiny_net;
 
 bool mentions(const std::string& message, std::string_view part) {
@@ -74,6 +75,63 @@ TEST(Train, TheSameRunHasTheSameBitsForAnyNumberOfWorkersAndAnotherSeedHasOthers
   expect_same_bits(ends["first"], ends["again"]);
   expect_same_bits(ends["first"], ends["workers"]);
   EXPECT_FALSE(std::ranges::equal(ends["first"][0].value.data(), ends["seed"][0].value.data()));
+}
+
+TEST(Train, MixedPicturesAndListsOfLabelsHaveTheSameBitsForAnyNumberOfWorkers) {
+  for (const bool lists : {false, true}) {
+    const auto data = lists ? tiny_lists() : tiny_data(), val = lists ? tiny_lists(10, 2) : tiny_data(10, 2);
+    TrainConfig config = tiny_config();
+    config.augment.mixup_alpha = 0.4;
+    config.augment.cutmix_alpha = 1;
+    if (lists) config.loss = BinaryCrossEntropy{}, config.metric = Metric::val_map;
+    Graph alone = tiny_net(), together = tiny_net(), unmixed = tiny_net();
+    const TrainResult result = train(alone, *data, val.get(), config);
+    config.workers = 3;
+    train(together, *data, val.get(), config);
+    expect_same_bits(alone.state(), together.state());
+    EXPECT_EQ(result.val->multi_label.has_value(), lists);
+    if (lists) {
+      EXPECT_EQ(result.best_value, *result.val->multi_label->mean_average_precision());
+      EXPECT_EQ(result.val->n, 10);
+      EXPECT_EQ(result.val->multi_label->labelled, 8);
+    }
+    config.augment.mixup_alpha = config.augment.cutmix_alpha = 0;
+    train(unmixed, *data, val.get(), config);
+    EXPECT_FALSE(std::ranges::equal(alone.state()[0].value.data(), unmixed.state()[0].value.data()));
+  }
+}
+
+TEST(Train, OfListsOfLabelsLearnsByHeart) {
+  const auto data = tiny_lists(8);
+  TrainConfig config = tiny_config(Adam{});
+  config.augment = {};
+  config.epochs = 300;
+  config.penalty = {};
+  config.loss = BinaryCrossEntropy{};
+  config.metric = Metric::train_loss;
+  Graph net = tiny_net(0);
+  train(net, *data, nullptr, config);
+  const Evaluation end = evaluate(net, *data, config.preprocess);
+  EXPECT_EQ(end.multi_label->exact, 8);
+  EXPECT_EQ(end.multi_label->mean_average_precision(), 1);
+  EXPECT_EQ(end.right, end.labelled());
+}
+
+TEST(Train, SaysWhatDoesNotFitListsOfLabels) {
+  const auto data = tiny_lists(), single = tiny_data();
+  const auto refuses = [](const Dataset& train_data, const Dataset& val, const TrainConfig& config,
+                          const char* said) {
+    Graph net = tiny_net();
+    const auto [kind, what] = error_of([&] { train(net, train_data, &val, config); });
+    EXPECT_EQ(kind, ErrorKind::usage);
+    EXPECT_NE(what.find(said), std::string::npos) << what;
+  };
+  TrainConfig config = tiny_config();
+  refuses(*data, *data, config, "bce");
+  config.loss = BinaryCrossEntropy{};
+  refuses(*data, *single, config, "several labels");
+  config.metric = Metric::val_map;
+  refuses(*single, *single, config, "val_map");
 }
 
 TEST(Train, ReportsEachStepAndEpoch) {
