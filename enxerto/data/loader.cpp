@@ -29,13 +29,6 @@ LoaderConfig checked(LoaderConfig config) {
   return config;
 }
 
-/// Zeros in the rows behind the first `count`.
-void clear_behind(std::size_t count, Tensor& rows) {
-  if (rows.empty()) return;
-  const auto values = rows.data();
-  std::ranges::fill(values.subspan(count * (values.size() / static_cast<std::size_t>(rows.shape().n))), 0.0f);
-}
-
 }  // namespace
 
 /// Workers take runs of pictures in the order of the epoch and write them into the ring's batches. What
@@ -46,6 +39,9 @@ class Loader::Pipeline {
  public:
   Pipeline(const Dataset& data, LoaderConfig config) : data_(data), config_(checked(std::move(config))) {
     const std::int64_t total = data.size();
+    if (!config_.sample_ids.empty() && std::ssize(config_.sample_ids) != total)
+      throw Error(ErrorKind::usage,
+                  text("there are ", config_.sample_ids.size(), " sample_ids for ", total, " pictures"));
     count_ = config_.drop_last ? total / config_.batch * config_.batch : total;
     batches_ = (count_ + config_.batch - 1) / config_.batch;
     untaken_ = count_;  // no work before start()
@@ -75,6 +71,7 @@ class Loader::Pipeline {
   Pipeline& operator=(const Pipeline&) = delete;
   ~Pipeline() { stop(); }
 
+  const Shape& shape() const { return shape_; }
   std::int64_t batches() const { return batches_; }
   std::int64_t size() const { return count_; }
   const LoaderConfig& config() const { return config_; }
@@ -94,12 +91,10 @@ class Loader::Pipeline {
     untaken_ = count_;  // takes the work away; who is at it finishes his run
     has_result_.wait(lock, [&] { return busy_ == 0; });
     epoch_ = static_cast<std::uint64_t>(epoch);
-    std::iota(order_.begin(), order_.end(), std::int64_t{0});
-    if (config_.shuffle) {
-      // No picture has this number, so no augmentation draws from the same child.
-      Rng rng = Rng(config_.seed).child(epoch_, ~std::uint64_t{0});
-      shuffle(order_, rng);
-    }
+    if (config_.shuffle)
+      order_ = epoch_order(std::ssize(order_), config_.seed, epoch);
+    else
+      std::iota(order_.begin(), order_.end(), std::int64_t{0});
     for (std::int64_t number = 0; number < std::min<std::int64_t>(batches_, std::ssize(ring_)); ++number)
       clear_slot(number);
     started_ = true;
@@ -126,8 +121,7 @@ class Loader::Pipeline {
     const std::exception_ptr error = slot.failure.error;
     if (!error) {
       std::swap(out, slot.batch);
-      clear_behind(out.labels.size(), out.images);
-      clear_behind(out.labels.size(), out.targets);
+      clear_padding(out);
     }
     if (const std::int64_t later = number + std::ssize(ring_); later < batches_) clear_slot(later);
     {
@@ -175,7 +169,7 @@ class Loader::Pipeline {
         batch.indices[row] = index;
         batch.labels[row] = data_.label(index);
         set_target(data_.labels(index), row, batch.targets);
-        Rng rng = Rng(config_.seed).child(epoch_, static_cast<std::uint64_t>(index));
+        Rng rng = Rng(config_.seed).child(epoch_, id_of(index));
         const std::span<float> floats = batch.images.data().subspan(row * picture_size_, picture_size_);
         config_.preprocess.normalize(prepare(index, rng), floats);
         augment_normalized(floats, config_.preprocess.shape(), config_.augment, rng);
@@ -184,6 +178,11 @@ class Loader::Pipeline {
       }
     }
     return {};
+  }
+
+  std::uint64_t id_of(std::int64_t index) const {
+    return config_.sample_ids.empty() ? static_cast<std::uint64_t>(index)
+                                      : config_.sample_ids[static_cast<std::size_t>(index)];
   }
 
   /// A one for each label; nothing where the batches have no targets.
@@ -302,6 +301,7 @@ Loader::~Loader() = default;
 Loader::Loader(Loader&&) noexcept = default;
 Loader& Loader::operator=(Loader&&) noexcept = default;
 
+Shape Loader::shape() const { return pipeline_->shape(); }
 std::int64_t Loader::batches() const { return pipeline_->batches(); }
 std::int64_t Loader::size() const { return pipeline_->size(); }
 const LoaderConfig& Loader::config() const { return pipeline_->config(); }

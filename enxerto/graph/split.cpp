@@ -114,8 +114,7 @@ std::optional<NodeId> features_cut(const Graph& graph) {
   std::optional<NodeId> last;
   for (const NodeId id : cut_points(graph)) {
     const Node& node = graph.node(id);
-    if (id.index < head && node.out.h == 1 && node.out.w == 1 &&
-        !std::holds_alternative<Dropout>(node.layer))
+    if (id.index < head && node.out.h == 1 && node.out.w == 1 && !std::holds_alternative<Dropout>(node.layer))
       last = id;
   }
   return last;
@@ -123,8 +122,7 @@ std::optional<NodeId> features_cut(const Graph& graph) {
 
 void copy_params(const Graph& from, Graph& to) {
   for (Param& param : to.params())
-    if (const Param* source = from.find_param(param.name);
-        source && source->spec.shape == param.spec.shape)
+    if (const Param* source = from.find_param(param.name); source && source->spec.shape == param.spec.shape)
       std::ranges::copy(source->value.data(), param.value.data().begin());
 }
 

@@ -9,8 +9,8 @@
 
 namespace enxerto {
 
-/// The nodes where the network comes apart: all that later nodes need of earlier ones goes through the one. In
-/// the order of running, neither the input nor the last node. Only what the last node needs counts: side
+/// The nodes where the network comes apart: all that later nodes need of earlier ones goes through the one.
+/// In the order of running, neither the input nor the last node. Only what the last node needs counts: side
 /// outputs (auxiliary heads) and what leads to them does not.
 std::vector<NodeId> cut_points(const Graph& graph);
 
@@ -20,8 +20,9 @@ struct SplitGraph {
 };
 
 /// Two networks that do one after the other what this one does. Names of nodes and parameters stay, and so
-/// does what is frozen; side outputs and what only they need are left out. Throws Error{not_found} where there
-/// is no such node, Error{usage} with the nearest cut points where the network does not come apart there.
+/// does what is frozen; side outputs and what only they need are left out. Throws Error{not_found} where
+/// there is no such node, Error{usage} with the nearest cut points where the network does not come apart
+/// there.
 SplitGraph split_at(const Graph& graph, std::string_view cut);
 
 /// The last cut point that nothing trainable, and no dropout that is not frozen, stands at or before: what a
