@@ -24,6 +24,7 @@ LoaderConfig checked(LoaderConfig config) {
     throw Error(ErrorKind::usage, text("a batch has at least one picture, not ", config.batch));
   if (config.workers < 0 || config.workers > 1024)
     throw Error(ErrorKind::usage, text("workers have to be 0..1024, not ", config.workers));
+  if (config.views < 0) throw Error(ErrorKind::usage, text("views: 0 or more, not ", config.views));
   if (config.prefetch < 1 || config.prefetch > 1024)
     throw Error(ErrorKind::usage, text("prefetch has to be 1..1024, not ", config.prefetch));
   return config;
@@ -90,7 +91,7 @@ class Loader::Pipeline {
     std::unique_lock lock(mutex_);
     untaken_ = count_;  // takes the work away; who is at it finishes his run
     has_result_.wait(lock, [&] { return busy_ == 0; });
-    epoch_ = static_cast<std::uint64_t>(epoch);
+    view_ = static_cast<std::uint64_t>(config_.view_of(epoch));
     if (config_.shuffle)
       order_ = epoch_order(std::ssize(order_), config_.seed, epoch);
     else
@@ -169,7 +170,7 @@ class Loader::Pipeline {
         batch.indices[row] = index;
         batch.labels[row] = data_.label(index);
         set_target(data_.labels(index), row, batch.targets);
-        Rng rng = Rng(config_.seed).child(epoch_, id_of(index));
+        Rng rng = Rng(config_.seed).child(view_, id_of(index));
         const std::span<float> floats = batch.images.data().subspan(row * picture_size_, picture_size_);
         config_.preprocess.normalize(prepare(index, rng), floats);
         augment_normalized(floats, config_.preprocess.shape(), config_.augment, rng);
@@ -196,7 +197,7 @@ class Loader::Pipeline {
 
   /// Once all pictures are in the batch.
   void mix(Batch& batch) const {
-    if (config_.augment.mixes()) mix_batch(config_.augment, config_.seed, epoch_, batch);
+    if (config_.augment.mixes()) mix_batch(config_.augment, config_.seed, view_, batch);
   }
 
   /// The picture in bytes, without random changes, from the file of kept ones where it is there.
@@ -285,7 +286,7 @@ class Loader::Pipeline {
   std::mutex mutex_;
   std::condition_variable has_work_, has_result_;
   std::vector<std::int64_t> order_;  ///< changes only while nobody is busy
-  std::uint64_t epoch_ = 0;
+  std::uint64_t view_ = 0;           ///< LoaderConfig::view_of() the epoch
   std::vector<Slot> ring_;
   std::int64_t handed_out_ = 0;  ///< batches; changes only in the caller's thread
   double seconds_waited_ = 0;    ///< changes only in the caller's thread

@@ -27,6 +27,9 @@ struct LoaderConfig {
   /// What each picture draws by in place of its number, where its randomness may not depend on the other
   /// pictures: as many as there are pictures, or none.
   std::vector<std::uint64_t> sample_ids = {};
+  /// Where not 0, epochs repeat these many kinds of random change: what epoch e draws by is view_of(e).
+  int views = 0;
+  int view_of(int epoch) const { return views > 0 ? (epoch - 1) % views + 1 : epoch; }
   /// Fitted pictures (a byte a value) are kept in memory where all of them fit into this; the bits are
   /// the same. Not where Augment::needs_whole_picture().
   std::int64_t cache_bytes = std::int64_t{256} << 20;
@@ -36,7 +39,7 @@ struct LoaderConfig {
 
 /// Turns a dataset, which has to outlive it, into batches. They are a function of dataset and
 /// configuration, whatever the number of workers: picture i of epoch e draws only from
-/// Rng(seed).child(e, i).
+/// Rng(seed).child(e, i) (but see sample_ids and views).
 class Loader final : public BatchSource {
  public:
   /// Error{usage} where the configuration makes no sense.

@@ -1,0 +1,186 @@
+#include "enxerto/transfer/features.h"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+
+#include "enxerto/core/error.h"
+#include "enxerto/data/loader.h"
+#include "enxerto/data/shapes.h"
+#include "enxerto/graph/split.h"
+#include "enxerto/train/trainer.h"
+
+namespace enxerto {
+namespace {
+
+/// A small network with batch norm and a residual, for pictures of 16 x 16 and 3 classes.
+Graph network() {
+  Graph graph;
+  NodeId x =
+      graph.add("stem", Conv2d{.out = 8, .kernel = 3, .stride = 2, .pad = 1}, {graph.input({1, 3, 16, 16})});
+  x = graph.add("stem.bn", BatchNorm{}, {x});
+  const NodeId stem = graph.add("stem.relu", Activate{.function = Activation::relu}, {x});
+  x = graph.add("block.conv", Conv2d{.out = 8, .kernel = 3, .pad = 1}, {stem});
+  x = graph.add("block.bn", BatchNorm{}, {x});
+  x = graph.add("block.sum", Add{}, {x, stem});
+  x = graph.add("pool", GlobalAvgPool{}, {x});
+  graph.add("head", Linear{.out = 3}, {x});
+  graph.init({}, Rng(7));
+  return graph;
+}
+
+std::shared_ptr<const Dataset> pictures(int n) {
+  PictureBlock block{.height = 20, .width = 18, .channels = 3, .pixels = {}, .sources = {{0, "noise"}}};
+  std::vector<std::int32_t> labels;
+  Rng rng(3);
+  for (int i = 0; i < n; ++i) {
+    labels.push_back(i % 3);
+    for (int value = 0; value < 20 * 18 * 3; ++value)
+      block.pixels.push_back(
+          static_cast<std::uint8_t>(rng.below(128) + 60 * static_cast<unsigned>(i % 3 == value % 3)));
+  }
+  return std::make_shared<MemoryDataset>(std::move(block), std::move(labels),
+                                         std::vector<std::string>{"a", "b", "c"});
+}
+
+Prefix prefix_at(const std::string& cut, const Augment& augment = {}) {
+  return {.graph = std::move(split_at(network(), cut).prefix),
+          .preprocess = Preprocess::imagenet(16, 16),
+          .augment = augment,
+          .seed = 5,
+          .batch = 8};
+}
+
+const Augment flips{.flip = 0.5, .shift_px = 2};
+
+std::vector<Batch> epoch_of(BatchSource& source, int epoch) {
+  std::vector<Batch> batches;
+  Batch batch;
+  for (source.start(epoch); source.next(batch); batch = {}) batches.push_back(std::move(batch));
+  return batches;
+}
+
+void expect_equal(const std::vector<Batch>& got, const std::vector<Batch>& wanted) {
+  ASSERT_EQ(got.size(), wanted.size());
+  for (std::size_t i = 0; i < got.size(); ++i) {
+    EXPECT_EQ(got[i].labels, wanted[i].labels);
+    EXPECT_EQ(got[i].indices, wanted[i].indices);
+    EXPECT_EQ(got[i].images.shape(), wanted[i].images.shape());
+    EXPECT_TRUE(std::ranges::equal(got[i].images.data(), wanted[i].images.data())) << "batch " << i;
+  }
+}
+
+TEST(Features, AreWhatThePrefixMakesOfEachPicture) {
+  const auto data = pictures(19);
+  const Prefix prefix = prefix_at("block.sum");
+  const Features features = compute_features(prefix, *data, {.workers = 2});
+  ASSERT_EQ(features.row_shape(), (Shape{1, 8, 8, 8}));
+  EXPECT_EQ(feature_bytes(prefix, 19, 1), features.memory_bytes());
+  Executor executor(prefix.graph, {.batch = 1, .reference = true});
+  Tensor picture(prefix.preprocess.shape());
+  for (std::int64_t i = 0; i < data->size(); ++i) {
+    prefix.preprocess.apply(data->get(i).image, picture.data());
+    const ConstView wanted = executor.forward(picture.view());
+    const auto row = features.row(i);
+    for (std::size_t k = 0; k < row.size(); ++k) ASSERT_NEAR(row[k], wanted.data[k], 1e-4) << i << " " << k;
+  }
+}
+
+TEST(Features, KeptOrComputedAnewTheyFeedTheSameBits) {
+  const auto data = pictures(21);
+  for (const Augment& augment : {Augment{}, flips})
+    for (const int views : {1, 3}) {
+      const Prefix prefix = prefix_at("stem.relu", augment);
+      const Features features = compute_features(prefix, *data, {.workers = 0, .views = views});
+      // Batches larger and smaller than those of the prefix.
+      for (const int batch : {4, 8, 10, 21})
+        for (const bool shuffle : {false, true}) {
+          const FeedConfig config{.batch = batch, .shuffle = shuffle, .drop_last = shuffle, .seed = 5};
+          FeatureFeed kept(features, *data, config);
+          PrefixFeed anew(prefix, *data, config, views, 2);
+          EXPECT_EQ(kept.batches(), anew.batches());
+          EXPECT_EQ(kept.size(), anew.size());
+          for (const int epoch : {1, 2, 3, 4, 5}) expect_equal(epoch_of(kept, epoch), epoch_of(anew, epoch));
+        }
+    }
+}
+
+TEST(Features, ViewsDifferAndComeRoundAgain) {
+  const auto data = pictures(9);
+  const Features features = compute_features(prefix_at("stem.relu", flips), *data, {.views = 2});
+  EXPECT_FALSE(std::ranges::equal(features.view(1).data, features.view(2).data));
+  FeatureFeed feed(features, *data, {.batch = 9});
+  expect_equal(epoch_of(feed, 3), epoch_of(feed, 1));
+}
+
+TEST(Features, APicturesViewsAreItsOwnWhateverPicturesStandBesideIt) {
+  const auto data = pictures(9);
+  const Subset few(data, {7, 2});
+  const Prefix prefix = prefix_at("stem.relu", flips);
+  const Features all = compute_features(prefix, *data, {.views = 2}),
+                 some = compute_features(prefix, few, {.views = 2});
+  for (const int view : {1, 2}) {
+    EXPECT_TRUE(std::ranges::equal(some.row(0, view), all.row(7, view)));
+    EXPECT_TRUE(std::ranges::equal(some.row(1, view), all.row(2, view)));
+  }
+}
+
+TEST(Features, TrainingOnThemGivesTheSameLossesKeptOrNot) {
+  const auto data = pictures(24), val = pictures(7);
+  const SplitGraph split = split_at(network(), "stem.relu");
+  const Prefix prefix = prefix_at("stem.relu", flips);
+  const TrainConfig config{.epochs = 4, .seed = 5, .optimizer = Adam{}};
+  std::vector<std::vector<double>> losses;
+  std::vector<NamedTensors> weights;
+  for (const bool kept : {true, false}) {
+    Graph suffix = split.suffix.clone();
+    const Prefix plain = prefix_at("stem.relu");
+    const Features train_rows = compute_features(prefix, *data, {.views = 2}),
+                   val_rows = compute_features(plain, *val, {});
+    const FeedConfig train_config{.batch = 6, .shuffle = true, .drop_last = true, .seed = 5},
+        val_config{.batch = 7};
+    FeatureFeed kept_train(train_rows, *data, train_config), kept_val(val_rows, *val, val_config);
+    PrefixFeed anew_train(prefix, *data, train_config, 2, 1), anew_val(plain, *val, val_config, 1, 1);
+    struct Listener final : Observer {
+      void on_step(const StepReport& step) override { losses.push_back(step.loss); }
+      bool on_epoch(const EpochReport& epoch, const Graph&, const TrainState&) override {
+        losses.push_back(epoch.val->loss);
+        return true;
+      }
+      std::vector<double> losses;
+    } listener;
+    Observer* const observer = &listener;
+    train(suffix,
+          {.train = kept ? static_cast<BatchSource&>(kept_train) : anew_train,
+           .val = kept ? static_cast<BatchSource*>(&kept_val) : &anew_val,
+           .classes = data->classes()},
+          config, {&observer, 1});
+    losses.push_back(listener.losses);
+    weights.push_back(suffix.state());
+  }
+  EXPECT_EQ(losses[0].size(), 4u * (4 + 1));
+  EXPECT_EQ(losses[0], losses[1]);
+  for (std::size_t i = 0; i < weights[0].size(); ++i)
+    EXPECT_TRUE(std::ranges::equal(weights[0][i].value.data(), weights[1][i].value.data()))
+        << weights[0][i].name;
+}
+
+TEST(Features, MixedPicturesHaveNone) {
+  const auto data = pictures(4);
+  EXPECT_THROW(compute_features(prefix_at("pool", {.mixup_alpha = 0.2}), *data), Error);
+}
+
+TEST(Features, AnInterruptEndsIt) {
+  const auto data = pictures(40);
+  std::atomic<bool> stop{false};
+  try {
+    compute_features(prefix_at("pool"), *data,
+                     {.on_progress = [&](std::int64_t, std::int64_t) { stop = true; }, .stop = &stop});
+    FAIL();
+  } catch (const Error& error) {
+    EXPECT_EQ(error.kind(), ErrorKind::interrupted);
+  }
+}
+
+}  // namespace
+}  // namespace enxerto
