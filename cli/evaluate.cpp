@@ -27,47 +27,6 @@ struct EvaluateFlags {
   int batch = 32, workers = 1;
 };
 
-/// All splits one after the other.
-class All final : public Dataset {
- public:
-  explicit All(const Splits& splits) {
-    for (const auto& part : {splits.train, splits.val, splits.test})
-      if (part) parts_.push_back(part);
-  }
-  std::int64_t size() const override {
-    std::int64_t n = 0;
-    for (const auto& part : parts_) n += part->size();
-    return n;
-  }
-  Sample get(std::int64_t index, const DecodeOptions& options = {}) const override {
-    const Dataset& part = find(index);
-    return part.get(index, options);
-  }
-  std::int32_t label(std::int64_t index) const override {
-    const Dataset& part = find(index);
-    return part.label(index);
-  }
-  std::span<const std::int32_t> labels(std::int64_t index) const override {
-    const Dataset& part = find(index);
-    return part.labels(index);
-  }
-  bool multi_label() const override { return parts_.front()->multi_label(); }
-  std::string name(std::int64_t index) const override {
-    const Dataset& part = find(index);
-    return part.name(index);
-  }
-  std::span<const std::string> classes() const override { return parts_.front()->classes(); }
-
- private:
-  /// The part that a picture lies in; the index becomes its place there.
-  const Dataset& find(std::int64_t& index) const {
-    auto part = parts_.begin();
-    for (; index >= (*part)->size(); ++part) index -= (*part)->size();
-    return **part;
-  }
-  std::vector<std::shared_ptr<const Dataset>> parts_;
-};
-
 /// What a run held back of data that have no such split; null where the model is no run or the data are
 /// others.
 std::shared_ptr<const Dataset> held_back(const EvaluateFlags& flags, const Splits& splits,
@@ -92,7 +51,7 @@ struct Chosen {
 
 Chosen choose(const EvaluateFlags& flags, const Splits& splits) {
   const auto find = [&](std::string_view split) -> std::shared_ptr<const Dataset> {
-    if (split == "all") return std::make_shared<All>(splits);
+    if (split == "all") return joined(splits);
     if (split == "train") {
       const auto kept = held_back(flags, splits, split);
       return kept ? kept : splits.train;

@@ -7,7 +7,6 @@
 #include <filesystem>
 #include <set>
 
-#include "enxerto/core/digest.h"
 #include "enxerto/core/error.h"
 #include "enxerto/core/file.h"
 #include "enxerto/core/random.h"
@@ -127,26 +126,6 @@ TEST(Random, ShuffleIsAPermutationThatTheSeedDecides) {
   shuffle(b, same);
   EXPECT_EQ(a, b);
   EXPECT_EQ(std::set<int>(a.begin(), a.end()).size(), 10u);
-}
-
-TEST(Digests, TellApartWhatDiffersInABitALengthOrAPart) {
-  std::set<Digest> seen;
-  std::vector<std::uint8_t> bytes(40);
-  for (std::size_t length = 0; length <= bytes.size(); ++length)
-    seen.insert(digest_of({bytes.data(), length}));
-  for (std::size_t bit = 0; bit < 8 * bytes.size(); ++bit) {
-    bytes[bit / 8] = static_cast<std::uint8_t>(1u << bit % 8);
-    seen.insert(digest_of(bytes));
-    bytes[bit / 8] = 0;
-  }
-  EXPECT_EQ(seen.size(), 41u + 320u);
-  Digester one, other;
-  one.add("ab");
-  one.add("c");
-  other.add("a");
-  other.add("bc");
-  EXPECT_NE(one.digest(), other.digest());
-  EXPECT_EQ(format_digest({0x12, 0xABCDEF0000000000ull}), "0000000000000012abcdef0000000000");
 }
 
 TEST(Text, FiguresForPeople) {

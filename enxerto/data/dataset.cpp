@@ -87,4 +87,20 @@ Subset::Subset(std::shared_ptr<const Dataset> all, std::vector<std::int64_t> ind
     ensure(index >= 0 && index < all_->size(), "a subset's pictures are in the whole");
 }
 
+Joined::Joined(std::vector<std::shared_ptr<const Dataset>> parts) : parts_(std::move(parts)) {
+  ensure(!parts_.empty(), "something is joined");
+}
+
+std::int64_t Joined::size() const {
+  std::int64_t n = 0;
+  for (const auto& part : parts_) n += part->size();
+  return n;
+}
+
+const Dataset& Joined::find(std::int64_t& index) const {
+  auto part = parts_.begin();
+  for (; index >= (*part)->size(); ++part) index -= (*part)->size();
+  return **part;
+}
+
 }  // namespace enxerto

@@ -141,4 +141,39 @@ class Subset final : public Dataset {
   std::vector<std::int64_t> indices_;
 };
 
+/// The pictures of several datasets with the same classes, one dataset after the other.
+class Joined final : public Dataset {
+ public:
+  /// None may be null; at least one.
+  explicit Joined(std::vector<std::shared_ptr<const Dataset>> parts);
+  std::int64_t size() const override;
+  Sample get(std::int64_t index, const DecodeOptions& options = {}) const override {
+    const Dataset& part = find(index);
+    return part.get(index, options);
+  }
+  std::int32_t label(std::int64_t index) const override {
+    const Dataset& part = find(index);
+    return part.label(index);
+  }
+  std::span<const std::int32_t> labels(std::int64_t index) const override {
+    const Dataset& part = find(index);
+    return part.labels(index);
+  }
+  bool multi_label() const override { return parts_.front()->multi_label(); }
+  std::string name(std::int64_t index) const override {
+    const Dataset& part = find(index);
+    return part.name(index);
+  }
+  std::string file(std::int64_t index) const override {
+    const Dataset& part = find(index);
+    return part.file(index);
+  }
+  std::span<const std::string> classes() const override { return parts_.front()->classes(); }
+
+ private:
+  /// The part that a picture lies in; the index becomes its place there.
+  const Dataset& find(std::int64_t& index) const;
+  std::vector<std::shared_ptr<const Dataset>> parts_;
+};
+
 }  // namespace enxerto

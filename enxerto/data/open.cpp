@@ -218,4 +218,11 @@ Splits open_data(const fs::path& path, const OpenOptions& options) {
   return splits;
 }
 
+std::shared_ptr<const Dataset> joined(const Splits& splits) {
+  std::vector<std::shared_ptr<const Dataset>> parts;
+  for (const auto& part : {splits.train, splits.val, splits.test})
+    if (part) parts.push_back(part);
+  return std::make_shared<Joined>(std::move(parts));
+}
+
 }  // namespace enxerto

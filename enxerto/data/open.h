@@ -17,6 +17,9 @@ struct Splits {
   std::vector<std::string> notes;  ///< for people: what was passed over, what was split how
 };
 
+/// All pictures of train, val and test, in this order.
+std::shared_ptr<const Dataset> joined(const Splits& splits);
+
 struct OpenOptions {
   /// Empty: the data is for training, so it has a train split with two classes or more, and the others
   /// have each of its classes and no other. Else a model's classes, which number the labels; any split

@@ -1,9 +1,11 @@
 #include "enxerto/doctor/examine.h"
 
+#include <cstring>
 #include <mutex>
 
 #include "enxerto/core/error.h"
 #include "enxerto/core/file.h"
+#include "enxerto/core/random.h"
 #include "enxerto/doctor/parallel.h"
 #include "enxerto/image/decode.h"
 
@@ -58,6 +60,26 @@ void examine_one(const Dataset& data, Picture& picture, Look& look) {
 }
 
 }  // namespace
+
+std::array<std::uint64_t, 2> digest_of(std::span<const std::uint8_t> bytes) {
+  std::array<std::uint64_t, 2> digest{mix64(bytes.size()), mix64(~std::uint64_t{bytes.size()})};
+  const auto add = [&](std::uint64_t word) {
+    digest[0] = (digest[0] ^ word) * 0x9E3779B97F4A7C15ull;
+    digest[0] ^= digest[0] >> 32;
+    digest[1] = (digest[1] + word) * 0xD6E8FEB86659FD93ull;
+    digest[1] ^= digest[1] >> 29;
+  };
+  std::size_t at = 0;
+  for (; at + 8 <= bytes.size(); at += 8) {
+    std::uint64_t word = 0;
+    std::memcpy(&word, bytes.data() + at, 8);
+    add(word);
+  }
+  std::uint64_t last = 0;
+  for (; at < bytes.size(); ++at) last = last << 8 | bytes[at];
+  add(last);
+  return {mix64(digest[0]), mix64(digest[1])};
+}
 
 Examination examine(const Splits& splits, const ExamineOptions& options) {
   Examination out;

@@ -10,7 +10,6 @@
 #include <string_view>
 #include <vector>
 
-#include "enxerto/core/digest.h"
 #include "enxerto/data/open.h"
 #include "enxerto/doctor/look.h"
 #include "enxerto/doctor/taken.h"
@@ -27,10 +26,10 @@ struct Picture {
   int split = 0;           ///< into split_names
   std::int64_t index = 0;  ///< in its split
   std::vector<std::int32_t> labels;
-  std::string error;                    ///< why it cannot be read; empty: it can
-  std::optional<PictureFormat> format;  ///< by its content
-  int width = 0, height = 0;            ///< upright
-  Digest digest{};                      ///< of the file's bytes, or the pixels where it has no file
+  std::string error;                      ///< why it cannot be read; empty: it can
+  std::optional<PictureFormat> format;    ///< by its content
+  int width = 0, height = 0;              ///< upright
+  std::array<std::uint64_t, 2> digest{};  ///< of the file's bytes, or the pixels where it has no file
   std::optional<Taken> taken;
   bool is_readable() const { return error.empty(); }
 };
@@ -52,5 +51,8 @@ struct ExamineOptions {
 /// Takes about 1.4 KB a picture, and for each thread one file with its picture. What is wrong with a file is
 /// in its Picture; throws only Error{interrupted} and std::bad_alloc.
 Examination examine(const Splits& splits, const ExamineOptions& options);
+
+/// 128 bits, so that equal digests mean equal bytes for all that a folder of pictures can hold.
+std::array<std::uint64_t, 2> digest_of(std::span<const std::uint8_t> bytes);
 
 }  // namespace enxerto
