@@ -54,8 +54,8 @@ class RowStore {
   std::string note() const;
   std::int64_t rows() const;
   std::int64_t file_bytes() const;
-  std::int64_t memory_bytes() const;           ///< of the table of keys
-  const std::filesystem::path& path() const;   ///< of the file
+  std::int64_t memory_bytes() const;          ///< of the table of keys
+  const std::filesystem::path& path() const;  ///< of the file
 
  private:
   class File;
