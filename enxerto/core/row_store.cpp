@@ -53,7 +53,6 @@ class RowStore::File {
   std::string note() const;
   std::int64_t rows() const;
   std::int64_t file_bytes() const;
-  std::int64_t memory_bytes() const;
   const fs::path& path() const { return path_; }
 
  private:
@@ -403,13 +402,6 @@ std::int64_t RowStore::File::rows() const {
 
 std::int64_t RowStore::File::file_bytes() const { return size_of_file(); }
 
-std::int64_t RowStore::File::memory_bytes() const {
-  const std::lock_guard lock(mutex_);
-  constexpr std::size_t node = sizeof(std::pair<const ContentKey, Place>) + 2 * sizeof(void*);
-  return static_cast<std::int64_t>(places_.size() * node + places_.bucket_count() * sizeof(void*) +
-                                   unreadable_.capacity() * sizeof(std::int64_t));
-}
-
 RowStore::RowStore(const fs::path& folder, const RowStoreOptions& options)
     : file_(std::make_unique<File>(folder, options)) {}
 RowStore::~RowStore() = default;
@@ -424,7 +416,6 @@ void RowStore::flush() { file_->flush(); }
 std::string RowStore::note() const { return file_->note(); }
 std::int64_t RowStore::rows() const { return file_->rows(); }
 std::int64_t RowStore::file_bytes() const { return file_->file_bytes(); }
-std::int64_t RowStore::memory_bytes() const { return file_->memory_bytes(); }
 const fs::path& RowStore::path() const { return file_->path(); }
 
 }  // namespace enxerto

@@ -31,6 +31,8 @@ struct RowStoreOptions {
 /// rows are not kept. All calls may come from many threads at once.
 class RowStore {
  public:
+  static constexpr std::int64_t row_memory_bytes = 80;  ///< what the table takes for a row, about
+
   /// Makes the folder where it is missing; Error{usage} where a file is in its place, Error{io} where it
   /// cannot be made. Reads the head of every row.
   RowStore(const std::filesystem::path& folder, const RowStoreOptions& options);
@@ -54,7 +56,6 @@ class RowStore {
   std::string note() const;
   std::int64_t rows() const;
   std::int64_t file_bytes() const;
-  std::int64_t memory_bytes() const;          ///< of the table of keys
   const std::filesystem::path& path() const;  ///< of the file
 
  private:
