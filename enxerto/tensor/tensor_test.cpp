@@ -3,9 +3,11 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <cmath>
 #include <cstdint>
 #include <utility>
 
+#include "enxerto/tensor/half.h"
 #include "enxerto/tensor/named_tensors.h"
 
 namespace enxerto {
@@ -54,6 +56,34 @@ TEST(NamedTensors, AreFoundByName) {
   tensors.push_back({"fc.bias", {10}, Tensor({.n = 10})});
   EXPECT_NE(find_tensor(tensors, "fc.bias"), nullptr);
   EXPECT_EQ(find_tensor(tensors, "fc.weight"), nullptr);
+}
+
+TEST(Half, EachIsWhatItsBitsSay) {
+  EXPECT_EQ(float_of(0x3C00), 1.0f);
+  EXPECT_EQ(float_of(0xC000), -2.0f);
+  EXPECT_EQ(float_of(0x0001), 0x1p-24f);
+  EXPECT_EQ(float_of(0x7BFF), 65504.0f);
+  EXPECT_TRUE(std::isinf(float_of(0x7C00)) && std::isnan(float_of(0x7E01)));
+  for (std::uint32_t bits = 0; bits < 0x10000; ++bits) {
+    const float value = float_of(static_cast<std::uint16_t>(bits));
+    if (std::isnan(value))
+      EXPECT_TRUE(std::isnan(float_of(half_of(value))));
+    else
+      EXPECT_EQ(half_of(value), bits);
+  }
+}
+
+TEST(Half, RoundsToTheNearestAndTiesToEven) {
+  for (std::uint32_t bits = 0; bits < 0x7BFF; ++bits) {
+    const double low = float_of(static_cast<std::uint16_t>(bits)),
+                 high = float_of(static_cast<std::uint16_t>(bits + 1));
+    const auto middle = static_cast<float>((low + high) / 2);
+    EXPECT_EQ(half_of(middle), bits + bits % 2);
+    EXPECT_EQ(half_of(std::nextafter(middle, 0.0f)), bits);
+    EXPECT_EQ(half_of(std::nextafter(-middle, -1e9f)), 0x8000u | (bits + 1));
+  }
+  EXPECT_EQ(half_of(65519.0f), 0x7BFF);
+  EXPECT_EQ(half_of(65520.0f), 0x7C00);
 }
 
 }  // namespace

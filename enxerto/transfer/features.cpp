@@ -2,15 +2,19 @@
 
 #include <algorithm>
 #include <atomic>
+#include <cstring>
 #include <exception>
 #include <mutex>
 #include <numeric>
 #include <thread>
+#include <utility>
 
 #include "enxerto/core/error.h"
 #include "enxerto/core/file.h"
+#include "enxerto/core/system.h"
 #include "enxerto/core/text.h"
 #include "enxerto/data/loader.h"
+#include "enxerto/tensor/half.h"
 
 namespace enxerto {
 namespace {
@@ -31,15 +35,68 @@ void check_prefix(const Prefix& prefix, int views) {
 }
 
 /// The pictures in batches of the prefix.
-LoaderConfig loader_config(const Prefix& prefix, const Dataset& data, int views, int workers) {
-  LoaderConfig config{.batch = prefix.batch,
-                      .workers = workers,
-                      .seed = prefix.seed,
-                      .preprocess = prefix.preprocess,
-                      .augment = prefix.augment,
-                      .views = views};
-  if (prefix.augment.any()) config.sample_ids = sample_ids_of(digests_of(data, workers));
-  return config;
+LoaderConfig loader_config(const Prefix& prefix, int views, int workers) {
+  return {.batch = prefix.batch,
+          .workers = workers,
+          .seed = prefix.seed,
+          .preprocess = prefix.preprocess,
+          .augment = prefix.augment,
+          .views = views};
+}
+
+/// What a picture draws its augmentation by, so that it is its own whatever other pictures there are.
+std::uint64_t sample_id(const ContentKey& content) { return content.low; }
+
+ContentKey content_key(const Dataset& data, std::int64_t index) {
+  ContentHash hash;
+  if (const std::string file = data.file(index); !file.empty()) {
+    hash.add(read_file(file));
+    return hash.key();
+  }
+  const Image image = data.get(index).image;
+  hash.add(static_cast<std::uint64_t>(image.width));
+  hash.add(image.pixels);
+  return hash.key();
+}
+
+ContentKey row_key(const ContentKey& content, int view) {
+  ContentHash hash;
+  hash.add(content);
+  hash.add(static_cast<std::uint64_t>(view));
+  return hash.key();
+}
+
+std::size_t bytes_of_row(const Prefix& prefix) {
+  return static_cast<std::size_t>(prefix.row_size()) * (prefix.half ? sizeof(std::uint16_t) : sizeof(float));
+}
+
+/// The bytes of row `at` of a table.
+template <class T>
+std::span<std::uint8_t> bytes_in(std::span<T> table, std::size_t at, std::size_t row_bytes) {
+  return {reinterpret_cast<std::uint8_t*>(table.data()) + at * row_bytes, row_bytes};
+}
+
+/// A row as it is kept, and back.
+void encode(std::span<const float> row, bool half, std::span<std::uint8_t> bytes) {
+  if (!half) {
+    std::memcpy(bytes.data(), row.data(), bytes.size());
+    return;
+  }
+  for (std::size_t i = 0; i < row.size(); ++i) {
+    const std::uint16_t value = half_of(row[i]);
+    std::memcpy(bytes.data() + i * sizeof value, &value, sizeof value);
+  }
+}
+void decode(std::span<const std::uint8_t> bytes, bool half, std::span<float> row) {
+  if (!half) {
+    std::memcpy(row.data(), bytes.data(), bytes.size());
+    return;
+  }
+  for (std::size_t i = 0; i < row.size(); ++i) {
+    std::uint16_t value = 0;
+    std::memcpy(&value, bytes.data() + i * sizeof value, sizeof value);
+    row[i] = float_of(value);
+  }
 }
 
 void check_feed(const FeedConfig& config) {
@@ -76,24 +133,14 @@ void set_labels(const Dataset& data, std::int64_t index, std::size_t row, Batch&
 
 }  // namespace
 
-std::vector<Digest> digests_of(const Dataset& data, int workers) {
-  std::vector<Digest> digests(static_cast<std::size_t>(data.size()));
+std::vector<ContentKey> content_keys(const Dataset& data, int workers) {
+  std::vector<ContentKey> keys(static_cast<std::size_t>(data.size()));
   std::atomic<std::int64_t> next{0};
   std::exception_ptr error;
   std::mutex mutex;
   const auto work = [&] {
     for (std::int64_t i = next++; i < data.size(); i = next++) try {
-        const std::string file = data.file(i);
-        Digest& digest = digests[static_cast<std::size_t>(i)];
-        if (!file.empty()) {
-          digest = digest_of(read_file(file));
-          continue;
-        }
-        const Image image = data.get(i).image;
-        Digester digester;
-        digester.add(static_cast<std::uint64_t>(image.width));
-        digester.add(image.pixels);
-        digest = digester.digest();
+        keys[static_cast<std::size_t>(i)] = content_key(data, i);
       } catch (...) {
         const std::lock_guard lock(mutex);
         if (!error) error = std::current_exception();
@@ -106,61 +153,147 @@ std::vector<Digest> digests_of(const Dataset& data, int workers) {
     work();
   }
   if (error) std::rethrow_exception(error);
-  return digests;
-}
-
-std::vector<std::uint64_t> sample_ids_of(std::span<const Digest> digests) {
-  std::vector<std::uint64_t> ids;
-  for (const Digest& digest : digests) ids.push_back(digest[0]);
-  return ids;
-}
-
-Features::Features(std::int64_t pictures, int views, const Shape& row)
-    : pictures_(pictures),
-      views_(views),
-      row_{.n = 1, .c = row.c, .h = row.h, .w = row.w},
-      rows_(Tensor::untouched({.n = pictures * views, .c = row.c, .h = row.h, .w = row.w})) {}
-
-std::span<float> Features::row(std::int64_t picture, int view) {
-  const auto size = static_cast<std::size_t>(row_.size());
-  return rows_.data().subspan(static_cast<std::size_t>((view - 1) * pictures_ + picture) * size, size);
-}
-std::span<const float> Features::row(std::int64_t picture, int view) const {
-  const auto size = static_cast<std::size_t>(row_.size());
-  return rows_.data().subspan(static_cast<std::size_t>((view - 1) * pictures_ + picture) * size, size);
-}
-
-ConstView Features::view(int view) const {
-  const auto size = static_cast<std::size_t>(pictures_ * row_.size());
-  return {{.n = pictures_, .c = row_.c, .h = row_.h, .w = row_.w},
-          rows_.data().subspan(static_cast<std::size_t>(view - 1) * size, size)};
+  return keys;
 }
 
 std::int64_t feature_bytes(const Prefix& prefix, std::int64_t pictures, int views) {
-  return pictures * views * prefix.row_size() * std::int64_t{sizeof(float)};
+  return pictures * views * static_cast<std::int64_t>(bytes_of_row(prefix));
+}
+
+Keeping keeping_of(const Prefix& prefix, std::int64_t pictures, const FeatureOptions& options) {
+  const std::int64_t bytes = feature_bytes(prefix, pictures, options.views);
+  if (bytes <= options.memory_bytes) return Keeping::memory;
+  return !options.folder.empty() && bytes <= options.file_bytes ? Keeping::file : Keeping::nowhere;
+}
+
+Features::Features(const Prefix& prefix, std::int64_t pictures, const FeatureOptions& options)
+    : pictures_(pictures),
+      views_(options.views),
+      row_(prefix.graph.output_shape()),
+      half_(prefix.half),
+      in_file_(keeping_of(prefix, pictures, options) == Keeping::file),
+      bytes_(bytes_of_row(prefix)) {
+  const auto rows = pictures * views_;
+  if (!in_file_ && half_) halves_.resize(static_cast<std::size_t>(rows * row_.size()));
+  if (!in_file_ && !half_) floats_ = Tensor::untouched({.n = rows, .c = row_.c, .h = row_.h, .w = row_.w});
+  if (!options.folder.empty())
+    store_ = std::make_unique<RowStore>(options.folder, RowStoreOptions{.kind = prefix.key(),
+                                                                        .row_bytes = bytes_.size(),
+                                                                        .ending = ".features",
+                                                                        .limit_bytes = options.file_bytes});
+}
+
+std::size_t Features::place(std::int64_t picture, int view) const {
+  return static_cast<std::size_t>((view - 1) * pictures_ + picture);
+}
+
+bool Features::find(std::int64_t picture, int view) {
+  if (!store_) return false;
+  const std::size_t at = place(picture, view);
+  if (in_file_) return store_->find(keys_[at], bytes_);  // read, so that damage shows now
+  const std::span<std::uint8_t> row =
+      half_ ? bytes_in(std::span(halves_), at, bytes_.size()) : bytes_in(floats_.data(), at, bytes_.size());
+  return store_->find(keys_[at], row);
+}
+
+void Features::keep(std::int64_t picture, int view, std::span<const float> row) {
+  ++computed_;
+  const std::size_t at = place(picture, view);
+  encode(row, half_, bytes_);
+  if (!in_file_)
+    std::ranges::copy(bytes_, (half_ ? bytes_in(std::span(halves_), at, bytes_.size())
+                                     : bytes_in(floats_.data(), at, bytes_.size()))
+                                  .begin());
+  if (!store_) return;
+  store_->keep(keys_[at], bytes_);
+  if (in_file_ && !store_->holds(keys_[at]))
+    throw Error(ErrorKind::io, text("features: a row could not be kept; ", store_->note()));
+}
+
+void Features::read(std::int64_t picture, int view, std::span<float> row) const {
+  const std::size_t at = place(picture, view);
+  const auto size = static_cast<std::size_t>(row_.size());
+  if (in_file_) {
+    if (!store_->find(keys_[at], bytes_))
+      throw Error(ErrorKind::corrupt, text(store_->path().string(),
+                                           ": was damaged while it was in use; start again, what is lost is "
+                                           "computed anew"));
+    decode(bytes_, half_, row);
+  } else if (half_) {
+    std::ranges::transform(std::span(halves_).subspan(at * size, size), row.begin(), float_of);
+  } else {
+    std::ranges::copy(floats_.data().subspan(at * size, size), row.begin());
+  }
+}
+
+ConstView Features::matrix(int view, Tensor& room) const {
+  const Shape shape{.n = pictures_, .c = row_.c, .h = row_.h, .w = row_.w};
+  const auto size = static_cast<std::size_t>(row_.size());
+  if (!in_file_ && !half_)
+    return {shape, floats_.data().subspan(place(0, view) * size, static_cast<std::size_t>(shape.size()))};
+  room = Tensor(shape);
+  for (std::int64_t i = 0; i < pictures_; ++i)
+    read(i, view, room.data().subspan(static_cast<std::size_t>(i) * size, size));
+  return std::as_const(room).view();
+}
+
+std::int64_t Features::memory_bytes() const {
+  const std::int64_t table = store_ ? std::ssize(keys_) * RowStore::row_memory_bytes : 0;
+  return table + static_cast<std::int64_t>(floats_.data().size_bytes() + halves_.size() * sizeof halves_[0]);
 }
 
 Features compute_features(const Prefix& prefix, const Dataset& data, const FeatureOptions& options) {
   check_prefix(prefix, options.views);
-  Features made(data.size(), std::max(options.views, 1), prefix.graph.output_shape());
-  if (data.size() == 0) return made;
-  LoaderConfig config = loader_config(prefix, data, made.views(), options.workers);
-  config.cache_bytes = 0;
-  Loader loader(data, std::move(config));
+  if (options.views < 1) throw Error(ErrorKind::usage, "views: at least one row for each picture");
+  if (keeping_of(prefix, data.size(), options) == Keeping::nowhere)
+    throw Error(ErrorKind::usage,
+                text("the features would take ",
+                     human_bytes(static_cast<double>(feature_bytes(prefix, data.size(), options.views))),
+                     ", more than may be kept; raise the limit, or cut at a smaller layer"));
+  Features made(prefix, data.size(), options);
+  const std::int64_t all = data.size() * made.views_;
+  std::vector<ContentKey> contents;
+  if (made.store_ || prefix.augment.any()) contents = content_keys(data, options.workers);
+  if (made.store_)
+    for (int view = 1; view <= made.views_; ++view)
+      for (const ContentKey& content : contents) made.keys_.push_back(row_key(content, view));
+
   PrefixRunner runner(prefix);
   const auto size = static_cast<std::size_t>(prefix.row_size());
   std::int64_t done = 0;
-  Batch pictures;
-  for (int view = 1; view <= made.views(); ++view)
-    for (loader.start(view); loader.next(pictures);) {
-      if (options.stop && *options.stop)
-        throw Error(ErrorKind::interrupted, text("interrupted after ", done, " rows of features"));
-      const ConstView rows = runner.run(pictures.images.view(), pictures.indices.size());
-      for (std::size_t i = 0; i < pictures.indices.size(); ++i)
-        std::ranges::copy(rows.data.subspan(i * size, size), made.row(pictures.indices[i], view).begin());
-      done += std::ssize(pictures.indices);
-      if (options.on_progress) options.on_progress(done, data.size() * made.views());
+  const auto check_stop = [&] {
+    if (options.stop && *options.stop)
+      throw Error(ErrorKind::interrupted, text("interrupted after ", done, " of ", all, " rows of features"));
+  };
+  const std::shared_ptr<const Dataset> borrowed(std::shared_ptr<void>(), &data);
+  for (int view = 1; view <= made.views_; ++view) {
+    std::vector<std::int64_t> missing;
+    std::vector<std::uint64_t> ids;
+    for (std::int64_t i = 0; i < data.size(); ++i) {
+      if (made.find(i, view)) continue;
+      missing.push_back(i);
+      if (prefix.augment.any()) ids.push_back(sample_id(contents[static_cast<std::size_t>(i)]));
     }
+    done += data.size() - std::ssize(missing);
+    if (options.on_progress && done > 0) options.on_progress(done, all);
+    if (missing.empty()) continue;
+    const Subset pictures(borrowed, missing);
+    LoaderConfig config = loader_config(prefix, made.views_, options.workers);
+    config.sample_ids = std::move(ids);
+    config.cache_bytes = 0;
+    Loader loader(pictures, std::move(config));
+    Batch batch;
+    for (loader.start(view); loader.next(batch);) {
+      check_stop();
+      const ConstView rows = runner.run(batch.images.view(), batch.indices.size());
+      for (std::size_t i = 0; i < batch.indices.size(); ++i)
+        made.keep(missing[static_cast<std::size_t>(batch.indices[i])], view,
+                  rows.data.subspan(i * size, size));
+      done += std::ssize(batch.indices);
+      if (options.on_progress) options.on_progress(done, all);
+    }
+  }
+  if (made.store_) made.store_->flush();
   return made;
 }
 
@@ -188,10 +321,12 @@ void FeatureFeed::start(int epoch) {
   // Validation asks for epoch 0.
   view_ = epoch < 1 ? 1 : (epoch - 1) % features_.views() + 1;
   handed_out_ = 0;
+  seconds_waited_ = 0;
 }
 
 bool FeatureFeed::next(Batch& batch) {
   if (handed_out_ == count_) return false;
+  const double began = now_seconds();
   const auto rows = static_cast<std::size_t>(std::min<std::int64_t>(config_.batch, count_ - handed_out_));
   if (batch.images.shape() != shape()) batch.images = Tensor(shape());
   Shape targets{.n = 0};
@@ -203,10 +338,10 @@ bool FeatureFeed::next(Batch& batch) {
   for (std::size_t i = 0; i < rows; ++i) {
     const std::int64_t index = order_[static_cast<std::size_t>(handed_out_) + i];
     set_labels(data_, index, i, batch);
-    std::ranges::copy(features_.row(index, view_),
-                      batch.images.data().begin() + static_cast<std::ptrdiff_t>(i * size));
+    features_.read(index, view_, batch.images.data().subspan(i * size, size));
   }
   clear_padding(batch);
+  if (!features_.in_memory()) seconds_waited_ += now_seconds() - began;
   handed_out_ += static_cast<std::int64_t>(rows);
   return true;
 }
@@ -227,9 +362,12 @@ PrefixFeed::PrefixFeed(const Prefix& prefix, const Dataset& data, const FeedConf
   check_feed(config);
   ensure(!prefix.augment.any() || !config.shuffle || prefix.seed == config.seed,
          "order and augmentation have one seed");
-  LoaderConfig loader = loader_config(prefix, data, views, workers);
+  LoaderConfig loader = loader_config(prefix, views, workers);
+  if (prefix.augment.any())
+    for (const ContentKey& content : content_keys(data, workers))
+      loader.sample_ids.push_back(sample_id(content));
   loader.shuffle = config.shuffle;
-  loader.seed = config.seed;
+  if (config.shuffle) loader.seed = config.seed;
   Shape shape = prefix.graph.output_shape();
   shape.n = config.batch;
   parts_.reset(new Parts{.loader = Loader(data, std::move(loader)),

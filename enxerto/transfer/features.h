@@ -10,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include "enxerto/core/row_store.h"
 #include "enxerto/data/batch.h"
 #include "enxerto/data/dataset.h"
 #include "enxerto/transfer/prefix.h"
@@ -19,45 +20,69 @@ namespace enxerto {
 struct FeatureOptions {
   int workers = 1;
   int views = 1;  ///< rows for each picture, where the prefix augments
+  /// Where rows are kept for later runs too, in a file for each prefix; empty: nowhere. A row is found by the
+  /// content of its picture: what was added or changed is computed, nothing else.
+  std::filesystem::path folder = {};
+  std::int64_t memory_bytes = std::int64_t{1} << 30;  ///< rows that take more are read from the file
+  std::int64_t file_bytes = std::int64_t{8} << 30;    ///< the file grows no further
   std::function<void(std::int64_t done, std::int64_t all)> on_progress = {};  ///< rows, on the calling thread
   const std::atomic<bool>* stop = nullptr;  ///< Error{interrupted} where it turns true; what was kept stays
 };
 
 /// What each picture is, by its file's bytes (by its pixels, where it has no file to itself): as many as
 /// there are pictures. Reads every file. Throws what reading throws.
-std::vector<Digest> digests_of(const Dataset& data, int workers);
+std::vector<ContentKey> content_keys(const Dataset& data, int workers);
 
-/// What pictures draw their augmentation by, so that it is theirs whatever other pictures there are.
-std::vector<std::uint64_t> sample_ids_of(std::span<const Digest> digests);
-
-/// Rows of features in memory: views() of each picture.
+/// Rows of features: views() of each picture, in memory or in a file. Reading from one thread at a time.
 class Features {
  public:
-  Features(std::int64_t pictures, int views, const Shape& row);
   std::int64_t pictures() const { return pictures_; }
   int views() const { return views_; }
-  const Shape& row_shape() const { return row_; }  ///< n = 1
-  std::span<float> row(std::int64_t picture, int view = 1);
-  std::span<const float> row(std::int64_t picture, int view = 1) const;
-  /// All rows of one view as a matrix {pictures, c, h, w}.
-  ConstView view(int view = 1) const;
-  std::int64_t memory_bytes() const { return static_cast<std::int64_t>(rows_.data().size_bytes()); }
+  const Shape& row_shape() const { return row_; }      ///< n = 1
+  std::int64_t computed() const { return computed_; }  ///< rows that were not found
+  bool in_memory() const { return !in_file_; }
+  /// Throws Error{corrupt} where the file was damaged meanwhile.
+  void read(std::int64_t picture, int view, std::span<float> row) const;
+  /// All rows of one view as a matrix {pictures, c, h, w}; borrowed where they lie so in memory, else in
+  /// `room`. Throws as read().
+  ConstView matrix(int view, Tensor& room) const;
+  std::int64_t memory_bytes() const;
+  /// For people: what is wrong with the file; empty where nothing is.
+  std::string note() const { return store_ ? store_->note() : ""; }
 
  private:
-  std::int64_t pictures_;
-  int views_;
+  friend Features compute_features(const Prefix& prefix, const Dataset& data, const FeatureOptions& options);
+  Features(const Prefix& prefix, std::int64_t pictures, const FeatureOptions& options);
+  std::size_t row_bytes() const;
+  std::size_t place(std::int64_t picture, int view) const;
+  bool find(std::int64_t picture, int view);
+  void keep(std::int64_t picture, int view, std::span<const float> row);
+
+  std::int64_t pictures_ = 0, computed_ = 0;
+  int views_ = 1;
   Shape row_;
-  Tensor rows_;
+  bool half_ = false, in_file_ = false;
+  Tensor floats_;                      ///< view by view, picture by picture
+  std::vector<std::uint16_t> halves_;  ///< the same, where half
+  std::unique_ptr<RowStore> store_;
+  std::vector<ContentKey> keys_;             ///< of each row in the store
+  mutable std::vector<std::uint8_t> bytes_;  ///< of one row
 };
 
 /// Bytes that the rows of so many pictures take, to be told before they are computed.
 std::int64_t feature_bytes(const Prefix& prefix, std::int64_t pictures, int views);
 
-/// Runs every picture through the prefix, once for each view. Throws Error: usage where the prefix mixes
-/// pictures or does not fit its preprocessing; interrupted; diverged; what reading a picture throws.
+/// Where rows can be kept: in memory, else in the file, else nowhere: they are computed anew each time
+/// (PrefixFeed).
+enum class Keeping { memory, file, nowhere };
+Keeping keeping_of(const Prefix& prefix, std::int64_t pictures, const FeatureOptions& options);
+
+/// Runs every picture that is not found through the prefix, once for each view. Throws Error: usage where the
+/// prefix mixes pictures, does not fit its preprocessing, or the rows can be kept nowhere; io where the file
+/// cannot be written and they do not fit into memory; interrupted; diverged; what reading a picture throws.
 Features compute_features(const Prefix& prefix, const Dataset& data, const FeatureOptions& options = {});
 
-/// How batches are made of rows or of pictures for training and validation.
+/// How batches are made of rows, for training and validation.
 struct FeedConfig {
   int batch = 32;
   bool shuffle = false, drop_last = false;  ///< as in LoaderConfig
@@ -73,7 +98,8 @@ class FeatureFeed final : public BatchSource {
   std::int64_t batches() const override;
   std::int64_t size() const override { return count_; }
   std::int64_t memory_bytes() const override;
-  double seconds_waited() const override { return 0; }
+  double seconds_waited() const override { return seconds_waited_; }
+  std::string note() const override { return features_.note(); }
   void start(int epoch) override;
   bool next(Batch& batch) override;
 
@@ -83,6 +109,7 @@ class FeatureFeed final : public BatchSource {
   FeedConfig config_;
   std::int64_t count_ = 0, handed_out_ = 0;
   int view_ = 1;
+  double seconds_waited_ = 0;
   std::vector<std::int64_t> order_;
 };
 

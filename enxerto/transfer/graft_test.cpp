@@ -13,7 +13,7 @@ Graph net(const std::string& name, int size) {
 }
 
 TEST(Graft, FeaturesAreTheListBeforeTheHeadOrTheLastMapPooled) {
-  EXPECT_EQ(usual_cut(net("resnet18", 64)), (Cut{"flatten"}));
+  EXPECT_EQ(usual_cut(net("resnet18", 64)), (Cut{"avgpool"}));
   const Graph squeeze = net("squeezenet1_1", 64);
   const Cut cut = usual_cut(squeeze);
   EXPECT_TRUE(cut.pool);

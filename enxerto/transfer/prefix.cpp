@@ -8,26 +8,35 @@
 #include "enxerto/core/system.h"
 #include "enxerto/core/text.h"
 #include "enxerto/graph/json.h"
+#include "enxerto/tensor/half.h"
 
 namespace enxerto {
 
-Digest Prefix::key() const {
-  Digester digester;
-  digester.add(text("enxerto ", ENXERTO_VERSION, " features 1"));
-  digester.add(static_cast<std::uint64_t>(chip_isa()));
-  digester.add(static_cast<std::uint64_t>(batch));
-  digester.add(static_cast<std::uint64_t>(threads()));
+ContentKey Prefix::key() const {
+  ContentHash hash;
+  hash.add(text("enxerto ", ENXERTO_VERSION, " features 1"));
+  hash.add(static_cast<std::uint64_t>(chip_isa()));
+  hash.add(static_cast<std::uint64_t>(batch));
+  hash.add(std::uint64_t{half});
+  hash.add(static_cast<std::uint64_t>(threads()));
   // Without what is frozen, which changes nothing in inference.
   Graph plain = graph.clone();
   for (int i = 0; i <= plain.last().index; ++i) plain.set_frozen({i}, false);
-  digester.add(graph_to_json(plain).dump());
-  for (const Param& param : graph.params()) digester.add(param.value.data());
-  digester.add(preprocess.to_json().dump());
+  hash.add(graph_to_json(plain).dump());
+  for (const Param& param : graph.params()) hash.add(param.value.data());
+  hash.add(preprocess.to_json().dump());
   if (augment.any()) {
-    digester.add(augment.to_json().dump());
-    digester.add(seed);
+    hash.add(augment.to_json().dump());
+    hash.add(seed);
   }
-  return digester.digest();
+  return hash.key();
+}
+
+PrefixRunner::PrefixRunner(const Prefix& prefix) : executor_(prefix.graph, {.batch = prefix.batch}) {
+  if (!prefix.half) return;
+  Shape shape = prefix.graph.output_shape();
+  shape.n = prefix.batch;
+  rounded_ = Tensor(shape);
 }
 
 ConstView PrefixRunner::run(ConstView images, std::size_t count) {
@@ -37,7 +46,13 @@ ConstView PrefixRunner::run(ConstView images, std::size_t count) {
     throw Error(ErrorKind::diverged,
                 text("features: a value is not finite; the first layer to blame is \"",
                      executor_.find_not_finite(images, 0), "\"; are the weights damaged?"));
-  return rows;
+  if (rounded_.empty()) return rows;
+  std::ranges::transform(rows.data, rounded_.data().begin(), [](float x) { return float_of(half_of(x)); });
+  const auto counted = std::as_const(rounded_).data().first(row * count);
+  if (!std::ranges::all_of(counted, [](float x) { return std::isfinite(x); }))
+    throw Error(ErrorKind::diverged,
+                "features: a value is beyond what half precision can hold, 65504; keep them in float");
+  return rounded_.view();
 }
 
 }  // namespace enxerto

@@ -4,7 +4,7 @@
 #include <cstdint>
 #include <string>
 
-#include "enxerto/core/digest.h"
+#include "enxerto/core/content_hash.h"
 #include "enxerto/data/augment.h"
 #include "enxerto/data/preprocess.h"
 #include "enxerto/graph/executor.h"
@@ -20,19 +20,20 @@ struct Prefix {
   std::uint64_t seed = 0;  ///< of augmentation
   /// Pictures that it runs at once. It decides which kernels run, and so the last bits.
   int batch = 32;
+  bool half = false;  ///< values are rounded to half precision, and kept in it
 
   std::int64_t row_size() const { return graph.output_shape().size(); }
   /// Stands for all of it: the values of the parameters, the layers, the preprocessing; augmentation and seed
   /// where it augments; and the batch, the number of threads, the version and the instruction set, which
   /// decide the last bits.
-  Digest key() const;
+  ContentKey key() const;
 };
 
 /// Runs a prefix on batches. With one number of threads a row's bits depend on the picture alone: not on its
 /// place in the batch, nor on the others (prefix_test.cpp).
 class PrefixRunner {
  public:
-  explicit PrefixRunner(const Prefix& prefix) : executor_(prefix.graph, {.batch = prefix.batch}) {}
+  explicit PrefixRunner(const Prefix& prefix);
   /// {batch, ...}, valid until the next call. Throws Error{diverged} that names the first layer at fault
   /// where one of the first `count` rows is not finite.
   ConstView run(ConstView images, std::size_t count);
@@ -40,6 +41,7 @@ class PrefixRunner {
 
  private:
   Executor executor_;
+  Tensor rounded_;  ///< where the prefix says half
 };
 
 }  // namespace enxerto

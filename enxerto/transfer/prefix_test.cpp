@@ -79,7 +79,7 @@ TEST(Prefix, AValueThatIsNotFiniteNamesItsLayer) {
 
 TEST(Prefix, TheKeyChangesWithAllThatDecidesARow) {
   const auto make = [] { return prefix_of("lenet5", 32); };
-  const Digest key = make().key();
+  const ContentKey key = make().key();
   EXPECT_EQ(make().key(), key);
   Prefix frozen = make();
   frozen.graph.freeze("");

@@ -5,6 +5,7 @@
 #include <cstring>
 
 #include "enxerto/core/error.h"
+#include "enxerto/tensor/half.h"
 
 namespace enxerto {
 namespace {
@@ -19,16 +20,7 @@ float to_float(T value) {
 struct Half {
   std::uint16_t bits;
 };
-float to_float(Half half) {
-  const std::uint32_t sign = static_cast<std::uint32_t>(half.bits & 0x8000u) << 16;
-  const std::uint32_t exponent = (half.bits >> 10) & 31u, fraction = half.bits & 0x3FFu;
-  if (exponent == 0) {  // zero or subnormal: fraction * 2^-24 is exact in float
-    const float value = static_cast<float>(fraction) * 0x1p-24f;
-    return sign ? -value : value;
-  }
-  const std::uint32_t wide = exponent == 31 ? 255 : exponent + (127 - 15);
-  return std::bit_cast<float>(sign | wide << 23 | fraction << 13);
-}
+float to_float(Half half) { return float_of(half.bits); }
 
 struct Bfloat {
   std::uint16_t bits;
