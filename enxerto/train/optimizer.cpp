@@ -1,5 +1,6 @@
 #include "enxerto/train/optimizer.h"
 
+#include <algorithm>
 #include <cmath>
 
 #include "enxerto/core/error.h"
@@ -203,7 +204,7 @@ double weight_decay_of(const Config& config) {
 template <class Config>
 class Runner final : public Optimizer {
  public:
-  Runner(const Config& config, std::span<const Update> updates) : config_(config) {
+  Runner(const Config& config, std::span<const Update> updates) : Optimizer(updates.size()), config_(config) {
     for (const std::string& name : Rule<Config>::slots(config)) {
       Slot slot{name, {}};
       for (const Update& update : updates)
@@ -213,8 +214,13 @@ class Runner final : public Optimizer {
   }
 
   void step(std::span<const Update> updates, double lr, const Shaping& shaping) override {
-    const Rule<Config> rule(config_, lr, ++steps_);
-    const auto keep = static_cast<float>(1 - lr * weight_decay_of(config_));
+    ++steps_;
+    rules_.clear();
+    keeps_.clear();
+    for (std::size_t i = 0; i < updates.size(); ++i) {
+      rules_.emplace_back(config_, lr * rates_[i], steps_ - joined_[i]);
+      keeps_.push_back(static_cast<float>(1 - lr * rates_[i] * weight_decay_of(config_)));
+    }
     const auto scale = static_cast<float>(shaping.scale);
     const auto l1 = static_cast<float>(shaping.penalty.l1), l2 = static_cast<float>(shaping.penalty.l2);
     const std::vector<Chunk> chunks = chunks_of(updates);
@@ -222,6 +228,8 @@ class Runner final : public Optimizer {
     for (std::size_t i = 0; i < chunks.size(); ++i) {
       const Chunk& chunk = chunks[i];
       const bool decays = updates[chunk.update].decays;
+      const Rule<Config>& rule = rules_[chunk.update];
+      const float keep = keeps_[chunk.update];
       if (decays && shaping.penalty.any())
         run(updates, chunk, rule, keep, [=](float g, float w) {
           return scale * (g + l1 * static_cast<float>((w > 0) - (w < 0)) + l2 * w);
@@ -254,7 +262,11 @@ class Runner final : public Optimizer {
   }
 
   Config config_;
+  std::vector<Rule<Config>> rules_;  ///< of this step, for each update
+  std::vector<float> keeps_;         ///< what weight decay leaves of each
 };
+
+constexpr std::string_view joined_name = "joined/";
 
 void check_optimizer(const OptimizerConfig& config) {
   std::visit(
@@ -308,18 +320,37 @@ NamedTensors optimizer_state(const Optimizer& optimizer, const Executor& executo
       state.push_back(
           {text(slot.name, "/", updates[i].name), {shape.n, shape.c, shape.h, shape.w}, std::move(plain)});
     }
+  for (std::size_t i = 0; i < updates.size(); ++i) {
+    if (optimizer.joined()[i] == 0) continue;
+    Tensor steps({.n = 1});
+    steps.data()[0] = static_cast<float>(optimizer.joined()[i]);
+    state.push_back({text(joined_name, updates[i].name), {1}, std::move(steps)});
+  }
   return state;
 }
 
 void restore_optimizer(Optimizer& optimizer, const Executor& executor, const NamedTensors& state,
-                       std::int64_t steps, std::string_view where) {
+                       std::int64_t steps, std::string_view where, bool may_be_new) {
   const auto updates = executor.updates();
   const std::size_t wanted = optimizer.slots().size() * updates.size();
-  if (state.size() != wanted)
+  const auto is_slot = [](const NamedTensor& tensor) { return !tensor.name.starts_with(joined_name); };
+  const auto given = static_cast<std::size_t>(std::ranges::count_if(state, is_slot));
+  if (given != wanted && !(may_be_new && given < wanted))
     throw Error(ErrorKind::corrupt,
-                text(where, ": it has ", state.size(), " tensors of the optimizer, this one has ", wanted));
+                text(where, ": it has ", given, " tensors of the optimizer, this one has ", wanted));
+  for (std::size_t i = 0; i < updates.size(); ++i) {
+    const NamedTensor* joined = find_tensor(state, text(joined_name, updates[i].name));
+    optimizer.joined()[i] = joined ? static_cast<std::int64_t>(joined->value.data()[0]) : 0;
+    if (optimizer.joined()[i] < 0 || optimizer.joined()[i] > steps)
+      throw Error(ErrorKind::corrupt, text(where, ": ", joined->name, " makes no sense"));
+    const bool is_new = std::ranges::none_of(optimizer.slots(), [&](const Optimizer::Slot& slot) {
+      return find_tensor(state, text(slot.name, "/", updates[i].name));
+    });
+    if (may_be_new && is_new && !joined) optimizer.joined()[i] = steps;
+  }
   for (auto& slot : optimizer.slots())
     for (std::size_t i = 0; i < updates.size(); ++i) {
+      if (may_be_new && optimizer.joined()[i] == steps) continue;
       const std::string name = text(slot.name, "/", updates[i].name);
       const NamedTensor* found = find_tensor(state, name);
       const Shape shape = executor.unpack(i, slot.blocks[i].data()).shape();

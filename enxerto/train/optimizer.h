@@ -139,20 +139,31 @@ class Optimizer {
   std::int64_t steps() const { return steps_; }
   void set_steps(std::int64_t steps) { steps_ = steps; }
 
+  /// How many steps were done before each update took part, 0 but for what was unfrozen later: what counts
+  /// steps (Adam's corrections of its start) counts those that the parameter has seen.
+  std::span<std::int64_t> joined() { return joined_; }
+  std::span<const std::int64_t> joined() const { return joined_; }
+  /// By what the rate is multiplied for each update; 1 at first. No part of what is saved.
+  std::span<double> rates() { return rates_; }
+
  protected:
+  explicit Optimizer(std::size_t updates) : joined_(updates, 0), rates_(updates, 1.0) {}
   std::vector<Slot> slots_;
   std::int64_t steps_ = 0;
+  std::vector<std::int64_t> joined_;
+  std::vector<double> rates_;
 };
 
 /// Throws Error{usage} where a value makes no sense.
 std::unique_ptr<Optimizer> make_optimizer(const OptimizerConfig& config, std::span<const Update> updates);
 
-/// Between the kernels' order and that of files: tensors called "velocity/layer1.0.conv1.weight".
+/// Between the kernels' order and that of files: tensors called "velocity/layer1.0.conv1.weight";
+/// "joined/..." where an update took part later.
 NamedTensors optimizer_state(const Optimizer& optimizer, const Executor& executor);
 /// Takes over what optimizer_state() gave. Throws Error{corrupt}, opened by `where`, that names the first
-/// tensor that is missing or does not fit.
+/// tensor that is missing or does not fit. `may_be_new`: an update of which it has nothing joins now.
 void restore_optimizer(Optimizer& optimizer, const Executor& executor, const NamedTensors& state,
-                       std::int64_t steps, std::string_view where);
+                       std::int64_t steps, std::string_view where, bool may_be_new = false);
 
 /// Defaults of an optimizer by its name; Error{usage} lists the names.
 OptimizerConfig parse_optimizer(std::string_view name);

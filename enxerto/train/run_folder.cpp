@@ -157,6 +157,7 @@ Json RunConfig::to_json() const {
               {"test", enxerto::to_json(test)}}},
             {"training", training.to_json()}};
   if (multi_label) json["multi_label"] = true;
+  if (!transfer.is_null()) json["transfer"] = transfer;
   return json;
 }
 
@@ -195,6 +196,7 @@ RunConfig RunConfig::from_json(const Json& json) {
   config.test = data_record_from_json(splits.at("test"), "run: splits: test");
   splits.finish();
   config.training = TrainConfig::from_json(reader.at("training"));
+  if (reader.has("transfer")) config.transfer = reader.at("transfer");
   reader.finish();
   return config;
 }
@@ -392,25 +394,30 @@ void RunFolder::log_evaluation(std::string_view split, const Evaluation& evaluat
 
 void RunFolder::log_diverged(std::string_view message) { log({{"kind", "diverged"}, {"message", message}}); }
 
-Json RunFolder::finish(const TrainResult& result, const std::optional<Evaluation>& test) {
+void RunFolder::save_final(const Graph& graph, const TrainResult& result) {
+  save_best(graph, result.best_epoch, result.best_value);
+}
+
+Json RunFolder::finish(const TrainResult& result, const std::optional<Evaluation>& test, const Json& more) {
   if (result.val) log_evaluation("val", *result.val);
   if (test) log_evaluation("test", *test);
-  const Json json{{"run", folder_.string()},
-                  {"net", config_.net},
-                  {"classes", config_.classes},
-                  {"multi_label", config_.multi_label},
-                  {"epochs", result.epochs},
-                  {"best_epoch", result.best_epoch},
-                  {"metric", name_of(config_.training.metric)},
-                  {"best_value", result.best_value},
-                  {"steps", result.steps},
-                  {"stopped_early", result.stopped_early},
-                  {"seconds", result.seconds},
-                  {"images_per_second", result.images_per_second},
-                  {"peak_memory_bytes", result.peak_memory_bytes},
-                  {"train_loss", result.train_loss},
-                  {"val", result.val ? result.val->to_json() : Json(nullptr)},
-                  {"test", test ? test->to_json() : Json(nullptr)}};
+  Json json{{"run", folder_.string()},
+            {"net", config_.net},
+            {"classes", config_.classes},
+            {"multi_label", config_.multi_label},
+            {"epochs", result.epochs},
+            {"best_epoch", result.best_epoch},
+            {"metric", name_of(config_.training.metric)},
+            {"best_value", result.best_value},
+            {"steps", result.steps},
+            {"stopped_early", result.stopped_early},
+            {"seconds", result.seconds},
+            {"images_per_second", result.images_per_second},
+            {"peak_memory_bytes", result.peak_memory_bytes},
+            {"train_loss", result.train_loss},
+            {"val", result.val ? result.val->to_json() : Json(nullptr)},
+            {"test", test ? test->to_json() : Json(nullptr)}};
+  if (!more.is_null()) json["transfer"] = more;
   write_json(folder_ / result_name, json);
   return json;
 }

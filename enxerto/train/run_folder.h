@@ -3,7 +3,7 @@
 
 #include <filesystem>
 #include <fstream>
-#include <nlohmann/json_fwd.hpp>
+#include <nlohmann/json.hpp>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -39,6 +39,9 @@ struct RunConfig {
   DataRecord train;
   std::optional<DataRecord> val, test;
   TrainConfig training;
+  /// How `enxerto fit` came to it: recipe, cut, head (docs/formats/run-folder.md). An object; null: it did
+  /// not.
+  nlohmann::json transfer = nullptr;
   std::string command;        ///< that starts it again, for people; may be empty
   std::string chip, version;  ///< for people: set by RunFolder::create()
   nlohmann::json to_json() const;
@@ -82,8 +85,12 @@ class RunFolder final : public Observer {
   void log_evaluation(std::string_view split, const Evaluation& evaluation);
   /// A line of kind "diverged", the last thing of a run that ended so.
   void log_diverged(std::string_view message);
-  /// Writes result.json, the last thing of a run, and gives it back: the keys of `enxerto train --json`.
-  nlohmann::json finish(const TrainResult& result, const std::optional<Evaluation>& test);
+  /// Writes result.json, the last thing of a run, and gives it back: the keys of `enxerto train --json`, and
+  /// `more`, an object, under "transfer" where it is not null.
+  nlohmann::json finish(const TrainResult& result, const std::optional<Evaluation>& test,
+                        const nlohmann::json& more = nullptr);
+  /// The model as it stands is to have these weights: model.safetensors is written anew.
+  void save_final(const Graph& graph, const TrainResult& result);
 
  private:
   RunFolder(std::filesystem::path folder, RunConfig config);

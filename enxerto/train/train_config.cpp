@@ -8,20 +8,25 @@ Metric parse_metric(std::string_view name) { return parse_name<Metric>("metric",
 std::string_view name_of(Metric metric) { return format_name(metric); }
 
 Json TrainConfig::to_json() const {
-  return {{"epochs", epochs},
-          {"batch", batch},
-          {"seed", seed},
-          {"preprocess", preprocess.to_json()},
-          {"augment", augment.to_json()},
-          {"loss", variant_to_json(loss)},
-          {"optimizer", variant_to_json(optimizer)},
-          {"schedule", fields_to_json(schedule)},
-          {"penalty", fields_to_json(penalty)},
-          {"clip_norm", clip_norm},
-          {"metric", format_name(metric)},
-          {"min_delta", min_delta},
-          {"patience", patience},
-          {"workers", workers}};
+  Json json{{"epochs", epochs},
+            {"batch", batch},
+            {"seed", seed},
+            {"preprocess", preprocess.to_json()},
+            {"augment", augment.to_json()},
+            {"loss", variant_to_json(loss)},
+            {"optimizer", variant_to_json(optimizer)},
+            {"schedule", fields_to_json(schedule)},
+            {"penalty", fields_to_json(penalty)},
+            {"clip_norm", clip_norm},
+            {"metric", format_name(metric)},
+            {"min_delta", min_delta},
+            {"patience", patience},
+            {"workers", workers}};
+  if (layer_rates.empty()) return json;
+  json["layer_rates"] = Json::array();
+  for (const LayerRate& rate : layer_rates)
+    json["layer_rates"].push_back({{"prefix", rate.prefix}, {"scale", rate.scale}});
+  return json;
 }
 
 TrainConfig TrainConfig::from_json(const Json& json) {
@@ -41,6 +46,17 @@ TrainConfig TrainConfig::from_json(const Json& json) {
   reader.read("min_delta", config.min_delta);
   reader.read("patience", config.patience);
   reader.read("workers", config.workers);
+  if (reader.has("layer_rates")) {
+    const Json& rates = reader.at("layer_rates");
+    if (!rates.is_array()) fail_json("training: layer_rates", "a list was expected");
+    for (const Json& each : rates) {
+      LayerRate& rate = config.layer_rates.emplace_back();
+      ObjectReader fields(each, "training: layer_rates");
+      fields.read("prefix", rate.prefix);
+      fields.read("scale", rate.scale);
+      fields.finish();
+    }
+  }
   reader.finish();
   return config;
 }

@@ -50,6 +50,9 @@ void check_arguments(const Graph& graph, const Feeds& feeds, const TrainConfig& 
   check(config.epochs >= 1, text("epochs: at least 1, not ", config.epochs));
   check(config.patience >= 0, text("patience: 0 or more, not ", config.patience));
   check(config.min_delta >= 0 && std::isfinite(config.min_delta), "min_delta: 0 or more");
+  for (const LayerRate& rate : config.layer_rates)
+    check(rate.scale >= 0 && rate.scale <= 1e6,
+          text("the rate of \"", rate.prefix, "\": 0 to 1e6 times, not ", rate.scale));
   check(config.clip_norm >= 0 && std::isfinite(config.clip_norm), "clip_norm: 0 (none) or more");
   check(config.penalty.l1 >= 0 && config.penalty.l2 >= 0 && std::isfinite(config.penalty.l1) &&
             std::isfinite(config.penalty.l2),
@@ -203,7 +206,34 @@ bool out_of_patience(const TrainConfig& config, const TrainState& state) {
   return config.patience > 0 && state.epoch - state.best_epoch >= config.patience;
 }
 
+double rate_of(std::span<const LayerRate> rates, std::string_view name) {
+  double scale = 1;
+  std::size_t longest = 0;
+  for (const LayerRate& rate : rates)
+    if (name.starts_with(rate.prefix) && rate.prefix.size() >= longest) {
+      scale = rate.scale;
+      longest = rate.prefix.size();
+    }
+  return scale;
+}
+
 }  // namespace
+
+TrainState TrainState::clone() const {
+  TrainState copy{.epoch = epoch,
+                  .step = step,
+                  .step_in_epoch = step_in_epoch,
+                  .sums = sums,
+                  .seconds = seconds,
+                  .best_epoch = best_epoch,
+                  .best_value = best_value,
+                  .best = {},
+                  .optimizer = {},
+                  .unfroze = unfroze};
+  for (const auto& [from, to] : {std::pair{&best, &copy.best}, {&optimizer, &copy.optimizer}})
+    for (const NamedTensor& tensor : *from) to->push_back({tensor.name, tensor.dims, tensor.value.clone()});
+  return copy;
+}
 
 bool larger_is_better(Metric metric) { return metric == Metric::val_top1 || metric == Metric::val_map; }
 
@@ -274,7 +304,11 @@ TrainResult train(Graph& graph, const Feeds& feeds, const TrainConfig& config,
   const std::span<const Update> updates = executor.updates();
   check(!updates.empty(), "nothing is left to train: all parameters are frozen");
   const auto optimizer = make_optimizer(config.optimizer, updates);
-  if (state.step > 0) restore_optimizer(*optimizer, executor, state.optimizer, state.step, "the checkpoint");
+  for (std::size_t i = 0; i < updates.size(); ++i)
+    optimizer->rates()[i] = rate_of(config.layer_rates, updates[i].name);
+  if (state.step > 0)
+    restore_optimizer(*optimizer, executor, state.optimizer, state.step, "the checkpoint", state.unfroze);
+  state.unfroze = false;
   std::optional<Validation> validation;
   if (feeds.val && feeds.val->size() > 0) validation.emplace(graph, feeds, config, stop);
 

@@ -26,6 +26,13 @@ bool larger_is_better(Metric metric);
 Metric parse_metric(std::string_view name);  ///< Error{usage} lists them
 std::string_view name_of(Metric metric);
 
+/// Parameters whose names start with `prefix` learn at so many times the rate; the longest prefix counts.
+struct LayerRate {
+  std::string prefix;
+  double scale = 1;  ///< 0 to 1e6
+  friend bool operator==(const LayerRate&, const LayerRate&) = default;
+};
+
 /// All that decides a run's bits, beside the network's start, the data and the number of threads.
 struct TrainConfig {
   int epochs = 10;
@@ -37,6 +44,7 @@ struct TrainConfig {
   OptimizerConfig optimizer = Momentum{};
   Schedule schedule = {};
   Penalty penalty = {};
+  std::vector<LayerRate> layer_rates = {};
   double clip_norm = 0;  ///< the most that the norm of all gradients may be; 0: no bound
   Metric metric = Metric::val_loss;
   double min_delta = 0;  ///< an epoch is the best only if it is better by more than this
@@ -75,6 +83,9 @@ struct TrainState {
   double best_value = 0;                     ///< of the metric, at that epoch
   NamedTensors best;                         ///< the weights after it
   NamedTensors optimizer;                    ///< see optimizer_state()
+  /// What is trained now that was not before is new to `optimizer`, and joins.
+  bool unfroze = false;
+  TrainState clone() const;
 };
 
 struct RunStart {

@@ -1,0 +1,118 @@
+#include "cli/backbone.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "cli/commands.h"
+#include "cli/training.h"
+#include "enxerto/core/error.h"
+#include "enxerto/core/system.h"
+#include "enxerto/core/text.h"
+#include "enxerto/zoo/cache.h"
+
+namespace enxerto::cli {
+
+void add_backbone_flags(CLI::App& verb, BackboneFlags& flags) {
+  verb.add_option(
+          "--weights", flags.model.path,
+          "The network that has learnt to see: a model file, a run, weights as .safetensors, .pth, .h5, "
+          ".keras, .onnx, or a net that was pulled")
+      ->type_name("FILE");
+  verb.add_option("--net", flags.model.net, "The zoo's net that bare weights are of (as their tensors tell)")
+      ->type_name("NAME");
+  verb.add_option("--size", flags.model.size, "Sides of the input for bare weights (the net's own)")
+      ->type_name("PIXELS");
+  verb.add_option("--cut", flags.cut,
+                  "The layer whose output is the features (the last list before the head, else the last map, "
+                  "pooled)")
+      ->type_name("LAYER");
+  verb.add_flag("--pool", flags.pool, "Of a map the mean of each channel");
+  verb.add_option("--fit", flags.fit, "Pictures of another shape: crop (the middle), pad or squash")
+      ->type_name("NAME");
+  verb.add_option("--filter", flags.filter, "Of the resize: bilinear, bicubic or lanczos")->type_name("NAME");
+  verb.add_option("--decode", flags.model.decode,
+                  "exact, or fast: large JPEG files come reduced, with nearly the same pixels")
+      ->type_name("NAME");
+  add_weight_flags(verb, flags.model);
+}
+
+Backbone load_backbone(const BackboneFlags& flags) {
+  if (flags.model.path.empty())
+    throw Error(ErrorKind::usage,
+                "--weights is missing: the network that the features come from; `enxerto "
+                "models` lists what can be pulled");
+  Pretrained loaded = load(flags.model);
+  const std::string& file = flags.model.path;
+  Backbone backbone{
+      .file = file, .net = loaded.net, .graph = std::move(loaded.model.graph), .preprocess = {}, .cut = {}};
+  if (loaded.model.preprocess.is_null())
+    throw Error(ErrorKind::usage,
+                text(file, ": does not say how its pictures are prepared; give --preprocess, one of ",
+                     join(normalization_names(), ", ")));
+  try {
+    backbone.preprocess = Preprocess::from_json(loaded.model.preprocess);
+    backbone.graph.set_side_outputs({});
+    backbone.cut = flags.cut.empty() ? usual_cut(backbone.graph) : Cut{.layer = flags.cut};
+    backbone.cut.pool = backbone.cut.pool || flags.pool;
+    features_of(backbone.graph, backbone.cut);
+  } catch (const Error& error) {
+    throw Error(error.kind(), text(file, ": ", error.what()));
+  }
+  if (!flags.model.decode.empty()) backbone.preprocess.decode = parse_decode(flags.model.decode);
+  if (!flags.filter.empty()) backbone.preprocess.filter = parse_filter(flags.filter);
+  if (!flags.fit.empty()) backbone.preprocess.fit = parse_fit(flags.fit);
+  return backbone;
+}
+
+void add_cache_flags(CLI::App& verb, CacheFlags& flags) {
+  CLI::Option* folder =
+      verb.add_option("--feature-cache", flags.folder,
+                      "Keep features in this folder, for later runs (\"features\" in ENXERTO_CACHE)")
+          ->type_name("FOLDER");
+  verb.add_flag("--no-feature-cache", flags.none, "Keep features in memory only")->excludes(folder);
+  verb.add_option("--feature-memory", flags.memory_gib, "Features that take more are read from the file")
+      ->capture_default_str()
+      ->check(CLI::Range(0.0, 1e6))
+      ->type_name("GIB");
+  verb.add_option("--feature-file", flags.file_gib, "The file of features grows no further")
+      ->capture_default_str()
+      ->check(CLI::Range(0.0, 1e6))
+      ->type_name("GIB");
+  verb.add_flag("--half", flags.half, "Features in half precision: half the memory, nearly the same numbers");
+}
+
+FeatureOptions feature_options(const CacheFlags& flags, int workers, const std::string& what,
+                               Console& console) {
+  FeatureOptions options;
+  options.workers = workers;
+  options.memory_bytes = std::llround(std::ldexp(flags.memory_gib, 30));
+  options.file_bytes = std::llround(std::ldexp(flags.file_gib, 30));
+  if (!flags.none) {
+    options.folder = flags.folder;
+    if (flags.folder.empty()) try {
+        options.folder = cache_folder() / "features";
+      } catch (const Error&) {  // nowhere is said where the cache may be: in memory only
+      }
+  }
+  options.stop = &catch_interrupts();
+  options.on_progress = [&console, what, began = now_seconds(), last_drawn = 0.0, last_line = now_seconds(),
+                         first = std::int64_t{-1}](std::int64_t done, std::int64_t all) mutable {
+    const double now = now_seconds();
+    if (first < 0) first = done;  // found, not computed
+    if (done == all) return console.clear();
+    const double seconds_between = console.is_terminal() ? 0.1 : 10;
+    if (now - (console.is_terminal() ? last_drawn : last_line) < seconds_between || done == first) return;
+    last_drawn = last_line = now;
+    const double pace = static_cast<double>(done - first) / std::max(now - began, 1e-9);
+    const std::string line =
+        text(what, ": ", with_commas(done), " of ", with_commas(all), ", ", fixed(pace, 1), " a second, ",
+             human_seconds(static_cast<double>(all - done) / pace), " left");
+    if (console.is_terminal())
+      console.draw(line);
+    else
+      console.line(line);
+  };
+  return options;
+}
+
+}  // namespace enxerto::cli

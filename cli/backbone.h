@@ -1,0 +1,44 @@
+/// The backbone that features come from: what extract, fit, compare and advise share.
+#pragma once
+
+#include <CLI/CLI.hpp>
+#include <string>
+
+#include "cli/console.h"
+#include "cli/model.h"
+#include "enxerto/transfer/features.h"
+#include "enxerto/transfer/graft.h"
+
+namespace enxerto::cli {
+
+struct BackboneFlags {
+  ModelFlags model;  ///< --weights is its path
+  std::string cut, filter, fit;
+  bool pool = false;
+};
+/// Adds --weights, --net, --size, --cut, --pool, --fit, --filter, --decode, --preprocess, --not-strict.
+void add_backbone_flags(CLI::App& verb, BackboneFlags& flags);
+
+struct Backbone {
+  std::string file, net;  ///< net: of the zoo, where it is one
+  Graph graph;            ///< whole, with its old head, without side outputs
+  Preprocess preprocess;
+  Cut cut;
+};
+/// Throws Error that names the file: what load() throws, usage where nobody knows its preprocessing or where
+/// the cut cannot be.
+Backbone load_backbone(const BackboneFlags& flags);
+
+struct CacheFlags {
+  std::string folder;  ///< empty: "features" in the cache of the zoo, where there is one
+  bool none = false;
+  double memory_gib = 1, file_gib = 8;
+  bool half = false;
+};
+/// Adds --feature-cache, --no-feature-cache, --feature-memory, --feature-file and --half.
+void add_cache_flags(CLI::App& verb, CacheFlags& flags);
+/// With progress on the console that opens with `what`; Ctrl-C ends it.
+FeatureOptions feature_options(const CacheFlags& flags, int workers, const std::string& what,
+                               Console& console);
+
+}  // namespace enxerto::cli
