@@ -16,7 +16,7 @@ RULES = {
     "image": (["core"], []),
     "kernels": (["core", "tensor"], []),
     "weights": (["core", "tensor"], []),
-    "heads": (["core", "tensor"], []),
+    "heads": (["core", "tensor", "kernels"], []),
     "report": (["core", "image"], []),
     "data": (["core", "tensor", "image"], []),
     "doctor": (["core", "image", "data"], []),
