@@ -12,7 +12,7 @@ namespace enxerto {
 /// the bias unpenalised: scikit-learn's RidgeClassifier has alpha = 1 / (2 C), and targets of -1 and 1, whose
 /// weights are twice ours.
 struct RidgeConfig {
-  std::vector<double> strengths;  ///< the values of C to choose from; empty: 1e-6 to 1e2, two a decade
+  std::vector<double> strengths = {};  ///< the values of C to choose from; empty: 1e-6 to 1e2, two a decade
   bool standardize = true;        ///< the penalty is on the weights of standardised columns
   ClassWeights class_weights = {};
   bool by_accuracy = false;  ///< choose the highest accuracy, not the least squared error
