@@ -33,6 +33,16 @@ if(NOT TARGET enxerto_outside::hdf5)
     INTERFACE_INCLUDE_DIRECTORIES ${ENXERTO_HDF5_INCLUDE})
 endif()
 
+# OpenBLAS, with LAPACK in it. The build that shares our threads, OpenMP's, where the distribution has several.
+if(NOT TARGET enxerto_outside::openblas)
+  find_path(ENXERTO_OPENBLAS_INCLUDE cblas.h PATH_SUFFIXES openblas-openmp openblas REQUIRED)
+  find_library(ENXERTO_OPENBLAS openblas PATH_SUFFIXES openblas-openmp REQUIRED)  # libopenblas-openmp-dev
+  mark_as_advanced(ENXERTO_OPENBLAS_INCLUDE ENXERTO_OPENBLAS)
+  add_library(enxerto_outside::openblas UNKNOWN IMPORTED)
+  set_target_properties(enxerto_outside::openblas PROPERTIES IMPORTED_LOCATION ${ENXERTO_OPENBLAS}
+    INTERFACE_INCLUDE_DIRECTORIES ${ENXERTO_OPENBLAS_INCLUDE})
+endif()
+
 # libwebp's own CMake files come with some of the distributions only.
 foreach(library webp webpdemux)
   if(NOT TARGET enxerto_outside::${library})

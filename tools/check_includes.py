@@ -16,7 +16,7 @@ RULES = {
     "image": (["core"], []),
     "kernels": (["core", "tensor"], []),
     "weights": (["core", "tensor"], []),
-    "heads": (["core", "tensor"], []),
+    "heads": (["core", "tensor", "kernels"], []),
     "report": (["core", "image"], []),
     "data": (["core", "tensor", "image"], []),
     "doctor": (["core", "image", "data"], []),
@@ -40,6 +40,7 @@ SOCKETS = r"#\s*include\s*<(sys/socket|netinet/\w+|arpa/inet|netdb)\.h>"
 PLACES = [
     (r"#\s*include\s*<(oneapi/dnnl/)?dnnl\w*\.hp*>", ["enxerto/kernels/onednn/"], "oneDNN"),
     (r"#\s*include\s*<(jpeglib|turbojpeg|png|gif_lib|tiff\w*|webp/\w+|libheif/\w+)\.h>", ["enxerto/image/"], "a codec"),
+    (r"#\s*include\s*<(cblas|lapacke?|f77blas)\.h>", ["enxerto/heads/dense.cpp"], "OpenBLAS"),
     (r"#\s*include\s*<CLI/", ["cli/"], "CLI11"),
     (r"#\s*include\s*<zip\.h>", ["enxerto/weights/zip.cpp"], "libzip"),
     (r"#\s*include\s*<hdf5\.h>", ["enxerto/weights/"], "HDF5"),

@@ -14,6 +14,13 @@ std::unique_ptr<Op> conv(const ConvSpec& spec, const PlanArgs& args);
 std::unique_ptr<Op> conv_blocked(const ConvSpec& spec, const PlanArgs& args, int block);
 std::unique_ptr<Op> linear(const LinearSpec& spec, const PlanArgs& args);
 
+/// out {rows, columns} = a {rows, depth} times b {columns, depth} transposed, on all threads; with `add` it
+/// is added.
+struct Product {
+  std::int64_t rows = 0, columns = 0, depth = 0, out_stride = 0;
+};
+void multiply_transposed(const float* a, const float* b, float* out, const Product& sizes, bool add);
+
 /// Whether conv() and linear() can run this activation as their last step.
 bool can_fuse(Activation kind);
 

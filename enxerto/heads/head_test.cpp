@@ -1,0 +1,103 @@
+#include "enxerto/heads/head.h"
+
+#include <algorithm>
+#include <cmath>
+#include <nlohmann/json.hpp>
+
+#include "enxerto/core/error.h"
+#include "enxerto/heads/golden2_test.h"
+
+namespace enxerto {
+namespace {
+
+const std::vector<std::string> names{"a", "b", "c"};
+
+HeadFit fit(const char* kind, const Rows& rows, int pca = 0) {
+  HeadConfig config;
+  config.kind = kind;
+  config.pca = pca;
+  config.trees = 10;
+  return fit_head(rows, names, config);
+}
+
+TEST(Head, EachKindLearnsAndComesBackFromItsFile) {
+  const auto rows = tests::made_up_rows(90, 12, 3, 31, 2);
+  for (const char* kind : {"logistic", "svm", "ridge", "knn", "tree", "forest"})
+    for (const int pca : {0, 6}) {
+      const HeadFit found = fit(kind, rows.rows(), pca);
+      const Tensor wanted = found.head.probabilities(rows.x.view());
+      int right = 0;
+      for (std::size_t i = 0; i < 90; ++i) {
+        const auto row = wanted.data().subspan(i * 3, 3);
+        EXPECT_NEAR(row[0] + row[1] + row[2], 1, 1e-5) << kind;
+        right += std::ranges::max_element(row) - row.begin() == rows.y[i] ? 1 : 0;
+      }
+      EXPECT_GE(right, 85) << kind << ", " << pca << " components";
+      EXPECT_EQ(found.report.components, pca) << kind;
+      const FittedHead back = head_from(head_file_of(found.head));
+      EXPECT_EQ(back.classes, names);
+      EXPECT_EQ(back.columns(), 12) << kind;
+      EXPECT_TRUE(std::ranges::equal(back.probabilities(rows.x.view()).data(), wanted.data())) << kind;
+    }
+}
+
+TEST(Head, ColumnsThatDifferInScaleAreStandardised) {
+  auto rows = tests::made_up_rows(90, 12, 3, 32);
+  EXPECT_FALSE(fit("ridge", rows.rows()).report.standardized);
+  for (std::size_t i = 0; i < rows.x.data().size(); i += 3) rows.x.data()[i] *= 1000;
+  EXPECT_TRUE(fit("ridge", rows.rows()).report.standardized);
+  EXPECT_FALSE(fit("tree", rows.rows()).report.standardized);
+}
+
+TEST(Head, WhatMakesNoSenseIsAnError) {
+  const auto rows = tests::made_up_rows(30, 4, 3, 33);
+  EXPECT_THROW(fit("oracle", rows.rows()), Error);
+  for (const char* kind : {"knn", "ridge"}) {
+    HeadConfig config;
+    config.kind = kind;
+    config.folds = 5;
+    EXPECT_THROW(fit_head(rows.rows(), names, config), Error);
+  }
+  HeadConfig config;
+  config.folds = 5;
+  config.strength = 1;
+  EXPECT_THROW(fit_head(rows.rows(), names, config), Error);
+}
+
+TEST(Head, AFileThatLiesIsRefused) {
+  const auto rows = tests::made_up_rows(40, 4, 3, 34);
+  const auto lies = [&](const char* kind, const auto& change, int pca = 0) {
+    HeadFile file = head_file_of(fit(kind, rows.rows(), pca).head);
+    auto json = nlohmann::json::parse(file.metadata.at("enxerto_head"));
+    change(file, json);
+    file.metadata["enxerto_head"] = json.dump();
+    EXPECT_THROW(head_from(file), Error) << kind << ": " << json.dump();
+  };
+  using Json = nlohmann::json;
+  for (const char* kind : {"ridge", "knn", "tree", "forest"}) {
+    for (const auto& [key, value] : std::vector<std::pair<const char*, Json>>{
+             {"version", 2}, {"version", "1"}, {"kind", 3}, {"kind", "oracle"}, {"columns", 0}, {"columns", -1},
+             {"columns", 1e30}, {"classes", {"a", "b"}}, {"classes", {1, 2, 3}}, {"classes", "abc"},
+             {"settings", 1}})
+      lies(kind, [&, &key = key, &value = value](HeadFile&, Json& json) { json[key] = value; });
+    lies(kind, [](HeadFile& file, Json&) { file.tensors.erase(file.tensors.begin()); });
+    lies(kind, [](HeadFile&, Json& json) { json = Json::parse("[[[[[[[[1]]]]]]]]"); });
+  }
+  for (const auto& [key, value] : std::vector<std::pair<const char*, Json>>{
+           {"k", 0}, {"k", 41}, {"k", 1.5}, {"k", nullptr}, {"metric", "taxi"}, {"vote", 1}})
+    lies("knn", [&, &key = key, &value = value](HeadFile&, Json& json) { json["settings"][key] = value; });
+  const auto number = [&](std::size_t tensor, float value) {
+    lies("knn", [=](HeadFile& file, Json&) { file.tensors[tensor].value.data()[1] = value; });
+  };
+  number(0, std::nanf(""));
+  for (const float value : {3.0f, -1.0f, 0.5f, std::nanf("")}) number(1, value);
+  for (const float value : {0.0f, -1.0f, std::nanf("")}) number(2, value);
+  lies("tree", [](HeadFile& file, Json&) { file.tensors.pop_back(); }, 3);
+  lies("tree", [](HeadFile& file, Json&) { file.tensors[file.tensors.size() - 2].value.data()[0] = 0; }, 3);
+  lies("tree", [](HeadFile&, Json& json) { json["columns"] = 4; }, 3);
+}
+
+TEST(Head, AFileWithoutADescriptionIsNoHead) { EXPECT_THROW(head_from({}), Error); }
+
+}  // namespace
+}  // namespace enxerto

@@ -1,0 +1,43 @@
+/// The regularisation strength, chosen by cross-validation along a path of strengths.
+#pragma once
+
+#include "enxerto/heads/logistic.h"
+#include "enxerto/heads/svm.h"
+
+namespace enxerto {
+
+struct PathConfig {
+  std::vector<double> strengths =
+      strengths_between(1e-4, 1e4, 10);       ///< tried from small to large, warm-started
+  int folds = 5;                              ///< stratified: each class is shared out evenly
+  std::span<const std::int32_t> fold_of_row;  ///< grouped folds, a number for each row; empty: stratified
+  std::uint64_t seed = 0;
+  bool refit = true;  ///< on all rows, with the strength that won
+
+  static std::vector<double> strengths_between(double low, double high, int count);  ///< geometric
+};
+
+struct PathStep {
+  double strength = 0;
+  std::vector<double> accuracies;  ///< of each fold, on the rows that it held back
+  double mean = 0, standard_error = 0;
+};
+
+struct PathResult {
+  std::vector<PathStep> steps;  ///< ascending strength
+  double best = 0;              ///< the strength of the highest mean, the smallest of equals
+  LinearFit fit;                ///< where refit
+  bool gram = false;            ///< one Gram matrix served all folds
+  double seconds = 0;
+};
+
+/// A fold for each row: every class's rows are shuffled (its own child of the seed) and dealt out in turn.
+/// Throws Error{usage} where there are fewer than two folds or a class has a single row.
+std::vector<std::int32_t> stratified_folds(const Rows& rows, int folds, std::uint64_t seed);
+
+/// `config.strength` is not read. Throws Error{usage} as fit_...() do, and where a fold leaves fewer than two
+/// classes.
+PathResult fit_logistic_path(const Rows& rows, const LogisticConfig& config, const PathConfig& path);
+PathResult fit_svm_path(const Rows& rows, const SvmConfig& config, const PathConfig& path);
+
+}  // namespace enxerto
