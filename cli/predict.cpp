@@ -1,15 +1,14 @@
 // enxerto predict: what is in these pictures.
 #include <algorithm>
-#include <atomic>
 #include <iostream>
 #include <memory>
 #include <nlohmann/json.hpp>
-#include <thread>
 
 #include "cli/commands.h"
 #include "cli/console.h"
 #include "cli/model.h"
 #include "enxerto/core/error.h"
+#include "enxerto/core/pool.h"
 #include "enxerto/core/system.h"
 #include "enxerto/core/text.h"
 #include "enxerto/data/open.h"
@@ -44,24 +43,19 @@ std::vector<Picture> list_all(const std::vector<std::string>& paths) {
 /// Decodes a batch's pictures into its rows, on all threads; those that cannot be read get an error.
 void read_batch(std::span<Picture> pictures, const Preprocess& preprocess, Tensor& images) {
   const auto row = static_cast<std::size_t>(preprocess.shape().size());
-  std::atomic<std::size_t> next{0};
-  const auto work = [&] {
-    for (std::size_t i; (i = next++) < pictures.size();) {
-      const std::span<float> chw = images.data().subspan(i * row, row);
-      try {
-        if (pictures[i].error.empty()) preprocess.apply(source_of(pictures[i].file), chw);
-      } catch (const Error& error) {
-        pictures[i].error = error.what();
-      } catch (const std::bad_alloc&) {
-        pictures[i].error = text(pictures[i].file, ": there is not enough memory to decode it");
-      }
-      // An executor is given numbers, whatever the row before held.
-      if (!pictures[i].error.empty()) std::ranges::fill(chw, 0.0f);
+  parallel_for(std::ssize(pictures), threads(), [&](std::int64_t number) {
+    const auto i = static_cast<std::size_t>(number);
+    const std::span<float> chw = images.data().subspan(i * row, row);
+    try {
+      if (pictures[i].error.empty()) preprocess.apply(source_of(pictures[i].file), chw);
+    } catch (const Error& error) {
+      pictures[i].error = error.what();
+    } catch (const std::bad_alloc&) {
+      pictures[i].error = text(pictures[i].file, ": there is not enough memory to decode it");
     }
-  };
-  std::vector<std::jthread> workers;
-  for (int i = 1; i < std::min(threads(), static_cast<int>(pictures.size())); ++i) workers.emplace_back(work);
-  work();
+    // An executor is given numbers, whatever the row before held.
+    if (!pictures[i].error.empty()) std::ranges::fill(chw, 0.0f);
+  });
 }
 
 /// Columns of the table for people.

@@ -5,10 +5,10 @@
 #include <exception>
 #include <mutex>
 #include <numeric>
-#include <thread>
 #include <utility>
 
 #include "enxerto/core/error.h"
+#include "enxerto/core/pool.h"
 #include "enxerto/core/system.h"
 #include "enxerto/core/text.h"
 #include "enxerto/data/mix.h"
@@ -32,10 +32,10 @@ LoaderConfig checked(LoaderConfig config) {
 
 }  // namespace
 
-/// Workers take runs of pictures in the order of the epoch and write them into the ring's batches. What
-/// is shared changes under `mutex_`, except the pictures themselves: each has one writer, and who reads it
-/// has seen the batch's count of missing pictures fall to zero under the mutex. A batch belongs to the
-/// workers from clear_slot() until then, and to next() afterwards.
+/// The pool's threads take runs of pictures in the order of the epoch and write them into the ring's batches.
+/// What is shared changes under `mutex_`, except the pictures themselves: each has one writer, and who reads
+/// it has seen the batch's count of missing pictures fall to zero under the mutex. A batch belongs to the
+/// tasks from begin() until then, and to next() afterwards.
 class Loader::Pipeline {
  public:
   Pipeline(const Dataset& data, LoaderConfig config) : data_(data), config_(checked(std::move(config))) {
@@ -45,7 +45,6 @@ class Loader::Pipeline {
                   text("there are ", config_.sample_ids.size(), " sample_ids for ", total, " pictures"));
     count_ = config_.drop_last ? total / config_.batch * config_.batch : total;
     batches_ = (count_ + config_.batch - 1) / config_.batch;
-    untaken_ = count_;  // no work before start()
     order_.resize(static_cast<std::size_t>(total));
     shape_ = config_.preprocess.shape();
     picture_size_ = static_cast<std::size_t>(shape_.size());
@@ -61,16 +60,15 @@ class Loader::Pipeline {
     }
     if (!config_.cache_folder.empty() && !config_.augment.needs_whole_picture())
       file_cache_ = std::make_unique<PictureCache>(config_.cache_folder, data, config_.preprocess);
-    try {
-      for (int i = 0; i < config_.workers; ++i) threads_.emplace_back([this] { work(); });
-    } catch (...) {
-      stop();
-      throw;
+    if (config_.workers > 0) {
+      // Short, so that the workers end a batch together; long enough that the locks are rarely taken.
+      run_ = std::max(1, config_.batch / (4 * config_.workers));
+      const std::int64_t runs = (config_.batch + run_ - 1) / run_;
+      queue_.emplace(config_.workers, static_cast<std::size_t>(runs * std::ssize(ring_)));
     }
   }
   Pipeline(const Pipeline&) = delete;
   Pipeline& operator=(const Pipeline&) = delete;
-  ~Pipeline() { stop(); }
 
   const Shape& shape() const { return shape_; }
   std::int64_t batches() const { return batches_; }
@@ -88,21 +86,17 @@ class Loader::Pipeline {
   }
 
   void start(int epoch) {
-    std::unique_lock lock(mutex_);
-    untaken_ = count_;  // takes the work away; who is at it finishes his run
-    has_result_.wait(lock, [&] { return busy_ == 0; });
+    if (queue_) queue_->drop();
     view_ = static_cast<std::uint64_t>(config_.view_of(epoch));
     if (config_.shuffle)
       order_ = epoch_order(std::ssize(order_), config_.seed, epoch);
     else
       std::iota(order_.begin(), order_.end(), std::int64_t{0});
-    for (std::int64_t number = 0; number < std::min<std::int64_t>(batches_, std::ssize(ring_)); ++number)
-      clear_slot(number);
     started_ = true;
     handed_out_ = 0;
     seconds_waited_ = 0;
-    untaken_ = 0;
-    has_work_.notify_all();
+    for (std::int64_t number = 0; number < std::min<std::int64_t>(batches_, std::ssize(ring_)); ++number)
+      begin(number);
   }
 
   bool next(Batch& out) {
@@ -111,12 +105,11 @@ class Loader::Pipeline {
     if (number == batches_) return false;
     Slot& slot = slot_of(number);
     const double began = now_seconds();
-    if (threads_.empty()) {
+    if (queue_) {
+      wait_for(slot);
+    } else {
       slot.failure = make(first_of(number), first_of(number + 1), slot.batch);
       if (!slot.failure.error) mix(slot.batch);
-    } else {
-      std::unique_lock lock(mutex_);
-      has_result_.wait(lock, [&] { return slot.missing == 0; });
     }
     seconds_waited_ += now_seconds() - began;
     const std::exception_ptr error = slot.failure.error;
@@ -124,12 +117,8 @@ class Loader::Pipeline {
       std::swap(out, slot.batch);
       clear_padding(out);
     }
-    if (const std::int64_t later = number + std::ssize(ring_); later < batches_) clear_slot(later);
-    {
-      const std::lock_guard lock(mutex_);
-      ++handed_out_;
-    }
-    has_work_.notify_all();
+    ++handed_out_;
+    if (const std::int64_t later = number + std::ssize(ring_); later < batches_) begin(later);
     if (error) std::rethrow_exception(error);
     return true;
   }
@@ -150,7 +139,8 @@ class Loader::Pipeline {
   /// The place in the epoch where a batch begins.
   std::int64_t first_of(std::int64_t number) const { return std::min(number * config_.batch, count_); }
 
-  void clear_slot(std::int64_t number) {
+  /// Makes the batch's place in the ring ready, and has its pictures made where there are workers.
+  void begin(std::int64_t number) {
     Slot& slot = slot_of(number);
     slot.missing = first_of(number + 1) - first_of(number);
     slot.failure = {};
@@ -159,6 +149,20 @@ class Loader::Pipeline {
     // What came back from the caller may have any shape.
     if (slot.batch.images.shape() != shape_) slot.batch.images = Tensor(shape_);
     if (slot.batch.targets.shape() != target_shape_) slot.batch.targets = Tensor(target_shape_);
+    if (!queue_) return;
+    const std::int64_t end = first_of(number + 1);
+    for (std::int64_t first = first_of(number); first < end; first += run_)
+      queue_->add([this, &slot, first, last = std::min(first + run_, end)] { make_run(first, last, slot); });
+  }
+
+  /// Until all of the batch is there.
+  void wait_for(Slot& slot) {
+    // A thread of the pool that only waited might wait for itself.
+    if (is_pool_thread())
+      while (queue_->run_one()) {
+      }
+    std::unique_lock lock(mutex_);
+    has_result_.wait(lock, [&] { return slot.missing == 0; });
   }
 
   /// Prepares the pictures at these places of the epoch, all of one batch.
@@ -234,43 +238,19 @@ class Loader::Pipeline {
     return augment_fitted(std::move(image), config_.augment, preprocess.pad_value, rng);
   }
 
-  void work() {
-    // Short, so that the workers end a batch together; long enough that the lock is rarely taken.
-    const std::int64_t run = std::max(1, config_.batch / (4 * config_.workers));
+  /// A task of the pool: part of a batch, and the batch's end where it is the last part.
+  void make_run(std::int64_t first, std::int64_t last, Slot& slot) {
+    const Failure failure = make(first, last, slot.batch);
     std::unique_lock lock(mutex_);
-    while (true) {
-      has_work_.wait(lock, [&] {
-        return stop_ || (untaken_ < count_ && untaken_ / config_.batch < handed_out_ + std::ssize(ring_));
-      });
-      if (stop_) return;
-      const std::int64_t first = untaken_, number = first / config_.batch;
-      const std::int64_t last = std::min(first + run, first_of(number + 1));
-      untaken_ = last;
-      ++busy_;
-      Slot& slot = slot_of(number);
+    if (failure.error && (!slot.failure.error || failure.at < slot.failure.at)) slot.failure = failure;
+    if (slot.missing == last - first && !slot.failure.error) {
+      // The batch is whole and nobody's but ours until `missing` says so.
       lock.unlock();
-      const Failure failure = make(first, last, slot.batch);
+      mix(slot.batch);
       lock.lock();
-      if (failure.error && (!slot.failure.error || failure.at < slot.failure.at)) slot.failure = failure;
-      if (slot.missing == last - first && !slot.failure.error) {
-        // The batch is whole and nobody's but ours until `missing` says so.
-        lock.unlock();
-        mix(slot.batch);
-        lock.lock();
-      }
-      --busy_;
-      slot.missing -= last - first;
-      has_result_.notify_all();
     }
-  }
-
-  void stop() {
-    {
-      const std::lock_guard lock(mutex_);
-      stop_ = true;
-    }
-    has_work_.notify_all();
-    for (std::thread& thread : threads_) thread.join();
+    slot.missing -= last - first;
+    if (slot.missing == 0) has_result_.notify_all();
   }
 
   const Dataset& data_;
@@ -284,16 +264,16 @@ class Loader::Pipeline {
   std::unique_ptr<PictureCache> file_cache_;
 
   std::mutex mutex_;
-  std::condition_variable has_work_, has_result_;
-  std::vector<std::int64_t> order_;  ///< changes only while nobody is busy
+  std::condition_variable has_result_;
+  std::vector<std::int64_t> order_;  ///< changes only while no task is under way
   std::uint64_t view_ = 0;           ///< LoaderConfig::view_of() the epoch
   std::vector<Slot> ring_;
   std::int64_t handed_out_ = 0;  ///< batches; changes only in the caller's thread
   double seconds_waited_ = 0;    ///< changes only in the caller's thread
-  std::int64_t untaken_ = 0;     ///< the first place in the epoch that nobody has taken
-  int busy_ = 0;
-  bool started_ = false, stop_ = false;
-  std::vector<std::thread> threads_;
+  std::int64_t run_ = 1;         ///< pictures that a task makes
+  bool started_ = false;
+  std::optional<TaskQueue>
+      queue_;  ///< where there are workers; the last, so that its tasks end before the rest
 };
 
 Loader::Loader(const Dataset& data, LoaderConfig config)

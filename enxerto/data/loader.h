@@ -1,4 +1,4 @@
-/// Loader: a dataset as batches of floats, prepared ahead by worker threads.
+/// Loader: a dataset as batches of floats, prepared ahead by the pool's threads (core/pool.h).
 #pragma once
 
 #include <cstdint>
@@ -17,7 +17,7 @@ namespace enxerto {
 
 struct LoaderConfig {
   int batch = 32;
-  int workers = 0;         ///< threads that decode; 0: the thread that calls next()
+  int workers = 0;         ///< threads of the pool that decode at once; 0: the thread that calls next()
   int prefetch = 3;        ///< batches that are made ahead of the one handed out, with workers
   bool shuffle = false;    ///< another order in each epoch, a function of seed and epoch
   bool drop_last = false;  ///< leaves out a last batch that is not full

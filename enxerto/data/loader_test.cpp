@@ -9,6 +9,7 @@
 #include <thread>
 
 #include "enxerto/core/error.h"
+#include "enxerto/core/pool.h"
 #include "enxerto/core/text.h"
 #include "enxerto/data/shapes.h"
 
@@ -267,6 +268,28 @@ TEST(Loader, EndsAtAnyPointWithoutHanging) {
     loader.start(0);
     for (int i = 1; i < std::min(taken, 12); ++i) loader.next();
   }
+}
+
+TEST(Loader, SideBySideTheyShareTheirThreads) {
+  const auto data = make_crosses_and_circles(200, 12, 1);
+  LoaderConfig config = small_config();
+  const Epoch expected = read_epoch(*data, config, 0);
+  config.workers = 2;
+  const int before = std::max(2, pool_threads());
+  Loader first(*data, config), second(*data, config), third(*data, config);
+  for (Loader* loader : {&first, &second, &third}) loader->start(0);
+  for (Loader* loader : {&third, &second, &first}) EXPECT_TRUE(read_epoch(*loader, 0) == expected);
+  EXPECT_EQ(pool_threads(), before);
+}
+
+TEST(Loader, MayBeUsedInTasksOfThePool) {
+  const auto data = make_crosses_and_circles(50, 12, 1);
+  LoaderConfig config = small_config();
+  const Epoch expected = read_epoch(*data, config, 0);
+  config.workers = 2;
+  std::atomic<int> same{0};
+  parallel_for(8, 3, [&](std::int64_t) { same += read_epoch(*data, config, 0) == expected; });
+  EXPECT_EQ(same, 8);
 }
 
 TEST(Loader, TakesAnEmptyDataset) {

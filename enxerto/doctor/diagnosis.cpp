@@ -7,7 +7,7 @@
 #include <tuple>
 
 #include "enxerto/core/error.h"
-#include "enxerto/doctor/parallel.h"
+#include "enxerto/core/pool.h"
 #include "enxerto/image/decode.h"
 
 namespace enxerto {

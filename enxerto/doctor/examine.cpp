@@ -5,8 +5,8 @@
 
 #include "enxerto/core/error.h"
 #include "enxerto/core/file.h"
+#include "enxerto/core/pool.h"
 #include "enxerto/core/random.h"
-#include "enxerto/doctor/parallel.h"
 #include "enxerto/image/decode.h"
 
 namespace enxerto {

@@ -6,7 +6,7 @@
 #include <map>
 
 #include "enxerto/core/error.h"
-#include "enxerto/doctor/parallel.h"
+#include "enxerto/core/pool.h"
 
 namespace enxerto {
 namespace {

@@ -1,16 +1,13 @@
 #include "enxerto/transfer/features.h"
 
 #include <algorithm>
-#include <atomic>
 #include <cstring>
-#include <exception>
-#include <mutex>
 #include <numeric>
-#include <thread>
 #include <utility>
 
 #include "enxerto/core/error.h"
 #include "enxerto/core/file.h"
+#include "enxerto/core/pool.h"
 #include "enxerto/core/system.h"
 #include "enxerto/core/text.h"
 #include "enxerto/data/loader.h"
@@ -135,24 +132,8 @@ void set_labels(const Dataset& data, std::int64_t index, std::size_t row, Batch&
 
 std::vector<ContentKey> content_keys(const Dataset& data, int workers) {
   std::vector<ContentKey> keys(static_cast<std::size_t>(data.size()));
-  std::atomic<std::int64_t> next{0};
-  std::exception_ptr error;
-  std::mutex mutex;
-  const auto work = [&] {
-    for (std::int64_t i = next++; i < data.size(); i = next++) try {
-        keys[static_cast<std::size_t>(i)] = content_key(data, i);
-      } catch (...) {
-        const std::lock_guard lock(mutex);
-        if (!error) error = std::current_exception();
-        next = data.size();
-      }
-  };
-  {
-    std::vector<std::jthread> others;
-    for (int i = 1; i < workers; ++i) others.emplace_back(work);
-    work();
-  }
-  if (error) std::rethrow_exception(error);
+  parallel_for(data.size(), std::max(workers, 1),
+               [&](std::int64_t i) { keys[static_cast<std::size_t>(i)] = content_key(data, i); });
   return keys;
 }
 
