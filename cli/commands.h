@@ -19,6 +19,7 @@ using Action = std::function<int()>;
 void add_train(CLI::App& app, Action& chosen);
 void add_predict(CLI::App& app, Action& chosen);
 void add_evaluate(CLI::App& app, Action& chosen);
+void add_fit(CLI::App& app, Action& chosen);
 void add_extract(CLI::App& app, Action& chosen);
 void add_convert(CLI::App& app, Action& chosen);
 void add_summary(CLI::App& app, Action& chosen);

@@ -101,6 +101,7 @@ int run(int argc, char** argv) {
   add_train(app, chosen);
   add_predict(app, chosen);
   add_evaluate(app, chosen);
+  add_fit(app, chosen);
   add_extract(app, chosen);
   add_summary(app, chosen);
   add_convert(app, chosen);

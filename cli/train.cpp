@@ -244,6 +244,9 @@ nlohmann::json train_on(const TrainFlags& flags, Console& console) {
     throw Error(ErrorKind::not_found, text(folder.string(), ": there is no run in it (no config.json)"));
   RunFolder run = RunFolder::resume(folder);
   const RunConfig& config = run.config();
+  if (!config.transfer.is_null())
+    throw Error(ErrorKind::usage, text(folder.string(), ": is a run of fit; `enxerto fit --resume ",
+                                       shell_word(folder), "` goes on"));
   if (fs::exists(folder / "result.json")) {
     const auto result = nlohmann::json::parse(read_text_file(folder / "result.json"), nullptr, false);
     if (result.is_object() &&

@@ -167,7 +167,8 @@ void record_data(RunConfig& config, const Splits& splits) {
 }
 
 nlohmann::json train_run(RunFolder& run, Graph graph, TrainState state, const Splits& splits,
-                         const Feeding& feeding, Console& console) {
+                         const Feeding& feeding, Console& console, const Trainer& trainer,
+                         const std::function<nlohmann::json(Graph& graph, TrainResult& result)>& finish) {
   const std::atomic<bool>& stop_now = catch_interrupts();
   Plan plan(run.config(), graph, splits, console);
   TrainConfig training = run.config().training;
@@ -176,19 +177,22 @@ nlohmann::json train_run(RunFolder& run, Graph graph, TrainState state, const Sp
   Progress progress(console);
   const std::array<Observer*, 3> observers = {&run, &plan, &progress};
   try {
-    const TrainResult result =
-        train(graph, *splits.train, splits.val.get(), training, observers, std::move(state), &stop_now);
+    TrainResult result = trainer ? trainer(graph, training, observers, std::move(state), &stop_now)
+                                 : train(graph, *splits.train, splits.val.get(), training, observers,
+                                         std::move(state), &stop_now);
+    const nlohmann::json more = finish ? finish(graph, result) : nlohmann::json(nullptr);
     std::optional<Evaluation> test;
     if (splits.test)
       test = evaluate(graph, *splits.test, training.preprocess, training.batch, feeding.workers,
                       {.stop = &stop_now});
-    nlohmann::json json = run.finish(result, test);
+    nlohmann::json json = run.finish(result, test, more);
     write_report(run.folder());
     return json;
   } catch (const Error& error) {
     console.clear();
     if (error.kind() == ErrorKind::interrupted)
-      throw Error(error.kind(), text(error.what(), "; what was done is kept, `enxerto train --resume ",
+      throw Error(error.kind(), text(error.what(), "; what was done is kept, `enxerto ",
+                                     run.config().transfer.is_null() ? "train" : "fit", " --resume ",
                                      shell_word(run.folder()), "` goes on"));
     if (error.kind() == ErrorKind::diverged) {
       run.log_diverged(error.what());

@@ -3,6 +3,7 @@
 
 #include <atomic>
 #include <filesystem>
+#include <functional>
 #include <nlohmann/json_fwd.hpp>
 
 #include "cli/console.h"
@@ -33,10 +34,16 @@ struct Feeding {
   std::string cache_folder;
 };
 
-/// Trains from `state`, evaluates on the test split, writes result and report. Gives back what
+/// Trains the graph in place from `state` on.
+using Trainer =
+    std::function<TrainResult(Graph& graph, const TrainConfig& training, std::span<Observer* const> observers,
+                              TrainState state, const std::atomic<bool>* stop)>;
+/// Trains from `state` by `trainer` (empty: train()), evaluates on the test split, writes result and report.
+/// `finish` may change the best weights and tells what goes under "transfer" into the result. Gives back what
 /// `enxerto train --json` prints. An Error{interrupted} says how to go on.
 nlohmann::json train_run(RunFolder& run, Graph graph, TrainState state, const Splits& splits,
-                         const Feeding& feeding, Console& console);
+                         const Feeding& feeding, Console& console, const Trainer& trainer = {},
+                         const std::function<nlohmann::json(Graph& graph, TrainResult& result)>& finish = {});
 
 /// The outcome for people.
 void print_outcome(const nlohmann::json& result, Console& console);

@@ -223,6 +223,28 @@ Evaluation evaluate(Executor& executor, BatchSource& source, std::span<const std
   return tally.finish();
 }
 
+Evaluation evaluate_outputs(ConstView outputs, const Dataset& data, const EvaluateOptions& options) {
+  const std::size_t c = data.classes().size();
+  ensure(outputs.shape.n == data.size() && outputs.data.size() == static_cast<std::size_t>(data.size()) * c,
+         "there is a row of outputs for each picture");
+  Tally tally(data.classes(), options);
+  std::vector<float> target(c);
+  for (std::int64_t i = 0; i < data.size(); ++i) {
+    const auto row = outputs.data.subspan(static_cast<std::size_t>(i) * c, c);
+    if (!std::ranges::all_of(row, [](float y) { return std::isfinite(y); }))
+      throw Error(ErrorKind::diverged, text(data.name(i), ": an output is not finite"));
+    if (options.on_outputs) options.on_outputs(i, data.label(i), row);
+    if (data.multi_label()) {
+      std::ranges::fill(target, 0.0f);
+      for (const std::int32_t label : data.labels(i)) target[static_cast<std::size_t>(label)] = 1;
+      tally.add(row, target);
+    } else if (data.label(i) != unlabelled) {
+      tally.add(row, data.label(i));
+    }
+  }
+  return tally.finish();
+}
+
 Evaluation evaluate(const Graph& graph, const Dataset& data, const Preprocess& preprocess, int batch,
                     int workers, const EvaluateOptions& options) {
   const int size = static_cast<int>(std::clamp<std::int64_t>(data.size(), 1, batch));

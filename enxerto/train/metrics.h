@@ -80,6 +80,8 @@ struct EvaluateOptions {
 /// where the outputs are not as many as the classes.
 Evaluation evaluate(Executor& executor, BatchSource& source, std::span<const std::string> classes,
                     const EvaluateOptions& options = {});
+/// The same of outputs {n, classes} that are there already, row i of picture i.
+Evaluation evaluate_outputs(ConstView outputs, const Dataset& data, const EvaluateOptions& options = {});
 /// The same with executor and loader made for it.
 Evaluation evaluate(const Graph& graph, const Dataset& data, const Preprocess& preprocess, int batch = 32,
                     int workers = 0, const EvaluateOptions& options = {});

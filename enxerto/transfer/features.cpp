@@ -218,6 +218,17 @@ ConstView Features::matrix(int view, Tensor& room) const {
   return std::as_const(room).view();
 }
 
+ConstView Features::all(Tensor& room) const {
+  const Shape shape{.n = pictures_ * views_, .c = row_.c, .h = row_.h, .w = row_.w};
+  if (!in_file_ && !half_) return {shape, floats_.data()};
+  room = Tensor(shape);
+  const auto size = static_cast<std::size_t>(row_.size());
+  for (int view = 1; view <= views_; ++view)
+    for (std::int64_t i = 0; i < pictures_; ++i)
+      read(i, view, room.data().subspan(place(i, view) * size, size));
+  return std::as_const(room).view();
+}
+
 std::int64_t Features::memory_bytes() const {
   const std::int64_t table = store_ ? std::ssize(keys_) * RowStore::row_memory_bytes : 0;
   return table + static_cast<std::int64_t>(floats_.data().size_bytes() + halves_.size() * sizeof halves_[0]);

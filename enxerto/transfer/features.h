@@ -46,6 +46,8 @@ class Features {
   /// All rows of one view as a matrix {pictures, c, h, w}; borrowed where they lie so in memory, else in
   /// `room`. Throws as read().
   ConstView matrix(int view, Tensor& room) const;
+  /// The rows of all views, view by view: {views * pictures, c, h, w}. As matrix().
+  ConstView all(Tensor& room) const;
   std::int64_t memory_bytes() const;
   /// For people: what is wrong with the file; empty where nothing is.
   std::string note() const { return store_ ? store_->note() : ""; }

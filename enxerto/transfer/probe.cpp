@@ -1,0 +1,70 @@
+#include "enxerto/transfer/probe.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "enxerto/core/error.h"
+#include "enxerto/core/text.h"
+#include "enxerto/graph/rebuild.h"
+
+namespace enxerto {
+namespace {
+
+/// Rows as a matrix {n, c}.
+ConstView flat(ConstView rows) {
+  return {{.n = rows.shape.n, .c = rows.shape.c * rows.shape.h * rows.shape.w}, rows.data};
+}
+
+}  // namespace
+
+HeadFit fit_probe(const Features& features, const Dataset& data, const HeadConfig& config) {
+  ensure(features.pictures() == data.size(), "there is a row for each picture");
+  if (data.multi_label())
+    throw Error(ErrorKind::usage,
+                "the pictures may have several labels, and a head takes one each; choose another --recipe");
+  if (features.views() > 1 && config.folds > 1)
+    throw Error(ErrorKind::usage, "with several views a picture the strength has to be given");
+  std::vector<std::int32_t> labels;
+  for (int view = 1; view <= features.views(); ++view)
+    for (std::int64_t i = 0; i < data.size(); ++i) {
+      labels.push_back(data.label(i));
+      if (labels.back() == unlabelled)
+        throw Error(ErrorKind::usage,
+                    text(data.name(i), ": it has no label; training needs one for each picture"));
+    }
+  Tensor room;
+  const ConstView rows = flat(features.all(room));
+  const std::vector<std::string> classes(data.classes().begin(), data.classes().end());
+  return fit_head({.x = rows, .y = labels, .classes = static_cast<int>(classes.size())}, classes, config);
+}
+
+Tensor outputs_of(const FittedHead& head, const Features& features) {
+  Tensor room;
+  const ConstView rows = flat(features.matrix(1, room));
+  if (const auto* linear = std::get_if<LinearHead>(&head.model)) return linear->scores(rows);
+  Tensor outputs = head.probabilities(rows);
+  for (float& p : outputs.data()) p = std::log(std::max(p, 1e-6f));
+  return outputs;
+}
+
+void set_head(const LinearHead& head, double temperature, Graph& graph) {
+  const Node& last = head_of(graph);
+  ensure(last.params.size() == 2, "the last layer has a weight and a bias");
+  for (const auto& [place, from] : {std::pair{last.params[0], &head.w}, {last.params[1], &head.b}})
+    std::ranges::transform(from->data(), graph.params()[static_cast<std::size_t>(place)].value.data().begin(),
+                           [&](float x) { return static_cast<float>(x / temperature); });
+}
+
+LinearHead head_in(const Graph& graph) {
+  const Node& last = head_of(graph);
+  ensure(last.params.size() == 2, "the last layer has a weight and a bias");
+  const auto value = [&](std::size_t i) -> const Tensor& {
+    return graph.params()[static_cast<std::size_t>(last.params[i])].value;
+  };
+  LinearHead head(static_cast<int>(value(0).shape().n), value(0).shape().c);
+  std::ranges::copy(value(0).data(), head.w.data().begin());
+  std::ranges::copy(value(1).data(), head.b.data().begin());
+  return head;
+}
+
+}  // namespace enxerto

@@ -1,0 +1,64 @@
+#include "enxerto/transfer/probe.h"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+
+#include "enxerto/core/error.h"
+#include "enxerto/transfer/calibration.h"
+#include "enxerto/transfer/graft.h"
+#include "enxerto/transfer/pictures_for_tests.h"
+
+namespace enxerto {
+namespace {
+
+struct Fitted {
+  Graph graph = network();
+  Prefix prefix{.graph = features_of(graph, {"pool"}), .preprocess = Preprocess::imagenet(16, 16)};
+  std::shared_ptr<const Dataset> data = pictures(60);
+  Features features = compute_features(prefix, *data);
+};
+
+HeadConfig config_of(const char* kind, std::optional<double> strength = {}) {
+  HeadConfig config;
+  config.kind = kind;
+  config.strength = strength;
+  return config;
+}
+
+TEST(Probe, LearnsAndIsTheNetworksLastLayer) {
+  Fitted fitted;
+  const HeadFit fit = fit_probe(fitted.features, *fitted.data, config_of("logistic", 100));
+  const Evaluation wanted = evaluate_outputs(outputs_of(fit.head, fitted.features).view(), *fitted.data);
+  EXPECT_GT(wanted.top1(), 0.9);
+  Graph made = grafted(fitted.graph, {"pool"}, 3);
+  set_head(std::get<LinearHead>(fit.head.model), 1, made);
+  const Evaluation got = evaluate(made, *fitted.data, fitted.prefix.preprocess);
+  EXPECT_EQ(got.confusion, wanted.confusion);
+  EXPECT_NEAR(got.loss, wanted.loss, 1e-4);
+  set_head(std::get<LinearHead>(fit.head.model), 4, made);
+  EXPECT_EQ(evaluate(made, *fitted.data, fitted.prefix.preprocess).confusion, wanted.confusion);
+  EXPECT_NEAR(head_in(made).w.data()[0] * 4, std::get<LinearHead>(fit.head.model).w.data()[0], 1e-6);
+}
+
+TEST(Probe, OtherHeadsGiveLogarithmsOfTheirProbabilities) {
+  Fitted fitted;
+  for (const char* kind : {"knn", "forest", "svm", "ridge"}) {
+    const HeadFit fit = fit_probe(fitted.features, *fitted.data, config_of(kind));
+    const Evaluation score = evaluate_outputs(outputs_of(fit.head, fitted.features).view(), *fitted.data);
+    EXPECT_GT(score.top1(), 0.8) << kind;
+  }
+}
+
+TEST(Probe, TakesAllViews) {
+  Fitted fitted;
+  fitted.prefix.augment.flip = 0.5;
+  const Features views = compute_features(fitted.prefix, *fitted.data, {.views = 3});
+  Tensor room;
+  EXPECT_EQ(views.all(room).shape.n, 180);
+  const HeadFit fit = fit_probe(views, *fitted.data, config_of("logistic", 1));
+  EXPECT_GT(evaluate_outputs(outputs_of(fit.head, views).view(), *fitted.data).top1(), 0.8);
+}
+
+}  // namespace
+}  // namespace enxerto
