@@ -26,8 +26,8 @@ bool is_linear(std::string_view kind) { return kind == "logistic" || kind == "sv
 
 void check_config(const HeadConfig& config) {
   if (!is_linear(config.kind) && config.kind != "knn" && config.kind != "tree" && config.kind != "forest")
-    throw Error(ErrorKind::usage, text("no head is called ", config.kind,
-                                       ": logistic, svm, ridge, knn, tree or forest"));
+    throw Error(ErrorKind::usage,
+                text("no head is called ", config.kind, ": logistic, svm, ridge, knn, tree or forest"));
   if (config.folds != 0 && config.folds < 2)
     throw Error(ErrorKind::usage, text(config.folds, " folds: cross-validation needs at least two"));
   if (config.folds != 0 && config.kind != "logistic" && config.kind != "svm")
@@ -56,14 +56,18 @@ class LinearFitter {
 
  private:
   LinearFit logistic(const Rows& rows) {
-    LogisticConfig config{.strength = *report_.strength, .l1_ratio = config_.l1_ratio, .standardize = standardize_,
+    LogisticConfig config{.strength = *report_.strength,
+                          .l1_ratio = config_.l1_ratio,
+                          .standardize = standardize_,
                           .class_weights = config_.class_weights};
     config.max_iterations = config_.max_iterations;
     return config_.folds > 0 ? take(fit_logistic_path(rows, config, path())) : fit_logistic(rows, config);
   }
   LinearFit svm(const Rows& rows) {
-    SvmConfig config{.strength = *report_.strength, .multi_class = config_.multi_class,
-                     .standardize = standardize_, .class_weights = config_.class_weights};
+    SvmConfig config{.strength = *report_.strength,
+                     .multi_class = config_.multi_class,
+                     .standardize = standardize_,
+                     .class_weights = config_.class_weights};
     config.max_iterations = config_.max_iterations;
     return config_.folds > 0 ? take(fit_svm_path(rows, config, path())) : fit_svm(rows, config);
   }
@@ -95,13 +99,20 @@ class LinearFitter {
 AnyHead fit_model(const Rows& rows, const HeadConfig& config, bool standardize, HeadReport& report) {
   if (is_linear(config.kind)) return LinearFitter(config, standardize, report).fit(rows);
   if (config.kind == "knn")
-    return fit_knn(rows, {.k = config.k, .metric = config.metric, .vote = config.vote,
-                          .standardize = standardize, .class_weights = config.class_weights});
+    return fit_knn(rows, {.k = config.k,
+                          .metric = config.metric,
+                          .vote = config.vote,
+                          .standardize = standardize,
+                          .class_weights = config.class_weights});
   if (config.kind == "tree")
-    return fit_tree(rows, {.max_depth = config.max_depth, .min_leaf = config.min_leaf,
-                           .class_weights = config.class_weights, .seed = config.seed});
-  ForestFit found = fit_forest(rows, {.trees = config.trees, .max_depth = config.max_depth,
-                                      .min_leaf = config.min_leaf, .class_weights = config.class_weights,
+    return fit_tree(rows, {.max_depth = config.max_depth,
+                           .min_leaf = config.min_leaf,
+                           .class_weights = config.class_weights,
+                           .seed = config.seed});
+  ForestFit found = fit_forest(rows, {.trees = config.trees,
+                                      .max_depth = config.max_depth,
+                                      .min_leaf = config.min_leaf,
+                                      .class_weights = config.class_weights,
                                       .seed = config.seed});
   report.out_of_bag = found.out_of_bag_accuracy;
   report.out_of_bag_rows = found.out_of_bag_rows;
@@ -147,7 +158,8 @@ bool scales_differ(const Standardization& of) {
   if (deviations.size() < 2) return false;
   std::ranges::sort(deviations);
   const auto at = [&](double share) {
-    return deviations[static_cast<std::size_t>(std::lround(share * static_cast<double>(deviations.size() - 1)))];
+    return deviations[static_cast<std::size_t>(
+        std::lround(share * static_cast<double>(deviations.size() - 1)))];
   };
   return at(0.95) > 10 * at(0.05);
 }
@@ -165,8 +177,10 @@ HeadFit fit_head(const Rows& rows, std::vector<std::string> classes, const HeadC
     made.head.model = fit_model(rows, config, made.report.standardized, made.report);
   } else {
     Pca pca = fit_pca(rows.x,
-                      {.components = config.pca, .share = config.pca_share > 0 ? config.pca_share : 0.95,
-                       .standardize = made.report.standardized, .seed = config.seed},
+                      {.components = config.pca,
+                       .share = config.pca_share > 0 ? config.pca_share : 0.95,
+                       .standardize = made.report.standardized,
+                       .seed = config.seed},
                       rows.weights);
     made.report.components = pca.size();
     made.report.explained = pca.explained();

@@ -16,16 +16,17 @@ namespace enxerto {
 
 using AnyHead = std::variant<LinearHead, Knn, Tree, Forest>;
 
-/// What head, and how it is found. What a kind does not know is not read. docs/heads.md tells when to use which.
+/// What head, and how it is found. What a kind does not know is not read. docs/heads.md tells when to use
+/// which.
 struct HeadConfig {
-  std::string kind = "logistic";  ///< logistic, svm, ridge, knn, tree, forest
-  std::optional<double> strength; ///< C of the linear ones; without: 1, and by leave-one-out for ridge
-  int folds = 0;                  ///< logistic and svm: 2 or more choose C by cross-validation
-  double l1_ratio = 0;            ///< logistic
+  std::string kind = "logistic";   ///< logistic, svm, ridge, knn, tree, forest
+  std::optional<double> strength;  ///< C of the linear ones; without: 1, and by leave-one-out for ridge
+  int folds = 0;                   ///< logistic and svm: 2 or more choose C by cross-validation
+  double l1_ratio = 0;             ///< logistic
   MultiClass multi_class = MultiClass::one_vs_rest;  ///< svm
-  int max_iterations = 1000;      ///< logistic and svm
-  int pca = 0;                    ///< components; 0: as pca_share says
-  double pca_share = 0;           ///< share of the variance; 0: no principal components
+  int max_iterations = 1000;                         ///< logistic and svm
+  int pca = 0;                                       ///< components; 0: as pca_share says
+  double pca_share = 0;                              ///< share of the variance; 0: no principal components
   /// Linear ones and knn; without: where scales_differ(). With principal components it comes before them.
   std::optional<bool> standardize;
   ClassWeights class_weights = {};
@@ -58,9 +59,9 @@ struct HeadReport {
   double seconds = 0;
   std::optional<double> strength;  ///< C, given or chosen
   bool standardized = false;
-  std::optional<double> explained;   ///< by the principal components
+  std::optional<double> explained;  ///< by the principal components
   std::int64_t components = 0;
-  std::vector<PathStep> path;        ///< of cross-validation
+  std::vector<PathStep> path;  ///< of cross-validation
   std::vector<RidgeStep> leave_one_out;
   std::optional<double> out_of_bag;  ///< accuracy of the forest
   std::int64_t out_of_bag_rows = 0;

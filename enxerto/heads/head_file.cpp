@@ -16,7 +16,9 @@ constexpr int most_classes = 1 << 20;
 
 template <class T>
 NamedTensor list_of(const char* name, const std::vector<T>& values) {
-  NamedTensor made{name, {static_cast<std::int64_t>(values.size())}, Tensor({.n = static_cast<std::int64_t>(values.size())})};
+  NamedTensor made{name,
+                   {static_cast<std::int64_t>(values.size())},
+                   Tensor({.n = static_cast<std::int64_t>(values.size())})};
   std::ranges::transform(values, made.value.data().begin(), [](T each) { return static_cast<float>(each); });
   return made;
 }
@@ -67,13 +69,18 @@ Description describe(const HeadFile& file) {
     return depth <= 4;
   };
   const Json json = Json::parse(found->second, shallow, false);
-  const auto wrong = [](const char* what) { return Error(ErrorKind::corrupt, text("its description is wrong: ", what)); };
+  const auto wrong = [](const char* what) {
+    return Error(ErrorKind::corrupt, text("its description is wrong: ", what));
+  };
   if (!json.is_object() || deepest > 4) throw wrong("it has to be a JSON object");
-  if (!json.contains("version") || !json["version"].is_number_integer()) throw wrong("\"version\" is missing");
+  if (!json.contains("version") || !json["version"].is_number_integer())
+    throw wrong("\"version\" is missing");
   if (json["version"].get<std::int64_t>() != version)
-    throw Error(ErrorKind::unsupported, "another version of Enxerto wrote this head; use that one, or fit it again");
+    throw Error(ErrorKind::unsupported,
+                "another version of Enxerto wrote this head; use that one, or fit it again");
   if (!json.contains("kind") || !json["kind"].is_string()) throw wrong("\"kind\" is missing");
-  if (!json.contains("columns") || !json["columns"].is_number_integer() || json["columns"].get<std::int64_t>() < 1)
+  if (!json.contains("columns") || !json["columns"].is_number_integer() ||
+      json["columns"].get<std::int64_t>() < 1)
     throw wrong("\"columns\" has to be at least 1");
   if (!json.contains("classes") || !json["classes"].is_array() || json["classes"].size() < 2 ||
       json["classes"].size() > most_classes)
@@ -110,7 +117,8 @@ Knn knn_from(const NamedTensors& tensors, const Description& its) {
   made.x = rows->value.clone();
   for (const float each : take_list(tensors, "labels", n)) {
     if (!(each >= 0 && each < static_cast<float>(made.classes)) || each != std::floor(each))
-      throw Error(ErrorKind::corrupt, text("\"labels\" holds ", each, ", which is none of ", made.classes, " classes"));
+      throw Error(ErrorKind::corrupt,
+                  text("\"labels\" holds ", each, ", which is none of ", made.classes, " classes"));
     made.y.push_back(static_cast<std::int32_t>(each));
   }
   for (const float each : take_list(tensors, "votes", n)) {
@@ -163,8 +171,8 @@ FittedHead head_from(const HeadFile& file) {
       throw Error(ErrorKind::corrupt, "a linear head has its principal components in its weights already");
     made.pca = pca_from(file.tensors);
     if (made.pca->size() != its.columns)
-      throw Error(ErrorKind::corrupt, text("there are ", made.pca->size(), " principal components for a head of ",
-                                           its.columns, " columns"));
+      throw Error(ErrorKind::corrupt, text("there are ", made.pca->size(),
+                                           " principal components for a head of ", its.columns, " columns"));
   }
   return made;
 }

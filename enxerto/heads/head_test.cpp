@@ -75,10 +75,17 @@ TEST(Head, AFileThatLiesIsRefused) {
   };
   using Json = nlohmann::json;
   for (const char* kind : {"ridge", "knn", "tree", "forest"}) {
-    for (const auto& [key, value] : std::vector<std::pair<const char*, Json>>{
-             {"version", 2}, {"version", "1"}, {"kind", 3}, {"kind", "oracle"}, {"columns", 0}, {"columns", -1},
-             {"columns", 1e30}, {"classes", {"a", "b"}}, {"classes", {1, 2, 3}}, {"classes", "abc"},
-             {"settings", 1}})
+    for (const auto& [key, value] : std::vector<std::pair<const char*, Json>>{{"version", 2},
+                                                                              {"version", "1"},
+                                                                              {"kind", 3},
+                                                                              {"kind", "oracle"},
+                                                                              {"columns", 0},
+                                                                              {"columns", -1},
+                                                                              {"columns", 1e30},
+                                                                              {"classes", {"a", "b"}},
+                                                                              {"classes", {1, 2, 3}},
+                                                                              {"classes", "abc"},
+                                                                              {"settings", 1}})
       lies(kind, [&, &key = key, &value = value](HeadFile&, Json& json) { json[key] = value; });
     lies(kind, [](HeadFile& file, Json&) { file.tensors.erase(file.tensors.begin()); });
     lies(kind, [](HeadFile&, Json& json) { json = Json::parse("[[[[[[[[1]]]]]]]]"); });
@@ -92,9 +99,12 @@ TEST(Head, AFileThatLiesIsRefused) {
   number(0, std::nanf(""));
   for (const float value : {3.0f, -1.0f, 0.5f, std::nanf("")}) number(1, value);
   for (const float value : {0.0f, -1.0f, std::nanf("")}) number(2, value);
-  lies("tree", [](HeadFile& file, Json&) { file.tensors.pop_back(); }, 3);
-  lies("tree", [](HeadFile& file, Json&) { file.tensors[file.tensors.size() - 2].value.data()[0] = 0; }, 3);
-  lies("tree", [](HeadFile&, Json& json) { json["columns"] = 4; }, 3);
+  lies(
+      "tree", [](HeadFile& file, Json&) { file.tensors.pop_back(); }, 3);
+  lies(
+      "tree", [](HeadFile& file, Json&) { file.tensors[file.tensors.size() - 2].value.data()[0] = 0; }, 3);
+  lies(
+      "tree", [](HeadFile&, Json& json) { json["columns"] = 4; }, 3);
 }
 
 TEST(Head, AFileWithoutADescriptionIsNoHead) { EXPECT_THROW(head_from({}), Error); }

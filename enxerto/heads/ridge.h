@@ -13,7 +13,7 @@ namespace enxerto {
 /// weights are twice ours.
 struct RidgeConfig {
   std::vector<double> strengths = {};  ///< the values of C to choose from; empty: 1e-6 to 1e2, two a decade
-  bool standardize = true;        ///< the penalty is on the weights of standardised columns
+  bool standardize = true;             ///< the penalty is on the weights of standardised columns
   ClassWeights class_weights = {};
   bool by_accuracy = false;  ///< choose the highest accuracy, not the least squared error
 };
