@@ -10,8 +10,6 @@
 #include "enxerto/heads/primal.h"
 
 namespace enxerto {
-namespace {
-
 void check_config(const LogisticConfig& config) {
   if (!(config.strength > 0) || !std::isfinite(config.strength))
     throw Error(ErrorKind::usage, text("C = ", config.strength, ": it has to be above 0"));
@@ -20,6 +18,8 @@ void check_config(const LogisticConfig& config) {
   if (!(config.tolerance > 0)) throw Error(ErrorKind::usage, "the tolerance has to be above 0");
   if (config.max_iterations < 1) throw Error(ErrorKind::usage, "there has to be at least one iteration");
 }
+
+namespace {
 
 void check_start(const Rows& rows, const LinearHead* start) {
   if (start && (start->classes() != rows.classes || start->w.shape().c != rows.c()))

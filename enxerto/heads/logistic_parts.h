@@ -2,9 +2,13 @@
 #pragma once
 
 #include "enxerto/heads/dual.h"
+#include "enxerto/heads/logistic.h"
 #include "enxerto/heads/logistic_loss.h"
 
 namespace enxerto {
+
+/// Throws Error{usage} where it makes no sense.
+void check_config(const LogisticConfig& config);
 
 /// C * weight * class weight of each row.
 std::vector<double> costs_of(const Rows& rows, const ClassWeights& classes, double strength);
