@@ -29,6 +29,7 @@ void add_preprocess(CLI::App& app, Action& chosen);
 void add_preview(CLI::App& app, Action& chosen);
 void add_report(CLI::App& app, Action& chosen);
 void add_doctor(CLI::App& app, Action& chosen);
+void add_head(CLI::App& app, Action& chosen);
 void add_demo(CLI::App& app, Action& chosen);
 
 /// Flags that most verbs have.

@@ -109,6 +109,7 @@ int run(int argc, char** argv) {
   add_pull(app, chosen);
   add_report(app, chosen);
   add_doctor(app, chosen);
+  add_head(app, chosen);
   add_preprocess(app, chosen);
   add_preview(app, chosen);
   add_demo(app, chosen);

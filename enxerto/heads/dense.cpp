@@ -3,6 +3,7 @@
 #include <cblas.h>
 #include <omp.h>
 
+#include <cmath>
 #include <limits>
 
 #include "enxerto/core/error.h"
@@ -30,9 +31,20 @@ int size(std::int64_t value) {
   return static_cast<int>(value);
 }
 
+[[noreturn]] void fail() {
+  throw Error(ErrorKind::diverged, "the features cannot be decomposed: are some of them enormous?");
+}
+
 void check(int info) {
-  if (info != 0)
-    throw Error(ErrorKind::diverged, "the features cannot be decomposed: are some of them enormous?");
+  if (info != 0) fail();
+}
+
+/// LAPACK does not always come back from infinity and NaN.
+template <class T>
+void check_finite(const Matrix<T>& matrix) {
+  for (std::int64_t i = 0; i < matrix.rows; ++i)
+    for (std::int64_t j = 0; j < matrix.columns; ++j)
+      if (!std::isfinite(matrix.data[i * matrix.stride + j])) fail();
 }
 
 /// While it lives: one thread for a decomposition so small that threads would wait for each other longer than
@@ -84,6 +96,7 @@ void add_gram(Matrix<const double> a, Matrix<double> to) {
 
 void orthonormalise_rows(Matrix<float> rows) {
   ensure(rows.rows <= rows.columns && !rows.turned, "there are no more rows than columns");
+  check_finite(rows);
   const FewThreads few(4 * rows.rows * rows.rows * rows.columns);
   // Rows of ours are columns of LAPACK's.
   const int m = size(rows.columns), n = size(rows.rows), lda = size(rows.stride);
@@ -104,6 +117,7 @@ void orthonormalise_rows(Matrix<float> rows) {
 
 std::vector<float> singular_rows(Matrix<float> rows) {
   ensure(rows.rows <= rows.columns && !rows.turned, "there are no more rows than columns");
+  check_finite(rows);
   const FewThreads few(4 * rows.rows * rows.rows * rows.columns);
   const int m = size(rows.columns), n = size(rows.rows), lda = size(rows.stride);
   std::vector<float> values(static_cast<std::size_t>(n)),
@@ -125,6 +139,7 @@ std::vector<float> singular_rows(Matrix<float> rows) {
 
 std::vector<double> eigen_rows(Matrix<double> symmetric) {
   ensure(symmetric.rows == symmetric.columns && !symmetric.turned, "the matrix is square");
+  check_finite(symmetric);
   const FewThreads few(8 * symmetric.rows * symmetric.rows * symmetric.rows);
   const int n = size(symmetric.rows), lda = size(symmetric.stride);
   std::vector<double> values(static_cast<std::size_t>(n)), work(1);

@@ -1,8 +1,10 @@
 #include "enxerto/weights/npy.h"
 
+#include <algorithm>
 #include <bit>
 #include <charconv>
 #include <cstring>
+#include <fstream>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -11,6 +13,7 @@
 #include "enxerto/core/file.h"
 #include "enxerto/core/text.h"
 #include "enxerto/weights/checks.h"
+#include "enxerto/weights/dtype.h"
 
 namespace enxerto {
 namespace {
@@ -119,16 +122,8 @@ class HeaderParser {
   const std::string& file_;
 };
 
-struct File {
-  std::vector<std::uint8_t> bytes;
-  std::size_t data_begin = 0;
-  Header header{};
-};
-
-File read_npy(const std::filesystem::path& path) {
-  const std::string name = path.string();
-  File made{.bytes = read_file(path)};
-  const std::span<const std::uint8_t> bytes = made.bytes;
+/// Understands the first bytes of a file. Returns where its data begin.
+std::size_t parse_start(std::span<const std::uint8_t> bytes, const std::string& name, Header& to) {
   if (bytes.size() < 10 || std::memcmp(bytes.data(), magic.data(), magic.size()) != 0)
     fail(name, ErrorKind::corrupt, "not a .npy file");
   const int version = bytes[6];
@@ -140,24 +135,42 @@ File read_npy(const std::filesystem::path& path) {
   std::memcpy(&size, bytes.data() + 8, begin - 8);
   if (size > header_limit) fail(name, ErrorKind::corrupt, "the header is absurdly long");
   if (size > bytes.size() - begin) fail(name, ErrorKind::corrupt, "ends within its header");
-  made.data_begin = begin + size;
-  made.header = HeaderParser({reinterpret_cast<const char*>(bytes.data()) + begin, size}, name).parse();
-  if (made.header.fortran_order && made.header.dims.size() > 1)
+  to = HeaderParser({reinterpret_cast<const char*>(bytes.data()) + begin, size}, name).parse();
+  if (to.fortran_order && to.dims.size() > 1)
     fail(name, ErrorKind::unsupported, "is in Fortran's order; save it with numpy.ascontiguousarray");
+  return begin + size;
+}
+
+struct File {
+  std::vector<std::uint8_t> bytes;
+  std::size_t data_begin = 0;
+  Header header{};
+};
+
+File read_npy(const std::filesystem::path& path) {
+  File made{.bytes = read_file(path)};
+  made.data_begin = parse_start(made.bytes, path.string(), made.header);
   return made;
+}
+
+/// How many numbers there are. Throws Error{corrupt} unless they are what `present` bytes hold.
+std::int64_t check_size(const Header& header, std::int64_t each, std::int64_t present,
+                        const std::string& name) {
+  const std::int64_t size = count(header.dims);
+  std::int64_t bytes = 0;
+  if (size < 0 || __builtin_mul_overflow(size, each, &bytes) || bytes != present)
+    fail(
+        name, ErrorKind::corrupt,
+        text("has ", present, " bytes of data, which is not what its shape needs; it may have been cut off"));
+  return size;
 }
 
 /// The array's numbers, stored as From, or nothing where the file says that it has another type.
 template <class From, class To>
 bool read_as(const char* descr, File& file, const std::string& name, NpyArray<To>& to) {
   if (file.header.descr != descr) return false;
-  const std::int64_t size = count(file.header.dims);
-  std::int64_t bytes = 0;
-  const auto present = static_cast<std::int64_t>(file.bytes.size() - file.data_begin);
-  if (size < 0 || __builtin_mul_overflow(size, std::int64_t{sizeof(From)}, &bytes) || bytes != present)
-    fail(
-        name, ErrorKind::corrupt,
-        text("has ", present, " bytes of data, which is not what its shape needs; it may have been cut off"));
+  const std::int64_t size = check_size(file.header, sizeof(From),
+                                       static_cast<std::int64_t>(file.bytes.size() - file.data_begin), name);
   to.values.resize(static_cast<std::size_t>(size));
   for (std::size_t i = 0; i < to.values.size(); ++i) {
     From value;
@@ -194,7 +207,67 @@ void save(const std::filesystem::path& path, const char* descr, const std::vecto
   write_file(path, parts);
 }
 
+/// A file that is read piece by piece.
+class Stream {
+ public:
+  explicit Stream(const std::filesystem::path& path) : name_(path.string()), from_(path, std::ios::binary) {
+    std::error_code failed;
+    if (!std::filesystem::is_regular_file(path, failed))
+      fail(name_, ErrorKind::not_found, "there is no such file");
+    size_ = static_cast<std::int64_t>(std::filesystem::file_size(path, failed));
+    if (failed || !from_) fail(name_, ErrorKind::io, "cannot be read");
+  }
+  std::int64_t size() const { return size_; }
+  void read(std::int64_t begin, std::uint8_t* to, std::int64_t bytes) {
+    from_.seekg(begin);
+    from_.read(reinterpret_cast<char*>(to), bytes);
+    if (!from_) fail(name_, ErrorKind::io, "cannot be read to its end");
+  }
+
+ private:
+  std::string name_;
+  std::ifstream from_;
+  std::int64_t size_ = 0;
+};
+
+Dtype float_type(const std::string& descr, const std::string& name) {
+  if (descr == "<f4") return Dtype::f32;
+  if (descr == "<f8") return Dtype::f64;
+  if (descr == "<f2") return Dtype::f16;
+  other_type(name, "float32, float16 or float64");
+}
+
 }  // namespace
+
+Tensor load_npy_rows(const std::filesystem::path& path) {
+  const std::string name = path.string();
+  Stream file(path);
+  std::vector<std::uint8_t> piece(
+      static_cast<std::size_t>(std::min<std::int64_t>(file.size(), header_limit + 12)));
+  file.read(0, piece.data(), std::ssize(piece));
+  Header header;
+  const auto begin = static_cast<std::int64_t>(parse_start(piece, name, header));
+  const Dtype dtype = float_type(header.descr, name);
+  const std::int64_t each = bytes_of(dtype);
+  const std::int64_t size = check_size(header, each, file.size() - begin, name);
+  if (header.dims.size() < 2 || size == 0)
+    fail(name, ErrorKind::corrupt, "holds no rows: features are {rows, columns}, at least one of each");
+
+  Tensor made = Tensor::untouched({.n = header.dims[0], .c = size / header.dims[0]});
+  if (dtype == Dtype::f32) {
+    file.read(begin, reinterpret_cast<std::uint8_t*>(made.data().data()), size * each);
+    return made;
+  }
+  constexpr std::int64_t length = 1 << 18;
+  piece.resize(static_cast<std::size_t>(std::min(size, length) * each));
+  for (std::int64_t at = 0; at < size; at += length) {
+    const std::int64_t numbers = std::min(length, size - at);
+    file.read(begin + at * each, piece.data(), numbers * each);
+    widen(dtype, piece.data(),
+          made.data().subspan(static_cast<std::size_t>(at), static_cast<std::size_t>(numbers)));
+  }
+  return made;
+}
 
 NpyArray<float> load_npy_floats(const std::filesystem::path& path) {
   File file = read_npy(path);

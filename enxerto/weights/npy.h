@@ -7,6 +7,8 @@
 #include <span>
 #include <vector>
 
+#include "enxerto/tensor/tensor.h"
+
 namespace enxerto {
 
 /// Dense, the last size innermost; values.size() is the product of dims.
@@ -19,6 +21,11 @@ struct NpyArray {
 /// Reads float32 and float64 (rounded). Throws Error naming the file: corrupt, or unsupported for
 /// other types, big-endian numbers and Fortran's order; and what read_file() throws.
 NpyArray<float> load_npy_floats(const std::filesystem::path& path);
+
+/// Rows of features: float32, float16 and float64 (rounded), {n, ...} with what follows n side by side, as
+/// {n,c}. The file is read piece by piece, so that it takes the memory of its numbers as float32 and no more.
+/// Throws as above, and Error{corrupt} where there are fewer than two sizes or no numbers.
+Tensor load_npy_rows(const std::filesystem::path& path);
 
 /// Reads int64, int32 and uint8: labels. Throws as above.
 NpyArray<std::int64_t> load_npy_integers(const std::filesystem::path& path);

@@ -65,6 +65,59 @@ TEST_F(Npy, TheBytesAreThoseThatNumpyWrites) {
                                        std::string(7, '\0'), std::string(8, '\xFF')));
 }
 
+TEST_F(Npy, RowsOfFeaturesComeInThreeTypes) {
+  const auto rows_of = [&](const char* descr, const std::string& data) {
+    put(text("{'descr': '", descr, "', 'fortran_order': False, 'shape': (2, 1, 2)}\n"), data);
+    const Tensor rows = load_npy_rows(file);
+    EXPECT_EQ(rows.shape(), (Shape{.n = 2, .c = 2}));
+    return std::vector<float>(rows.data().begin(), rows.data().end());
+  };
+  const std::vector<float> wanted{1.5f, -2, 0, 0.25f};
+  const std::vector<double> doubles(wanted.begin(), wanted.end());
+  const auto bytes = [](const auto& from) {
+    return std::string(reinterpret_cast<const char*>(from.data()), from.size() * sizeof(from[0]));
+  };
+  EXPECT_EQ(rows_of("<f4", bytes(wanted)), wanted);
+  EXPECT_EQ(rows_of("<f8", bytes(doubles)), wanted);
+  EXPECT_EQ(rows_of("<f2", bytes(std::vector<std::uint16_t>{0x3E00, 0xC000, 0, 0x3400})), wanted);
+}
+
+TEST_F(Npy, ManyRowsOfDoublesAreReadPieceByPiece) {
+  std::string data(8 * 3 * 100'001, '\0');
+  const double last = 7;
+  std::memcpy(data.data() + data.size() - 8, &last, 8);
+  put("{'descr': '<f8', 'fortran_order': False, 'shape': (100001, 3)}\n", data);
+  const Tensor rows = load_npy_rows(file);
+  EXPECT_EQ(rows.shape().n, 100'001);
+  EXPECT_EQ(rows.data().back(), 7.0f);
+}
+
+TEST_F(Npy, RowsThatAreNoneAreRefused) {
+  const std::string whole = text("{'descr': '<f4', 'fortran_order': False, 'shape': (2, 2)}\n");
+  put(whole, std::string(16, '\0'));
+  EXPECT_NO_THROW(load_npy_rows(file));
+  const std::string bytes = read_text_file(file);
+  for (std::size_t size = 0; size < bytes.size(); ++size) {
+    put(bytes.substr(0, size));
+    EXPECT_THROW(load_npy_rows(file), Error) << size;
+  }
+  put(bytes + "x");
+  EXPECT_THROW(load_npy_rows(file), Error);
+  for (const char* header :
+       {"{'descr': '<f4', 'fortran_order': True, 'shape': (2, 2)}",
+        "{'descr': '>f4', 'fortran_order': False, 'shape': (2, 2)}",
+        "{'descr': '<f4', 'fortran_order': False, 'shape': (4,)}",
+        "{'descr': '<i4', 'fortran_order': False, 'shape': (2, 2)}",
+        "{'descr': '<f4', 'fortran_order': False, 'shape': (4611686018427387904, 4611686018427387904)}"}) {
+    put(header, std::string(16, '\0'));
+    EXPECT_THROW(load_npy_rows(file), Error) << header;
+  }
+  put("{'descr': '<f4', 'fortran_order': False, 'shape': (0, 4)}", "");
+  EXPECT_THROW(load_npy_rows(file), Error);
+  EXPECT_THROW(load_npy_rows(folder / "missing.npy"), Error);
+  EXPECT_THROW(load_npy_rows(folder), Error);
+}
+
 TEST_F(Npy, LabelsComeBack) {
   const std::vector<std::int64_t> labels{0, 5, -1, 1ll << 40};
   save_npy(file, {4}, labels);

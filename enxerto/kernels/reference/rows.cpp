@@ -30,7 +30,7 @@ std::vector<double> scores(const cpu::RowView& view, std::span<const std::int32_
 }
 
 std::vector<double> outer(const cpu::RowView& view, std::span<const std::int32_t> rows,
-                          std::span<const float> factors, int classes, bool magnitudes) {
+                          std::span<const float> factors, int classes, const float* scale, bool magnitudes) {
   std::vector<double> made;
   for (int k = 0; k < classes; ++k)
     for (std::int64_t j = 0; j < view.c; ++j) {
@@ -42,7 +42,7 @@ std::vector<double> outer(const cpu::RowView& view, std::span<const std::int32_t
             element(view, rows[i], j, false);
         sum += magnitudes ? std::abs(product) : product;
       }
-      made.push_back(sum);
+      made.push_back(scale ? sum * (magnitudes ? std::abs(scale[j]) : scale[j]) : sum);
     }
   return made;
 }

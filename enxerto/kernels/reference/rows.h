@@ -12,7 +12,8 @@ std::vector<double> scores(const cpu::RowView& view, std::span<const std::int32_
                            int classes, bool magnitudes = false);
 /// {classes, c}, what add_outer() adds.
 std::vector<double> outer(const cpu::RowView& view, std::span<const std::int32_t> rows,
-                          std::span<const float> factors, int classes, bool magnitudes = false);
+                          std::span<const float> factors, int classes, const float* scale = nullptr,
+                          bool magnitudes = false);
 /// {rows, rows}
 std::vector<double> gram(const cpu::RowView& view, std::span<const std::int32_t> rows,
                          bool magnitudes = false);

@@ -89,7 +89,7 @@ void scores(const RowView& view, std::span<const std::int32_t> rows, const float
 }
 
 void add_outer(const RowView& view, std::span<const std::int32_t> rows, std::span<const float> factors,
-               int classes, float* g) {
+               int classes, float* g, const float* scale) {
   const RowLoops& loops = row_loops();
   const std::vector<const float*> starts = starts_of(view, rows);
   const std::int64_t strip = strip_of(view.c), strips = (view.c + strip - 1) / strip;
@@ -97,8 +97,8 @@ void add_outer(const RowView& view, std::span<const std::int32_t> rows, std::spa
   for (std::int64_t s = 0; s < strips; ++s) {
     const std::int64_t begin = s * strip;
     loops.outer(moved(starts, begin).data(), static_cast<std::int64_t>(rows.size()),
-                view.mean ? view.mean + begin : nullptr, factors.data(), classes,
-                std::min(strip, view.c - begin), g + begin, view.c);
+                view.mean ? view.mean + begin : nullptr, scale ? scale + begin : nullptr, factors.data(),
+                classes, std::min(strip, view.c - begin), g + begin, view.c);
   }
 }
 

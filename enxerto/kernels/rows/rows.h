@@ -18,10 +18,10 @@ struct RowLoops {
   /// be null.
   void (*scores)(const float* const* rows, std::int64_t count, const float* mean, const float* w,
                  std::int64_t w_stride, int classes, std::int64_t width, float* out);
-  /// g[k * g_stride + column] += sum over rows of factors[i * classes + k] * (rows[i] - mean). mean may be
-  /// null.
-  void (*outer)(const float* const* rows, std::int64_t count, const float* mean, const float* factors,
-                int classes, std::int64_t width, float* g, std::int64_t g_stride);
+  /// g[k * g_stride + column] += scale * sum over rows of factors[i * classes + k] * (rows[i] - mean). mean
+  /// and scale, a number for each column, may be null.
+  void (*outer)(const float* const* rows, std::int64_t count, const float* mean, const float* scale,
+                const float* factors, int classes, std::int64_t width, float* g, std::int64_t g_stride);
 };
 
 /// The table for this chip.
@@ -45,9 +45,10 @@ struct RowView {
 void scores(const RowView& view, std::span<const std::int32_t> rows, const float* w, int classes,
             std::span<double> out);
 
-/// g {classes, c} += factors^T (x - mean), over the rows named. Nothing is scaled.
+/// g {classes, c} += factors^T (x - mean), over the rows named, each column times `scale` where that is not
+/// null.
 void add_outer(const RowView& view, std::span<const std::int32_t> rows, std::span<const float> factors,
-               int classes, float* g);
+               int classes, float* g, const float* scale = nullptr);
 
 /// Products of all pairs of the rows named, scaled and shifted: {rows, rows}, one thread's work.
 void gram_block(const RowView& view, std::span<const std::int32_t> rows, float* out);

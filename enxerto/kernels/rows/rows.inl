@@ -101,15 +101,13 @@ void scores_of(const float* const* rows, std::int64_t count, const float* mean, 
     });
 }
 
-/// V vectors of columns times K classes, over R rows.
+/// V vectors of columns times K classes, over some rows.
 template <int V, int K, bool Shifted>
-inline void outer_tile(const float* const* rows, int count, const float* mean, const float* factors,
-                       int classes, std::int64_t j, float* g, std::int64_t g_stride) {
-  Vector sum[K][V], shift[V];
-  for (int v = 0; v < V; ++v) {
-    if constexpr (Shifted) shift[v] = load(mean + j + v * lanes);
-    for (int k = 0; k < K; ++k) sum[k][v] = load(g + k * g_stride + j + v * lanes);
-  }
+inline void outer_tile(const float* const* rows, int count, const float* mean, const float* scale,
+                       const float* factors, int classes, std::int64_t j, float* g, std::int64_t g_stride) {
+  Vector sum[K][V] = {}, shift[V];
+  if constexpr (Shifted)
+    for (int v = 0; v < V; ++v) shift[v] = load(mean + j + v * lanes);
   for (int r = 0; r < count; ++r) {
     Vector x[V];
     for (int v = 0; v < V; ++v) {
@@ -121,32 +119,39 @@ inline void outer_tile(const float* const* rows, int count, const float* mean, c
       for (int v = 0; v < V; ++v) sum[k][v] += factor * x[v];
     }
   }
-  for (int k = 0; k < K; ++k)
-    for (int v = 0; v < V; ++v) store(g + k * g_stride + j + v * lanes, sum[k][v]);
+  for (int v = 0; v < V; ++v) {
+    const Vector by = scale ? load(scale + j + v * lanes) : Vector{} + 1.0f;
+    for (int k = 0; k < K; ++k) {
+      float* const at = g + k * g_stride + j + v * lanes;
+      store(at, load(at) + sum[k][v] * by);
+    }
+  }
 }
 
 template <bool Shifted>
-void outer_of(const float* const* rows, std::int64_t count, const float* mean, const float* factors,
-              int classes, std::int64_t width, float* g, std::int64_t g_stride) {
+void outer_of(const float* const* rows, std::int64_t count, const float* mean, const float* scale,
+              const float* factors, int classes, std::int64_t width, float* g, std::int64_t g_stride) {
   for (std::int64_t i = 0; i < count; i += outer_rows) {
     const int some = static_cast<int>(count - i < outer_rows ? count - i : outer_rows);
     const float* const* const group = rows + i;
     std::int64_t j = 0;
     for (; j + block_vectors * lanes <= width; j += block_vectors * lanes)
       in_groups(classes, [&]<int K>(int first) {
-        outer_tile<block_vectors, K, Shifted>(group, some, mean, factors + i * classes + first, classes, j,
-                                              g + first * g_stride, g_stride);
+        outer_tile<block_vectors, K, Shifted>(group, some, mean, scale, factors + i * classes + first,
+                                              classes, j, g + first * g_stride, g_stride);
       });
     for (; j + lanes <= width; j += lanes)
       in_groups(classes, [&]<int K>(int first) {
-        outer_tile<1, K, Shifted>(group, some, mean, factors + i * classes + first, classes, j,
+        outer_tile<1, K, Shifted>(group, some, mean, scale, factors + i * classes + first, classes, j,
                                   g + first * g_stride, g_stride);
       });
     for (; j < width; ++j)
-      for (int k = 0; k < classes; ++k)
+      for (int k = 0; k < classes; ++k) {
+        float sum = 0;
         for (int r = 0; r < some; ++r)
-          g[k * g_stride + j] +=
-              factors[(i + r) * classes + k] * (Shifted ? group[r][j] - mean[j] : group[r][j]);
+          sum += factors[(i + r) * classes + k] * (Shifted ? group[r][j] - mean[j] : group[r][j]);
+        g[k * g_stride + j] += scale ? sum * scale[j] : sum;
+      }
   }
 }
 
@@ -156,10 +161,10 @@ void scores(const float* const* rows, std::int64_t count, const float* mean, con
        : scores_of<false>(rows, count, mean, w, w_stride, classes, width, out);
 }
 
-void outer(const float* const* rows, std::int64_t count, const float* mean, const float* factors, int classes,
-           std::int64_t width, float* g, std::int64_t g_stride) {
-  mean ? outer_of<true>(rows, count, mean, factors, classes, width, g, g_stride)
-       : outer_of<false>(rows, count, mean, factors, classes, width, g, g_stride);
+void outer(const float* const* rows, std::int64_t count, const float* mean, const float* scale,
+           const float* factors, int classes, std::int64_t width, float* g, std::int64_t g_stride) {
+  mean ? outer_of<true>(rows, count, mean, scale, factors, classes, width, g, g_stride)
+       : outer_of<false>(rows, count, mean, scale, factors, classes, width, g, g_stride);
 }
 
 }  // namespace

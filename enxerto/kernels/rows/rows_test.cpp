@@ -62,10 +62,13 @@ void compare_loops(const cpu::RowLoops& loops) {
                                        static_cast<double>(of.c))))
           << loops.name << ", scores of " << of.n << "x" << of.c << " for " << of.classes;
       std::vector<float> g(static_cast<std::size_t>(of.classes * of.c));
-      loops.outer(starts.data(), of.n, view.mean, data.factors.data(), of.classes, of.c, g.data(), of.c);
-      EXPECT_TRUE(tests::within(reference::outer(view, data.rows, data.factors, of.classes), g,
-                                bounds(reference::outer(view, data.rows, data.factors, of.classes, true),
-                                       static_cast<double>(of.n))))
+      loops.outer(starts.data(), of.n, view.mean, shifted ? view.scale : nullptr, data.factors.data(),
+                  of.classes, of.c, g.data(), of.c);
+      EXPECT_TRUE(tests::within(
+          reference::outer(view, data.rows, data.factors, of.classes, shifted ? view.scale : nullptr), g,
+          bounds(reference::outer(view, data.rows, data.factors, of.classes, shifted ? view.scale : nullptr,
+                                  true),
+                 static_cast<double>(of.n + 2))))
           << loops.name << ", outer of " << of.n << "x" << of.c << " for " << of.classes;
     }
   }
