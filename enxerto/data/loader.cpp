@@ -29,13 +29,6 @@ LoaderConfig checked(LoaderConfig config) {
   return config;
 }
 
-/// Zeros in the rows behind the first `count`.
-void clear_behind(std::size_t count, Tensor& rows) {
-  if (rows.empty()) return;
-  const auto values = rows.data();
-  std::ranges::fill(values.subspan(count * (values.size() / static_cast<std::size_t>(rows.shape().n))), 0.0f);
-}
-
 }  // namespace
 
 /// The pool's threads take runs of pictures in the order of the epoch and write them into the ring's batches.
@@ -46,6 +39,9 @@ class Loader::Pipeline {
  public:
   Pipeline(const Dataset& data, LoaderConfig config) : data_(data), config_(checked(std::move(config))) {
     const std::int64_t total = data.size();
+    if (!config_.sample_ids.empty() && std::ssize(config_.sample_ids) != total)
+      throw Error(ErrorKind::usage,
+                  text("there are ", config_.sample_ids.size(), " sample_ids for ", total, " pictures"));
     count_ = config_.drop_last ? total / config_.batch * config_.batch : total;
     batches_ = (count_ + config_.batch - 1) / config_.batch;
     order_.resize(static_cast<std::size_t>(total));
@@ -73,6 +69,7 @@ class Loader::Pipeline {
   Pipeline(const Pipeline&) = delete;
   Pipeline& operator=(const Pipeline&) = delete;
 
+  const Shape& shape() const { return shape_; }
   std::int64_t batches() const { return batches_; }
   std::int64_t size() const { return count_; }
   const LoaderConfig& config() const { return config_; }
@@ -90,12 +87,10 @@ class Loader::Pipeline {
   void start(int epoch) {
     if (queue_) queue_->drop();
     epoch_ = static_cast<std::uint64_t>(epoch);
-    std::iota(order_.begin(), order_.end(), std::int64_t{0});
-    if (config_.shuffle) {
-      // No picture has this number, so no augmentation draws from the same child.
-      Rng rng = Rng(config_.seed).child(epoch_, ~std::uint64_t{0});
-      shuffle(order_, rng);
-    }
+    if (config_.shuffle)
+      order_ = epoch_order(std::ssize(order_), config_.seed, epoch);
+    else
+      std::iota(order_.begin(), order_.end(), std::int64_t{0});
     started_ = true;
     handed_out_ = 0;
     seconds_waited_ = 0;
@@ -119,8 +114,7 @@ class Loader::Pipeline {
     const std::exception_ptr error = slot.failure.error;
     if (!error) {
       std::swap(out, slot.batch);
-      clear_behind(out.labels.size(), out.images);
-      clear_behind(out.labels.size(), out.targets);
+      clear_padding(out);
     }
     ++handed_out_;
     if (const std::int64_t later = number + std::ssize(ring_); later < batches_) begin(later);
@@ -179,7 +173,7 @@ class Loader::Pipeline {
         batch.indices[row] = index;
         batch.labels[row] = data_.label(index);
         set_target(data_.labels(index), row, batch.targets);
-        Rng rng = Rng(config_.seed).child(epoch_, static_cast<std::uint64_t>(index));
+        Rng rng = Rng(config_.seed).child(epoch_, id_of(index));
         const std::span<float> floats = batch.images.data().subspan(row * picture_size_, picture_size_);
         config_.preprocess.normalize(prepare(index, rng), floats);
         augment_normalized(floats, config_.preprocess.shape(), config_.augment, rng);
@@ -188,6 +182,11 @@ class Loader::Pipeline {
       }
     }
     return {};
+  }
+
+  std::uint64_t id_of(std::int64_t index) const {
+    return config_.sample_ids.empty() ? static_cast<std::uint64_t>(index)
+                                      : config_.sample_ids[static_cast<std::size_t>(index)];
   }
 
   /// A one for each label; nothing where the batches have no targets.
@@ -282,6 +281,7 @@ Loader::~Loader() = default;
 Loader::Loader(Loader&&) noexcept = default;
 Loader& Loader::operator=(Loader&&) noexcept = default;
 
+Shape Loader::shape() const { return pipeline_->shape(); }
 std::int64_t Loader::batches() const { return pipeline_->batches(); }
 std::int64_t Loader::size() const { return pipeline_->size(); }
 const LoaderConfig& Loader::config() const { return pipeline_->config(); }

@@ -9,9 +9,9 @@
 #include <vector>
 
 #include "enxerto/data/augment.h"
+#include "enxerto/data/batch.h"
 #include "enxerto/data/dataset.h"
 #include "enxerto/data/preprocess.h"
-#include "enxerto/tensor/tensor.h"
 
 namespace enxerto {
 
@@ -24,6 +24,9 @@ struct LoaderConfig {
   std::uint64_t seed = 0;
   Preprocess preprocess;
   Augment augment;
+  /// What each picture draws by in place of its number, where its randomness may not depend on the other
+  /// pictures: as many as there are pictures, or none.
+  std::vector<std::uint64_t> sample_ids = {};
   /// Fitted pictures (a byte a value) are kept in memory where all of them fit into this; the bits are
   /// the same. Not where Augment::needs_whole_picture().
   std::int64_t cache_bytes = std::int64_t{256} << 20;
@@ -31,47 +34,34 @@ struct LoaderConfig {
   std::filesystem::path cache_folder = {};
 };
 
-/// images.n is always the batch size; the rest of a short last batch is zero, and labels.size() says how
-/// many pictures count.
-struct Batch {
-  Tensor images;                     ///< {n,c,h,w}
-  std::vector<std::int32_t> labels;  ///< `unlabelled` where there is none; of a mixed picture its own
-  /// {n, classes}: how much of each class is in each picture, zero behind the last that counts. Empty where
-  /// `labels` say all; there for data with several labels a picture and where pictures are mixed (mix.h).
-  Tensor targets = {};
-  std::vector<std::int64_t> indices;  ///< into the dataset
-};
-
 /// Turns a dataset, which has to outlive it, into batches. They are a function of dataset and
 /// configuration, whatever the number of workers: picture i of epoch e draws only from
-/// Rng(seed).child(e, i). For one thread at a time.
-class Loader {
+/// Rng(seed).child(e, i).
+class Loader final : public BatchSource {
  public:
   /// Error{usage} where the configuration makes no sense.
   Loader(const Dataset& data, LoaderConfig config);
-  ~Loader();
+  ~Loader() override;
   Loader(Loader&&) noexcept;
   Loader& operator=(Loader&&) noexcept;
 
-  std::int64_t batches() const;  ///< in an epoch
-  std::int64_t size() const;     ///< pictures in an epoch
+  Shape shape() const override;
+  std::int64_t batches() const override;
+  std::int64_t size() const override;
   const LoaderConfig& config() const;
 
   /// The most that it holds at once: the ring of batches with the one that is handed out, the pictures that
   /// are kept, the order of the epoch. Beside that each worker holds one picture's file and pixels.
-  std::int64_t memory_bytes() const;
-  /// How long next() has waited for pictures since start(), in seconds. Without workers: decoded itself.
-  double seconds_waited() const;
-  /// For people: what is wrong with the cache folder's file; empty where nothing is.
-  std::string note() const;
+  std::int64_t memory_bytes() const override;
+  /// Without workers: decoding counts as waiting.
+  double seconds_waited() const override;
+  /// What is wrong with the cache folder's file.
+  std::string note() const override;
 
-  /// Begins an epoch, also in the middle of another.
-  void start(int epoch);
-  /// The next batch of the epoch that was started last; empty at its end. Throws what get() threw for the
-  /// first bad picture in it; the call after that goes on with the batch behind it.
+  void start(int epoch) override;
+  bool next(Batch& batch) override;
+  /// The same with memory of its own; empty at the end.
   std::optional<Batch> next();
-  /// The same without taking memory anew: `batch` gives up its own for the next one. False at the end.
-  bool next(Batch& batch);
 
  private:
   class Pipeline;

@@ -193,13 +193,13 @@ int rank_of(std::span<const float> outputs, std::int32_t label) {
   return ahead;
 }
 
-Evaluation evaluate(Executor& executor, Loader& loader, std::span<const std::string> classes,
+Evaluation evaluate(Executor& executor, BatchSource& source, std::span<const std::string> classes,
                     const EvaluateOptions& options) {
-  ensure(executor.batch() == loader.config().batch, "executor and loader have one size of batch");
+  ensure(executor.batch() == source.shape().n, "executor and source have one size of batch");
   const std::size_t c = classes.size();
   Tally tally(classes, options);
   Batch batch;
-  for (loader.start(0); loader.next(batch);) {
+  for (source.start(0); source.next(batch);) {
     if (options.stop && *options.stop)
       throw Error(ErrorKind::interrupted, text("interrupted after evaluating ", tally.n(), " pictures"));
     const ConstView outputs = executor.forward(batch.images.view());

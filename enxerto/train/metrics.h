@@ -74,11 +74,11 @@ struct EvaluateOptions {
   const std::atomic<bool>* stop = nullptr;  ///< optional: Error{interrupted} where it turns true
 };
 
-/// Runs all pictures of the loader's epoch 0 (which should not shuffle) through an executor of the same
+/// Runs all pictures of epoch 0 of `source` (which should not shuffle) through an executor of the same
 /// batch; rows of padding do not count. Pictures without a label are given to on_outputs and count
 /// nowhere else. Error{diverged} where outputs are not finite, with the name of the layer; Error{usage}
 /// where the outputs are not as many as the classes.
-Evaluation evaluate(Executor& executor, Loader& loader, std::span<const std::string> classes,
+Evaluation evaluate(Executor& executor, BatchSource& source, std::span<const std::string> classes,
                     const EvaluateOptions& options = {});
 /// The same with executor and loader made for it.
 Evaluation evaluate(const Graph& graph, const Dataset& data, const Preprocess& preprocess, int batch = 32,

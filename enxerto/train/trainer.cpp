@@ -35,33 +35,39 @@ void check_labels(const Dataset& data) {
           text(data.name(i), ": it has no label; training needs one for each picture"));
 }
 
-void check_arguments(const Graph& graph, const Dataset& data, const Dataset* val, const TrainConfig& config) {
-  check(config.epochs >= 1, text("epochs: at least 1, not ", config.epochs));
+/// Of the pictures.
+void check_data(const Dataset& data, const Dataset* val, const TrainConfig& config) {
   check(config.batch >= 1, text("batch: at least 1, not ", config.batch));
+  check(data.size() > 0, "there are no pictures to train on");
+  check_labels(data);
+  if (!val) return;
+  check(val->multi_label() == data.multi_label(),
+        "train and val differ in whether a picture may have several labels");
+  check(std::ranges::equal(val->classes(), data.classes()), "train and val have different classes");
+}
+
+void check_arguments(const Graph& graph, const Feeds& feeds, const TrainConfig& config) {
+  check(config.epochs >= 1, text("epochs: at least 1, not ", config.epochs));
   check(config.patience >= 0, text("patience: 0 or more, not ", config.patience));
   check(config.min_delta >= 0 && std::isfinite(config.min_delta), "min_delta: 0 or more");
   check(config.clip_norm >= 0 && std::isfinite(config.clip_norm), "clip_norm: 0 (none) or more");
   check(config.penalty.l1 >= 0 && config.penalty.l2 >= 0 && std::isfinite(config.penalty.l1) &&
             std::isfinite(config.penalty.l2),
         "the penalties l1 and l2 have to be 0 or more");
-  check(data.size() > 0, "there are no pictures to train on");
-  check_labels(data);
-  const auto classes = static_cast<std::int64_t>(data.classes().size());
+  const auto classes = static_cast<std::int64_t>(feeds.classes.size());
   check_loss(config.loss, classes);
-  const bool multi = data.multi_label(), is_bce = std::holds_alternative<BinaryCrossEntropy>(config.loss);
+  const bool multi = feeds.multi_label, is_bce = std::holds_alternative<BinaryCrossEntropy>(config.loss);
   check(!multi || is_bce,
         "the pictures may have several labels, each class is a question: the loss has to be bce");
-  check(!val || val->multi_label() == multi,
-        "train and val differ in whether a picture may have several labels");
   check(multi || config.metric != Metric::val_map,
         "the metric val_map is for pictures with several labels; choose val_top1 or val_loss");
-  check(config.metric == Metric::train_loss || (val && val->size() > 0),
+  check(config.metric == Metric::train_loss || (feeds.val && feeds.val->size() > 0),
         text("the metric ", name_of(config.metric),
              " needs validation data; hold some back or choose train_loss"));
-  if (val) check(std::ranges::equal(val->classes(), data.classes()), "train and val have different classes");
-  check(graph.input_shape() == config.preprocess.shape(),
-        text("the network takes ", format_shape(graph.input_shape()), ", the preprocessing makes ",
-             format_shape(config.preprocess.shape())));
+  Shape given = feeds.train.shape();
+  given.n = 1;
+  check(graph.input_shape() == given, text("the network takes ", format_shape(graph.input_shape()),
+                                           ", what is fed to it is ", format_shape(given)));
   check(graph.output_shape().size() == classes,
         text("the network has ", graph.output_shape().size(), " outputs, the data ", classes, " classes"));
   for (const NodeId id : graph.side_outputs())
@@ -162,28 +168,23 @@ Counted count_right(ConstView outputs, const Batch& batch) {
 /// Validation with an executor of its own, which folds and fuses what training cannot.
 class Validation {
  public:
-  Validation(const Graph& graph, const Dataset& val, const TrainConfig& config, const std::atomic<bool>* stop)
-      : executor_(graph, {.batch = batch_of(config, val)}),
-        loader_(val, {.batch = batch_of(config, val),
-                      .workers = config.workers,
-                      .preprocess = config.preprocess,
-                      .augment = {},
-                      .cache_folder = config.cache_folder}),
-        classes_(val.classes()) {
+  Validation(const Graph& graph, const Feeds& feeds, const TrainConfig& config, const std::atomic<bool>* stop)
+      : executor_(graph, {.batch = static_cast<int>(feeds.val->shape().n)}),
+        source_(*feeds.val),
+        classes_(feeds.classes) {
     // Without smoothing and weights, so that runs can be compared.
     options_.loss = std::visit([](const auto& held) { return parse_loss(held.kind); }, config.loss);
     options_.stop = stop;
   }
   Evaluation run(const Graph& graph) {
     executor_.load(graph);
-    return evaluate(executor_, loader_, classes_, options_);
+    return evaluate(executor_, source_, classes_, options_);
   }
   std::int64_t bytes() const { return executor_.memory_bytes() + executor_.param_bytes(); }
-  std::int64_t loader_bytes() const { return loader_.memory_bytes(); }
 
  private:
   Executor executor_;
-  Loader loader_;
+  BatchSource& source_;
   std::span<const std::string> classes_;
   EvaluateOptions options_;
 };
@@ -237,17 +238,36 @@ nlohmann::json EpochReport::to_json() const {
 }
 
 TrainResult train(Graph& graph, const Dataset& data, const Dataset* val, const TrainConfig& config,
+                  std::span<Observer* const> observers, TrainState from, const std::atomic<bool>* stop) {
+  check_data(data, val, config);
+  Loader pictures(data, {.batch = batch_of(config, data),
+                         .workers = config.workers,
+                         .shuffle = true,
+                         .drop_last = true,
+                         .seed = config.seed,
+                         .preprocess = config.preprocess,
+                         .augment = config.augment,
+                         .cache_folder = config.cache_folder});
+  std::optional<Loader> val_pictures;
+  if (val && val->size() > 0)
+    val_pictures.emplace(*val, LoaderConfig{.batch = batch_of(config, *val),
+                                            .workers = config.workers,
+                                            .preprocess = config.preprocess,
+                                            .augment = {},
+                                            .cache_folder = config.cache_folder});
+  return train(graph,
+               {.train = pictures,
+                .val = val_pictures ? &*val_pictures : nullptr,
+                .classes = data.classes(),
+                .multi_label = data.multi_label()},
+               config, observers, std::move(from), stop);
+}
+
+TrainResult train(Graph& graph, const Feeds& feeds, const TrainConfig& config,
                   std::span<Observer* const> observers, TrainState state, const std::atomic<bool>* stop) {
-  check_arguments(graph, data, val, config);
-  const int batch_size = batch_of(config, data);
-  Loader loader(data, {.batch = batch_size,
-                       .workers = config.workers,
-                       .shuffle = true,
-                       .drop_last = true,
-                       .seed = config.seed,
-                       .preprocess = config.preprocess,
-                       .augment = config.augment,
-                       .cache_folder = config.cache_folder});
+  check_arguments(graph, feeds, config);
+  BatchSource& loader = feeds.train;
+  const auto batch_size = static_cast<int>(loader.shape().n);
   const std::int64_t steps_an_epoch = loader.batches();
   const Schedule schedule = schedule_of(config, steps_an_epoch);
   Executor executor(graph, {.batch = batch_size, .train = true, .side_outputs = true, .seed = config.seed});
@@ -256,7 +276,7 @@ TrainResult train(Graph& graph, const Dataset& data, const Dataset* val, const T
   const auto optimizer = make_optimizer(config.optimizer, updates);
   if (state.step > 0) restore_optimizer(*optimizer, executor, state.optimizer, state.step, "the checkpoint");
   std::optional<Validation> validation;
-  if (val && val->size() > 0) validation.emplace(graph, *val, config, stop);
+  if (feeds.val && feeds.val->size() > 0) validation.emplace(graph, feeds, config, stop);
 
   const double started = now_seconds() - state.seconds;
   const auto update_state = [&] {
@@ -272,16 +292,16 @@ TrainResult train(Graph& graph, const Dataset& data, const Dataset* val, const T
   };
   for (Observer* observer : observers)
     observer->on_start({.steps_per_epoch = steps_an_epoch,
-                        .pictures = data.size(),
-                        .val_pictures = val ? val->size() : 0,
+                        .pictures = loader.size(),
+                        .val_pictures = validation ? feeds.val->size() : 0,
                         .batch = batch_size,
                         .epochs = config.epochs,
                         .first_epoch = state.epoch + 1,
                         .first_step = state.step,
                         .executor_bytes = executor.memory_bytes() + executor.param_bytes() +
                                           (validation ? validation->bytes() : 0),
-                        .loader_bytes = loader.memory_bytes() + (validation ? validation->loader_bytes() : 0),
-                        .multi_label = data.multi_label()});
+                        .loader_bytes = loader.memory_bytes() + (validation ? feeds.val->memory_bytes() : 0),
+                        .multi_label = feeds.multi_label});
 
   TrainResult result;
   std::int64_t session_pictures = 0;

@@ -151,6 +151,19 @@ TrainResult train(Graph& graph, const Dataset& data, const Dataset* val, const T
                   std::span<Observer* const> observers = {}, TrainState from = {},
                   const std::atomic<bool>* stop = nullptr);
 
+/// What a run reads where it is not pictures of a dataset: batches of the network's input, such as features.
+struct Feeds {
+  BatchSource& train;  ///< shuffles, leaves out a last batch that is not full, every picture has labels
+  BatchSource* val = nullptr;  ///< does neither; may be null
+  std::span<const std::string> classes;
+  bool multi_label = false;
+};
+/// The same on these. What config says of pictures (preprocess, augment, batch, workers, cache_folder) has
+/// been done by who made them and is not looked at here.
+TrainResult train(Graph& graph, const Feeds& feeds, const TrainConfig& config,
+                  std::span<Observer* const> observers = {}, TrainState from = {},
+                  const std::atomic<bool>* stop = nullptr);
+
 /// Several starts with different seeds, the best kept.
 struct Restart {
   std::uint64_t seed = 0;
