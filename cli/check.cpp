@@ -5,6 +5,7 @@
 
 #include "cli/commands.h"
 #include "cli/training.h"
+#include "enxerto/core/environment.h"
 #include "enxerto/core/error.h"
 #include "enxerto/core/file.h"
 #include "enxerto/core/system.h"
@@ -99,7 +100,9 @@ void add_check_flags(CLI::App& verb, CheckFlags& flags) {
 std::optional<TrainingCheck> check_data(const std::string& data, const HeldBack& held_back,
                                         const CheckFlags& flags, Splits& splits, Console& console) {
   if (flags.skip) return std::nullopt;
-  TrainingCheck check = check_for_training(splits, held_back, examine_options(console));
+  ExamineOptions options = examine_options(console);
+  if (!environment().cache.empty()) options.keep_in = fs::path(environment().cache) / "looks";
+  TrainingCheck check = check_for_training(splits, held_back, options);
   check_readable(data, check, flags);
   check_apart(data, check, flags);
   print_left_out(check, console);

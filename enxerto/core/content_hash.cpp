@@ -1,5 +1,7 @@
 #include "enxerto/core/content_hash.h"
 
+#include <sys/stat.h>
+
 #include <bit>
 #include <cstdio>
 #include <cstring>
@@ -67,6 +69,19 @@ ContentKey ContentHash::key() const {
   key.high = step(key.high, key.low >> 7, other_odd);
   key.low = step(key.low, key.high, odd);
   return key;
+}
+
+std::optional<ContentKey> file_key(const std::filesystem::path& file) {
+  std::error_code code;
+  const std::filesystem::path path = std::filesystem::absolute(file, code);
+  struct stat info {};
+  if (file.empty() || code || ::stat(path.c_str(), &info) != 0 || !S_ISREG(info.st_mode)) return {};
+  ContentHash hash;
+  hash.add(std::string_view(path.native()));
+  hash.add(static_cast<std::uint64_t>(info.st_size));
+  hash.add(static_cast<std::uint64_t>(info.st_mtim.tv_sec));
+  hash.add(static_cast<std::uint64_t>(info.st_mtim.tv_nsec));
+  return hash.key();
 }
 
 std::string format_key(const ContentKey& key) {

@@ -3,6 +3,8 @@
 
 #include <array>
 #include <cstdint>
+#include <filesystem>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -31,6 +33,10 @@ class ContentHash {
  private:
   std::array<std::uint64_t, 4> lanes_;
 };
+
+/// What a file is to caches: its absolute path, its length and its time of change, as the system tells them,
+/// because reading all of it can cost what a cache is to save. Empty where it is no regular file.
+std::optional<ContentKey> file_key(const std::filesystem::path& file);
 
 /// 32 hexadecimal digits.
 std::string format_key(const ContentKey& key);

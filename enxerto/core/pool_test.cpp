@@ -157,6 +157,9 @@ TEST(Pool, ManyUsersAtOnceGetTheirTurns) {
 }
 
 TEST(Pool, AForkedProcessHasAPoolOfItsOwn) {
+#ifdef __SANITIZE_THREAD__
+  GTEST_SKIP() << "the thread sanitizer ends a forked process that makes threads";
+#endif
   TaskQueue queue(2, 100);
   for (int i = 0; i < 100; ++i) queue.add(pause_a_little);
   const pid_t child = ::fork();

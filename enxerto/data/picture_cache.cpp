@@ -1,11 +1,8 @@
 #include "enxerto/data/picture_cache.h"
 
-#include <sys/stat.h>
-
 #include <algorithm>
 #include <nlohmann/json.hpp>
 #include <string_view>
-#include <utility>
 
 namespace enxerto {
 namespace {
@@ -27,20 +24,6 @@ ContentKey kind_of(const Preprocess& preprocess) {
   return hash.key();
 }
 
-/// By what the system says of it, because reading all files would cost what the cache is to save.
-ContentKey key_of(const std::string& file) {
-  std::error_code code;
-  const fs::path path = fs::absolute(file, code);
-  struct stat info {};
-  if (file.empty() || code || ::stat(path.c_str(), &info) != 0 || !S_ISREG(info.st_mode)) return no_key;
-  ContentHash hash;
-  hash.add(std::string_view(path.native()));
-  hash.add(static_cast<std::uint64_t>(info.st_size));
-  hash.add(static_cast<std::uint64_t>(info.st_mtim.tv_sec));
-  hash.add(static_cast<std::uint64_t>(info.st_mtim.tv_nsec));
-  return hash.key();
-}
-
 }  // namespace
 
 PictureCache::PictureCache(const fs::path& folder, const Dataset& data, const Preprocess& preprocess) {
@@ -52,7 +35,7 @@ PictureCache::PictureCache(const fs::path& folder, const Dataset& data, const Pr
   options.limit_bytes = std::max(least_limit_bytes, 2 * data.size() * row_bytes);
   bool any = false;
   for (std::int64_t i = 0; i < data.size(); ++i) {
-    keys_.push_back(key_of(data.file(i)));
+    keys_.push_back(file_key(data.file(i)).value_or(no_key));
     any = any || keys_.back() != no_key;
   }
   if (any) store_.emplace(folder, options);

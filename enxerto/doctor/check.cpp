@@ -48,7 +48,9 @@ std::int64_t find_in(const Examination& examined, const Group& group, int split)
 TrainingCheck check_for_training(const Splits& splits, const HeldBack& held_back,
                                  const ExamineOptions& options) {
   const double began = now_seconds();
-  const Examination examined = examine(splits, options);
+  ExamineOptions looking = options;
+  looking.least_side = luma_side;
+  const Examination examined = examine(splits, looking);
   TrainingCheck out;
   out.pictures = static_cast<std::int64_t>(examined.pictures.size());
   const auto leave = [&](const Picture& its, std::string reason) {

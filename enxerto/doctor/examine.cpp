@@ -1,29 +1,27 @@
 #include "enxerto/doctor/examine.h"
 
-#include <cstring>
 #include <mutex>
 
+#include "enxerto/core/content_hash.h"
 #include "enxerto/core/error.h"
 #include "enxerto/core/file.h"
 #include "enxerto/core/pool.h"
-#include "enxerto/core/random.h"
+#include "enxerto/doctor/kept_looks.h"
 #include "enxerto/image/decode.h"
 
 namespace enxerto {
 namespace {
 
-/// Sides that a picture is decoded with at least: enough for a look, a fraction of the work of all of it.
-constexpr int decoded_side = 2 * luma_side;
 /// No picture that can be decoded is larger.
 constexpr std::uint64_t most_file_bytes = std::uint64_t{1} << 30;
 
-void examine_file(Picture& picture, Look& look) {
+void examine_file(Picture& picture, Look& look, int least_side) {
   const auto bytes = read_file(picture.file, most_file_bytes);
   picture.digest = digest_of(bytes);
   picture.format = picture_format(bytes);
   if (picture.format == PictureFormat::jpeg) picture.taken = find_taken(bytes);
   DecodeOptions options;
-  options.least_width = options.least_height = decoded_side;
+  options.least_width = options.least_height = least_side;
   options.choose = [&](int width, int height, DecodeOptions&) {
     picture.width = width;
     picture.height = height;
@@ -42,10 +40,13 @@ std::string without_name(std::string said, const std::string& name) {
   return said;
 }
 
-void examine_one(const Dataset& data, Picture& picture, Look& look) {
+void examine_one(const Dataset& data, const ExamineOptions& options, KeptLooks& kept, Picture& picture,
+                 Look& look) {
   try {
+    if (kept.find(picture, look)) return;
     if (!picture.file.empty()) {
-      examine_file(picture, look);
+      examine_file(picture, look, options.least_side);
+      kept.keep(picture, look);
     } else {
       const Image image = data.get(picture.index).image;
       picture.width = image.width;
@@ -62,23 +63,10 @@ void examine_one(const Dataset& data, Picture& picture, Look& look) {
 }  // namespace
 
 std::array<std::uint64_t, 2> digest_of(std::span<const std::uint8_t> bytes) {
-  std::array<std::uint64_t, 2> digest{mix64(bytes.size()), mix64(~std::uint64_t{bytes.size()})};
-  const auto add = [&](std::uint64_t word) {
-    digest[0] = (digest[0] ^ word) * 0x9E3779B97F4A7C15ull;
-    digest[0] ^= digest[0] >> 32;
-    digest[1] = (digest[1] + word) * 0xD6E8FEB86659FD93ull;
-    digest[1] ^= digest[1] >> 29;
-  };
-  std::size_t at = 0;
-  for (; at + 8 <= bytes.size(); at += 8) {
-    std::uint64_t word = 0;
-    std::memcpy(&word, bytes.data() + at, 8);
-    add(word);
-  }
-  std::uint64_t last = 0;
-  for (; at < bytes.size(); ++at) last = last << 8 | bytes[at];
-  add(last);
-  return {mix64(digest[0]), mix64(digest[1])};
+  ContentHash hash;
+  hash.add(bytes);
+  const ContentKey key = hash.key();
+  return {key.high, key.low};
 }
 
 Examination examine(const Splits& splits, const ExamineOptions& options) {
@@ -102,13 +90,14 @@ Examination examine(const Splits& splits, const ExamineOptions& options) {
   }
   out.looks.resize(out.pictures.size());
   const auto all = static_cast<std::int64_t>(out.pictures.size());
+  KeptLooks kept(options.keep_in, options.least_side);
   std::int64_t done = 0;
   std::mutex mutex;
   parallel_for(all, options.threads, [&](std::int64_t i) {
     if (options.stop && *options.stop)
       throw Error(ErrorKind::interrupted, "interrupted while the pictures were looked at");
     Picture& picture = out.pictures[static_cast<std::size_t>(i)];
-    examine_one(*parts[static_cast<std::size_t>(picture.split)], picture,
+    examine_one(*parts[static_cast<std::size_t>(picture.split)], options, kept, picture,
                 out.looks[static_cast<std::size_t>(i)]);
     if (!options.on_progress) return;
     const std::lock_guard lock(mutex);

@@ -4,6 +4,7 @@
 #include <array>
 #include <atomic>
 #include <cstdint>
+#include <filesystem>
 #include <functional>
 #include <optional>
 #include <string>
@@ -44,8 +45,14 @@ struct Examination {
 
 struct ExamineOptions {
   int threads = 1;
-  std::function<void(std::int64_t done, std::int64_t all)> on_progress;  ///< from any thread, one at a time
+  std::function<void(std::int64_t done, std::int64_t all)> on_progress =
+      {};                                   ///< from any thread, one at a time
   const std::atomic<bool>* stop = nullptr;  ///< Error{interrupted} when it is set
+  /// Sides that a picture is decoded with at least, where it has them: at least luma_side.
+  int least_side = 2 * luma_side;
+  /// Where not empty: what was found of readable pictures is kept in this folder, and found there again while
+  /// path, length and time of change of their files are the same. Then Picture::taken stays empty.
+  std::filesystem::path keep_in = {};
 };
 
 /// Takes about 1.4 KB a picture, and for each thread one file with its picture. What is wrong with a file is

@@ -892,4 +892,5 @@ if __name__ == "__main__":
     ENXERTO = str(Path(sys.argv.pop(1)).resolve())
     with tempfile.TemporaryDirectory(prefix="enxerto-cli-") as folder:
         WORK = Path(folder)
+        ENVIRONMENT["ENXERTO_CACHE"] = str(WORK / "cache")
         unittest.main()
