@@ -21,7 +21,7 @@ void examine_file(Picture& picture, Look& look) {
   const auto bytes = read_file(picture.file, most_file_bytes);
   picture.digest = digest_of(bytes);
   picture.format = picture_format(bytes);
-  if (picture.format == PictureFormat::jpeg) picture.taken = find_taken(bytes);
+  picture.taken = find_taken(bytes);
   DecodeOptions options;
   options.least_width = options.least_height = decoded_side;
   options.choose = [&](int width, int height, DecodeOptions&) {
