@@ -3,10 +3,12 @@
 #include <filesystem>
 #include <memory>
 #include <nlohmann/json.hpp>
+#include <optional>
 
 #include "cli/check.h"
 #include "cli/commands.h"
 #include "cli/console.h"
+#include "cli/features.h"
 #include "enxerto/core/error.h"
 #include "enxerto/core/file.h"
 #include "enxerto/core/system.h"
@@ -23,6 +25,7 @@ struct DoctorFlags {
   Common common;
   std::string data, split_out;
   SplitWish wish;
+  ModelFlags weights;
 };
 
 /// Also pictures without any classes are looked at.
@@ -202,6 +205,9 @@ void print_proposal(const Proposal& proposal, const DoctorFlags& flags, Console&
 int run_doctor(const DoctorFlags& flags) {
   if (!flags.split_out.empty() && fs::path(flags.split_out).extension() != ".csv")
     throw Error(ErrorKind::usage, text("--split-out: a name that ends in .csv, not ", flags.split_out));
+  if (flags.weights.path.empty() && (flags.weights.not_strict || !flags.weights.preprocess.empty()))
+    throw Error(ErrorKind::usage,
+                "--preprocess and --not-strict are for --weights; leave them out without it");
   set_threads(flags.common.threads);
   Console console(flags.common.json ? stderr : stdout);
   const Splits splits = open_for_doctor(flags.data);
@@ -209,7 +215,9 @@ int run_doctor(const DoctorFlags& flags) {
   const Examination examined = examine(splits, examine_options(console));
   if (examined.pictures.empty())
     throw Error(ErrorKind::not_found, text(flags.data, ": there are no pictures in it"));
-  const Diagnosis diagnosis = diagnose(examined, {}, threads());
+  std::optional<FeatureRows> features;
+  if (!flags.weights.path.empty()) features = features_of(flags.weights, splits, examined, console);
+  const Diagnosis diagnosis = diagnose(examined, {}, threads(), features ? &*features : nullptr);
   const Proposal proposal = propose_split(examined, diagnosis, flags.wish);
   if (!flags.split_out.empty()) {
     const bool multi = std::ranges::any_of(std::array{splits.train, splits.val, splits.test},
@@ -243,6 +251,11 @@ void add_doctor(CLI::App& app, Action& chosen) {
       ->type_name("DATA");
   verb->add_option("--split-out", flags->split_out, "Write the proposed split, for `enxerto train`")
       ->type_name("MANIFEST.csv");
+  verb->add_option("--weights", flags->weights.path,
+                   "Find near duplicates also by the features of this network: a model file, run folder, "
+                   "weights, or a net that was pulled")
+      ->type_name("FILE");
+  add_weight_flags(*verb, flags->weights);
   auto* val = verb->add_option("--val", flags->wish.val, "Proportion for validation")
                   ->capture_default_str()
                   ->type_name("X");
@@ -257,6 +270,7 @@ void add_doctor(CLI::App& app, Action& chosen) {
       "Examples:\n"
       "  enxerto doctor photos\n"
       "  enxerto doctor photos --split-out split.csv && enxerto train split.csv --net resnet18 --out run\n"
+      "  enxerto doctor photos --weights mobilenet_v2    (after `enxerto pull mobilenet_v2`)\n"
       "Splits that the data have of their own are kept and mended; --val, --test or --seed draw them anew.\n"
       "What is found is no failure: the exit code is 0.");
   verb->callback([flags, val, test, seed, &chosen] {

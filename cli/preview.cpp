@@ -30,7 +30,7 @@ constexpr std::int64_t most_pixels = std::int64_t{1} << 26;
 struct PreviewFlags {
   Common common;
   AugmentFlags augment;
-  std::string source, out, net, preprocess;
+  std::string source, out, net, preprocess, decode, filter, fit;
   int size = 0, count = 32, epoch = 1;
   std::optional<int> batch;
   std::optional<std::uint64_t> seed;
@@ -45,10 +45,10 @@ struct Source {
 bool is_run(const fs::path& path) { return fs::is_regular_file(path / "config.json"); }
 
 Source source_of_run(const PreviewFlags& flags) {
-  if (!flags.net.empty() || !flags.preprocess.empty())
-    throw Error(
-        ErrorKind::usage,
-        text(flags.source, ": is a run, which has its own preprocessing; leave out --net and --preprocess"));
+  if (!(flags.net + flags.preprocess + flags.decode + flags.filter + flags.fit).empty())
+    throw Error(ErrorKind::usage, text(flags.source,
+                                       ": is a run, which has its own preprocessing; leave out --net, "
+                                       "--preprocess, --fit, --filter and --decode"));
   const RunConfig run = load_run_config(flags.source);
   Source source{.data = leave_out_as_in(flags.source, open_splits(run)).train, .loader = {}};
   source.loader.batch = run.training.batch;
@@ -69,6 +69,9 @@ Source source_of_data(const PreviewFlags& flags) {
                                                : preprocess_for(flags.net, flags.size);
   if (!flags.preprocess.empty())
     source.loader.preprocess = Preprocess::of(parse_normalization(flags.preprocess), size, size);
+  if (!flags.decode.empty()) source.loader.preprocess.decode = parse_decode(flags.decode);
+  if (!flags.filter.empty()) source.loader.preprocess.filter = parse_filter(flags.filter);
+  if (!flags.fit.empty()) source.loader.preprocess.fit = parse_fit(flags.fit);
   source.loader.batch = flags.count;
   source.loader.augment = augment_of(flags.augment);
   return source;
@@ -192,6 +195,12 @@ void add_preview(CLI::App& app, Action& chosen) {
   verb->add_option("--size", flags->size,
                    "Sides of the network's input (the run's; the net's, 96 at most; 96)")
       ->type_name("PIXELS");
+  verb->add_option("--fit", flags->fit, "Pictures of another shape: crop (the middle), pad or squash")
+      ->type_name("NAME");
+  verb->add_option("--filter", flags->filter, "Of the resize: bilinear, bicubic or lanczos")
+      ->type_name("NAME");
+  verb->add_option("--decode", flags->decode, "exact, or fast: large JPEG files come reduced")
+      ->type_name("NAME");
   add_augment_flags(*verb, flags->augment);
   add_json(*verb, flags->common);
   verb->footer(

@@ -83,7 +83,8 @@ bool have_different_labels(const Examination& examined, const Group& group) {
   });
 }
 
-void find_groups(const Examination& examined, const DoctorRules& rules, int threads, Diagnosis& out) {
+void find_groups(const Examination& examined, const DoctorRules& rules, int threads,
+                 const FeatureRows* features, Diagnosis& out) {
   UnionFind exact(count(examined));
   join_equal_bytes(examined, exact);
   // Copies need not be compared again, and small pictures all look alike.
@@ -98,6 +99,10 @@ void find_groups(const Examination& examined, const DoctorRules& rules, int thre
   UnionFind near(count(examined));
   for (const NearPair& pair : out.near_pairs) near.join(pair.a, pair.b);
   join_equal_pixels(examined, near.groups(), threads, exact);
+  if (features) {
+    const auto more = find_near_by_features(examined, *features, takes_part, rules.features, threads, near);
+    out.near_pairs.insert(out.near_pairs.end(), more.begin(), more.end());
+  }
   out.exact = exact.groups();
   for (const Group& group : out.exact)
     for (const std::int64_t i : group) near.join(group.front(), i);
@@ -152,7 +157,14 @@ bool straddles(const Examination& examined, const Group& group) {
   });
 }
 
-Diagnosis diagnose(const Examination& examined, const DoctorRules& rules, int threads) {
+bool is_found_by_features(const Diagnosis& diagnosis, const Group& group) {
+  return std::ranges::any_of(diagnosis.near_pairs, [&](const NearPair& pair) {
+    return pair.cosine && std::ranges::binary_search(group, pair.a);
+  });
+}
+
+Diagnosis diagnose(const Examination& examined, const DoctorRules& rules, int threads,
+                   const FeatureRows* features) {
   Diagnosis out;
   for (std::int64_t i = 0; i < count(examined); ++i) {
     const Picture& its = picture(examined, i);
@@ -164,7 +176,7 @@ Diagnosis diagnose(const Examination& examined, const DoctorRules& rules, int th
     if (std::min(its.width, its.height) < rules.tiny_side) out.tiny.push_back(i);
     if (std::int64_t{its.width} * its.height > rules.huge_pixels) out.huge.push_back(i);
   }
-  find_groups(examined, rules, threads, out);
+  find_groups(examined, rules, threads, features, out);
   find_odd_colours(examined, out);
   count_classes(examined, rules, out);
   return out;

@@ -9,6 +9,7 @@
 
 #include "enxerto/doctor/bursts.h"
 #include "enxerto/doctor/examine.h"
+#include "enxerto/doctor/features.h"
 #include "enxerto/doctor/near.h"
 
 namespace enxerto {
@@ -17,6 +18,7 @@ using Group = std::vector<std::int64_t>;  ///< numbers of pictures, ascending; t
 
 struct DoctorRules {
   NearRule near;
+  FeatureRule features;
   BurstRule burst;
   int tiny_side = 32;                     ///< a shorter side below this is tiny
   std::int64_t huge_pixels = 40'000'000;  ///< more is huge
@@ -37,7 +39,7 @@ struct Diagnosis {
   std::vector<std::int64_t> wrong_extension;  ///< a picture of another format than the name says
   std::vector<Group> exact;                   ///< the same bytes, or the same pixels decoded
   std::vector<Group> near;            ///< show the same, not all exactly; exact copies of members included
-  std::vector<NearPair> near_pairs;   ///< that join them
+  std::vector<NearPair> near_pairs;   ///< that join them, those that features found last
   std::vector<Group> bursts;          ///< one scene shortly after another, beyond near duplicates
   std::vector<NearPair> burst_pairs;  ///< that join them
   std::vector<Group> across_splits;   ///< of `exact` and `near`: in more than one split
@@ -53,8 +55,13 @@ struct Diagnosis {
 };
 
 /// Costs little beside examine(), whose threads it may use too; decodes again those near duplicates that may
-/// be equal. The result does not depend on `threads`.
-Diagnosis diagnose(const Examination& examined, const DoctorRules& rules, int threads);
+/// be equal. With features of the pictures also near duplicates that these find. The result does not depend
+/// on `threads`.
+Diagnosis diagnose(const Examination& examined, const DoctorRules& rules, int threads,
+                   const FeatureRows* features = nullptr);
+
+/// Whether pixels alone join a group of near duplicates, or features of a network were needed.
+bool is_found_by_features(const Diagnosis& diagnosis, const Group& group);
 
 /// Whether a group's pictures lie in more than one split.
 bool straddles(const Examination& examined, const Group& group);

@@ -66,14 +66,29 @@ const char* name_of(Symmetry symmetry) {
   return names[static_cast<std::size_t>(symmetry)];
 }
 
+constexpr const char *by_pixels = "pixels", *by_features = "features";
+
+/// Of each group of near duplicates how it was found.
+Json ways_of(const Diagnosis& diagnosis) {
+  Json ways = Json::array();
+  for (const Group& group : diagnosis.near)
+    ways.push_back(is_found_by_features(diagnosis, group) ? by_features : by_pixels);
+  return ways;
+}
+
 Json pairs_of(const Examination& examined, const std::vector<NearPair>& pairs) {
   Json out = Json::array();
-  for (const NearPair& pair : pairs)
+  for (const NearPair& pair : pairs) {
     out.push_back({{"files", {picture(examined, pair.a).name, picture(examined, pair.b).name}},
+                   {"by", pair.cosine ? by_features : by_pixels},
                    {"turned", name_of(pair.symmetry)},
                    {"whole", pair.alike.whole},
-                   {"detail", pair.alike.detail},
-                   {"colour", pair.alike.colour}});
+                   {"detail", pair.alike.detail}});
+    if (pair.cosine)
+      out.back()["cosine"] = *pair.cosine;
+    else
+      out.back()["colour"] = pair.alike.colour;
+  }
   return out;
 }
 
@@ -101,6 +116,7 @@ Json to_json(const Examination& examined, const Diagnosis& diagnosis) {
           {"wrong_extension", wrong},
           {"exact_duplicates", names_of(examined, diagnosis.exact)},
           {"near_duplicates", names_of(examined, diagnosis.near)},
+          {"near_found_by", ways_of(diagnosis)},
           {"near_pairs", pairs_of(examined, diagnosis.near_pairs)},
           {"burst_pairs", pairs_of(examined, diagnosis.burst_pairs)},
           {"bursts", names_of(examined, diagnosis.bursts)},

@@ -19,7 +19,7 @@ void examine_file(Picture& picture, Look& look, int least_side) {
   const auto bytes = read_file(picture.file, most_file_bytes);
   picture.digest = digest_of(bytes);
   picture.format = picture_format(bytes);
-  if (picture.format == PictureFormat::jpeg) picture.taken = find_taken(bytes);
+  picture.taken = find_taken(bytes);
   DecodeOptions options;
   options.least_width = options.least_height = least_side;
   options.choose = [&](int width, int height, DecodeOptions&) {

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <vector>
 
@@ -24,6 +25,9 @@ struct NearPair {
   std::int64_t a = 0, b = 0;  ///< a < b
   Symmetry symmetry = 0;      ///< that lays b on a
   Likeness alike;
+  /// Where features of a network found them (features.h): the cosine of these. `alike` is then that of where
+  /// they lie over each other.
+  std::optional<double> cosine = {};
 };
 
 /// Sets of things that are joined pair by pair.

@@ -14,8 +14,9 @@ struct Taken {
   friend bool operator==(const Taken&, const Taken&) = default;
 };
 
-/// Of a JPEG file; empty where it is another, has no such time or makes no sense. Never throws.
-std::optional<Taken> find_taken(std::span<const std::uint8_t> jpeg);
+/// Of a JPEG, PNG, WebP or TIFF file; empty where it is another, has no such time or makes no sense. Never
+/// throws.
+std::optional<Taken> find_taken(std::span<const std::uint8_t> file);
 
 /// "2019:05:04 10:20:30" as seconds; empty where it is none.
 std::optional<std::int64_t> parse_exif_time(std::string_view text);

@@ -53,10 +53,6 @@ constexpr std::uint8_t eight_bits(unsigned sixteen) {
   return static_cast<std::uint8_t>((sixteen + 128) / 257);
 }
 
-/// The orientation in a block of EXIF ("II*\0..." or "MM\0*...", behind "Exif\0\0" or not), 1 where there is
-/// none or it makes no sense.
-int find_orientation(std::span<const std::uint8_t> exif);
-
 /// An area of the upright picture, where it lies in the stored one of width x height.
 Area stored_area(const Area& upright, int orientation, int width, int height);
 

@@ -116,32 +116,6 @@ std::int64_t pixels_possible(std::size_t bytes) {
   return (std::int64_t{1} << 24) + 1024 * static_cast<std::int64_t>(bytes);
 }
 
-int find_orientation(std::span<const std::uint8_t> exif) {
-  constexpr std::string_view opening("Exif\0\0", 6);
-  const auto tiff = has_at(exif, 0, opening) ? exif.subspan(opening.size()) : exif;
-  if (tiff.size() < 8) return 1;
-  const bool little = tiff[0] == 'I';
-  if (!has_at(tiff, 0, little ? std::string_view("II*\0", 4) : std::string_view("MM\0*", 4))) return 1;
-  const auto number = [&](std::size_t at, std::size_t size) {
-    std::uint32_t value = 0;
-    for (std::size_t i = 0; i < size; ++i)
-      value |= std::uint32_t{tiff[at + i]} << (8 * (little ? i : size - 1 - i));
-    return value;
-  };
-  const std::size_t entries = number(4, 4);
-  if (entries > tiff.size() - 2) return 1;
-  const std::size_t count = number(entries, 2);
-  for (std::size_t i = 0; i < count; ++i) {
-    const std::size_t at = entries + 2 + 12 * i;
-    if (at + 12 > tiff.size()) return 1;
-    constexpr std::uint32_t orientation_tag = 0x0112, short_type = 3;
-    if (number(at, 2) != orientation_tag || number(at + 2, 2) != short_type) continue;
-    const std::uint32_t value = number(at + 8, 2);
-    return value >= 1 && value <= 8 ? static_cast<int>(value) : 1;
-  }
-  return 1;
-}
-
 Area stored_area(const Area& upright, int orientation, int width, int height) {
   Area out = upright;
   if (swaps_sides(orientation)) out = {upright.top, upright.left, upright.height, upright.width};

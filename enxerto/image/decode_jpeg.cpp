@@ -16,6 +16,7 @@
 #include "enxerto/core/error.h"
 #include "enxerto/core/text.h"
 #include "enxerto/image/codecs.h"
+#include "enxerto/image/exif.h"
 
 namespace enxerto {
 namespace {
@@ -167,7 +168,7 @@ class JpegReader {
     for (jpeg_saved_marker_ptr marker = info_.marker_list; marker; marker = marker->next)
       if (marker->marker == exif_marker && marker->data_length > magic.size() &&
           std::memcmp(marker->data, magic.data(), magic.size()) == 0)
-        return find_orientation({marker->data, marker->data_length});
+        return Exif({marker->data, marker->data_length}).orientation();
     return 1;
   }
 

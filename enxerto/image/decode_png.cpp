@@ -7,6 +7,7 @@
 #include "enxerto/core/error.h"
 #include "enxerto/core/text.h"
 #include "enxerto/image/codecs.h"
+#include "enxerto/image/exif.h"
 
 namespace enxerto {
 namespace {
@@ -62,7 +63,7 @@ class PngReader {
 #ifdef PNG_eXIf_SUPPORTED
     png_uint_32 size = 0;
     png_bytep exif = nullptr;
-    if (png_get_eXIf_1(png_, info_, &size, &exif)) return find_orientation({exif, size});
+    if (png_get_eXIf_1(png_, info_, &size, &exif)) return Exif({exif, size}).orientation();
 #endif
     return 1;
   }

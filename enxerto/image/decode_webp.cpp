@@ -7,6 +7,7 @@
 #include "enxerto/core/error.h"
 #include "enxerto/core/text.h"
 #include "enxerto/image/codecs.h"
+#include "enxerto/image/exif.h"
 
 namespace enxerto {
 namespace {
@@ -74,7 +75,7 @@ Decoded decode_webp(std::span<const std::uint8_t> bytes) {
   out.image = on_canvas(decode_frame(first.fragment, first.width, first.height), first, width, height);
   Chunk exif;
   if (WebPDemuxGetChunk(demuxer.get(), "EXIF", 1, &exif.iterator))
-    out.orientation = find_orientation({exif.iterator.chunk.bytes, exif.iterator.chunk.size});
+    out.orientation = Exif({exif.iterator.chunk.bytes, exif.iterator.chunk.size}).orientation();
   return out;
 }
 

@@ -62,6 +62,7 @@ th[scope=row]{font-weight:500}
 .sortable [aria-sort=descending] button::after{content:" \2193";color:inherit}
 :focus-visible{outline:2px solid var(--train)!important;outline-offset:1px}
 td.bar{background:linear-gradient(90deg,rgba(var(--right),.28) var(--v),transparent 0)}
+.words th,.words td{text-align:left!important;white-space:normal;overflow-wrap:anywhere;min-width:4.5rem}
 .facts td{text-align:left;white-space:normal;overflow-wrap:anywhere}
 .facts th{vertical-align:top;color:var(--soft);width:min(13rem,40vw);white-space:normal}
 .facts caption{color:var(--ink);font-weight:600;padding-top:1rem;font-size:1rem}

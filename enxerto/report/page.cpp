@@ -338,18 +338,21 @@ std::string training_facts(const RunRecord& run, const Texts& t) {
   return facts.add(t.fact_seed, training, "seed").take();
 }
 
+/// How long a list of doctor.json is.
+std::int64_t count_listed(const RunRecord& run, const char* key) {
+  if (!run.doctor.is_object()) return 0;
+  const Json& list = find_member(run.doctor, key);
+  return list.is_array() ? static_cast<std::int64_t>(list.size()) : 0;
+}
+
 std::string pictures_section(const RunRecord& run, const Texts& t) {
   const Json& doctor = run.doctor;
   if (!doctor.is_object()) return "";
-  const auto size_of = [&](const char* key) {
-    const Json& list = find_member(doctor, key);
-    return list.is_array() ? static_cast<std::int64_t>(list.size()) : 0;
-  };
   const Figure seconds = find_number(doctor, "seconds");
   std::string sentence =
       fill(t.pictures_looked_at, {with_commas(find_count(doctor, "pictures")),
                                   seconds && *seconds >= 0 ? human_seconds(*seconds) : t.unknown});
-  const std::int64_t left_out = size_of("left_out"), shared = size_of("shared");
+  const std::int64_t left_out = count_listed(run, "left_out"), shared = count_listed(run, "shared");
   if (left_out)
     sentence +=
         fill(t.pictures_left_out, {with_commas(left_out), with_commas(find_count(doctor, "unreadable"))});
@@ -408,7 +411,8 @@ std::string make_page(const RunRecord& run, const Texts& t) {
   if (run.unread_lines > 0) page << "<p>" << fill(t.unread_lines, {with_commas(run.unread_lines)}) << "</p>";
   page << "</header>\n<main><section aria-label=\"" << t.results << "\">" << tiles(run, t)
        << "</section>\n<section>" << curves(run, t) << "</section>\n";
-  if (run.test) page << evaluation_section(*run.test, t.section_test, t);
+  const bool shares = count_listed(run, "shared") > 0;
+  if (run.test) page << evaluation_section(*run.test, shares ? t.section_test_shared : t.section_test, t);
   if (run.val) page << evaluation_section(*run.val, t.section_val, t);
   page << pictures_section(run, t);
   page << "<section><h2>" << t.how << "</h2>" << commands(run, t) << data_facts(run, t)

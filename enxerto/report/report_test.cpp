@@ -124,7 +124,8 @@ TEST(Report, ThePageTellsWhatWasFoundInThePictures) {
   run.write("doctor.json", doctor.dump());
   const std::string page = page_of(run);
   expect_has(page, "Left out were 300, of which 1 could not be read.");
-  expect_has(page, "The splits share 3 pictures");
+  expect_has(page, "Pictures that are in more than one split: 3.");
+  expect_has_not(page, "never saw");
   expect_has(page, "<td class=name>&lt;b&gt;0<td class=name>train<td class=name>is cut short");
   expect_has(page, "The first 200 of 300.");
   expect_has(page, "train/a.png = test/&lt;i&gt;.png");

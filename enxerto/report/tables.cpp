@@ -167,7 +167,7 @@ std::string left_out_table(const nlohmann::json& doctor, const Texts& t) {
   const nlohmann::json& list = find_member(doctor, "left_out");
   if (!list.is_array() || list.empty()) return "";
   std::string out =
-      text("<div class=scroll><table><caption>", cut_caption(t.left_out_caption, list.size(), t),
+      text("<div class=scroll><table class=words><caption>", cut_caption(t.left_out_caption, list.size(), t),
            "</caption>", header({t.column_file, t.column_split, t.column_reason}));
   for (std::size_t i = 0; i < std::min(list.size(), most_picture_rows); ++i)
     out += "<tr>" + text_cell(find_text(list[i], "file")) + text_cell(find_text(list[i], "split")) +
@@ -178,8 +178,9 @@ std::string left_out_table(const nlohmann::json& doctor, const Texts& t) {
 std::string shared_table(const nlohmann::json& doctor, const Texts& t) {
   const nlohmann::json& list = find_member(doctor, "shared");
   if (!list.is_array() || list.empty()) return "";
-  std::string out = text("<div class=scroll><table><caption>", cut_caption(t.shared_caption, list.size(), t),
-                         "</caption>", header({t.column_same}));
+  std::string out =
+      text("<div class=scroll><table class=words><caption>", cut_caption(t.shared_caption, list.size(), t),
+           "</caption>", header({t.column_same}));
   for (std::size_t i = 0; i < std::min(list.size(), most_picture_rows); ++i) {
     std::vector<std::string> names;
     constexpr std::size_t most_names = 6;

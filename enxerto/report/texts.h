@@ -112,6 +112,7 @@ struct Texts {
 
   // The page: one evaluation.
   const char* section_test = "Test: {} pictures that the training never saw";
+  const char* section_test_shared = "Test: {} pictures, some of which training may have seen";
   const char* section_val = "Validation: {} pictures that chose the best epoch";
   const char* evaluation_top1 = "Top-1 is {}";
   const char* evaluation_multi_label =
@@ -164,7 +165,8 @@ struct Texts {
   const char* pictures_sound = " All could be read, and the splits share none.";
   const char* pictures_left_out = " Left out were {}, of which {} could not be read.";
   const char* pictures_shared =
-      " <strong>The splits share {} pictures, so the figures of validation and test are too good.</strong>";
+      " <strong>Pictures that are in more than one split: {}. The figures of validation and test are too "
+      "good.</strong>";
   const char* left_out_caption = "Pictures that were left out.";
   const char* left_out_cut = " The first {} of {}.";
   const char* column_file = "File";

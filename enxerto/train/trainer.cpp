@@ -426,6 +426,9 @@ TrainResult train(Graph& graph, const Feeds& feeds, const TrainConfig& config,
     report.total_seconds = state.seconds;
     report.peak_memory_bytes = peak_memory_bytes();
     report.note = loader.note();
+    // Of two sources with the same to say, such as a full disk, once.
+    if (const std::string note = validation ? feeds.val->note() : ""; !note.empty() && note != report.note)
+      report.note += report.note.empty() ? note : "; " + note;
     result.train_loss = report.train_loss;
     for (Observer* observer : observers) going = observer->on_epoch(report, graph, state) && going;
     if (stop && *stop) interrupt();

@@ -443,6 +443,17 @@ class Doctor(Case):
         self.assertEqual(len(found["conflicting_labels"]), 1)
         self.assertEqual(result.stdout.count("\n"), 1)
 
+    def test_features_of_a_network_are_asked_too(self):
+        data = self.data("doctor_features")
+        result = enxerto("doctor", data, "--weights", "demo", "--json")
+        self.check(result, 0)
+        found = json.loads(result.stdout)
+        self.assertEqual(len(found["near_found_by"]), len(found["near_duplicates"]))
+        for pair in found["near_pairs"]:
+            self.assertIn(pair["by"], ["pixels", "features"])
+        self.check_error(enxerto("doctor", data, "--weights", "no_such_file"), 3, "no_such_file")
+        self.check_error(enxerto("doctor", data, "--not-strict"), 2, "--weights")
+
     def test_the_table_says_what_to_do_worst_first(self):
         data = self.data("doctor_table")
         self.spoil(data)
@@ -667,6 +678,17 @@ class Preview(Case):
         other, _ = self.preview("demo/data", "--count", "6", "--size", "20", "--epoch", "2")
         self.assertNotEqual(other["pictures"], shown["pictures"])
         self.assertEqual(self.preview("demo/data", "--count", "500", "--size", "8")[0]["columns"], 13)  # all there are
+
+    def test_fit_filter_and_decoding_can_be_chosen(self):
+        flags = ["demo/data", "--count", "4", "--size", "20", "--preprocess", "unit"]
+        shown, plain = self.preview(*flags)
+        other, sheet = self.preview(*flags, "--fit", "pad", "--filter", "lanczos", "--decode", "fast")
+        self.assertNotEqual(sheet, plain)
+        self.assertEqual((other["preprocess"]["fit"], other["preprocess"]["filter"], other["preprocess"]["decode"]),
+                         ("pad", "lanczos", "fast"))
+        out = ["--out", "never.png"]
+        self.check_error(enxerto("preview", "demo/data", "--fit", "stretch", *out), 2, "squash")
+        self.check_error(enxerto("preview", "demo", "--fit", "pad", *out), 2, "--fit")
 
     def test_mixed_pictures_have_shares(self):
         for flag in ["--mixup", "--cutmix"]:
