@@ -2,62 +2,17 @@
 
 #include <algorithm>
 #include <array>
-#include <numeric>
 
+#include "cli/backbone.h"
 #include "cli/commands.h"
 #include "cli/training.h"
 #include "enxerto/core/error.h"
 #include "enxerto/core/system.h"
 #include "enxerto/core/text.h"
 #include "enxerto/data/loader.h"
-#include "enxerto/graph/rebuild.h"
-#include "enxerto/graph/split.h"
 
 namespace enxerto::cli {
 namespace {
-
-struct Backbone {
-  Graph graph;
-  Preprocess preprocess;
-};
-
-/// The network up to the list of features before its head or, where the head is a convolution over a map, up
-/// to that map.
-void cut_before_head(Graph& graph) {
-  if (const auto cut = features_cut(graph)) {
-    graph.cut_after(std::string(graph.node(*cut).name));
-    return;
-  }
-  const std::string head = head_of(graph).name;
-  std::string cut;
-  for (const NodeId id : cut_points(graph)) {
-    const Node& node = graph.node(id);
-    if (node.name == head) break;
-    if (!std::holds_alternative<Dropout>(node.layer)) cut = node.name;
-  }
-  if (!cut.empty()) graph.cut_after(cut);
-}
-
-Backbone load_backbone(const ModelFlags& flags) {
-  ModelFile file = load(flags).model;
-  if (file.preprocess.is_null())
-    throw Error(ErrorKind::usage,
-                text(flags.path, ": does not say how its pictures are prepared; give --preprocess, one of ",
-                     join(normalization_names(), ", ")));
-  Backbone out;
-  try {
-    out.preprocess = Preprocess::from_json(file.preprocess);
-  } catch (const Error& error) {
-    throw Error(error.kind(), text(flags.path, ": ", error.what()));
-  }
-  if (out.preprocess.shape() != file.graph.input_shape())
-    throw Error(ErrorKind::corrupt,
-                text(flags.path, ": it prepares pictures as ", format_shape(out.preprocess.shape()),
-                     ", its network takes ", format_shape(file.graph.input_shape())));
-  out.graph = std::move(file.graph);
-  cut_before_head(out.graph);
-  return out;
-}
 
 /// The pictures with each pixel as bright as its greatest channel, and grey: what other hues do not change.
 class WithoutHue final : public Dataset {
@@ -83,15 +38,6 @@ class WithoutHue final : public Dataset {
   const Dataset& data_;
 };
 
-/// The means of a map's channels; of a list the list.
-void average(std::span<const float> map, std::int64_t places, std::span<float> out) {
-  for (std::size_t channel = 0; channel < out.size(); ++channel) {
-    const auto its =
-        map.subspan(channel * static_cast<std::size_t>(places), static_cast<std::size_t>(places));
-    out[channel] = std::accumulate(its.begin(), its.end(), 0.0f) / static_cast<float>(places);
-  }
-}
-
 /// Says how far it is, at most ten times a second.
 class Pace {
  public:
@@ -114,10 +60,9 @@ class Pace {
 
 FeatureRows features_of(const ModelFlags& flags, const Splits& splits, const Examination& examined,
                         Console& console) {
-  const Backbone backbone = load_backbone(flags);
-  const Shape out_shape = backbone.graph.output_shape();
-  const std::int64_t places = out_shape.h * out_shape.w;
-  FeatureRows features{.width = out_shape.c, .values = {}};
+  const Backbone backbone = load_backbone({.model = flags, .cut = {}, .filter = {}, .fit = {}});
+  const Graph network = enxerto::features_of(backbone.graph, backbone.cut);
+  FeatureRows features{.width = network.output_shape().size(), .values = {}};
   const auto pictures = static_cast<std::int64_t>(examined.pictures.size());
   constexpr std::int64_t most_bytes = std::int64_t{4} << 30;
   if (pictures > most_bytes / 4 / features.width)
@@ -135,7 +80,7 @@ FeatureRows features_of(const ModelFlags& flags, const Splits& splits, const Exa
     numbers[static_cast<std::size_t>(its.split)].push_back(i);
   }
   constexpr int batch_size = 16;
-  Executor executor(backbone.graph, {.batch = batch_size});
+  Executor executor(network, {.batch = batch_size});
   const std::atomic<bool>& stop = catch_interrupts();
   Pace pace(pictures, console);
   const std::array parts{splits.train, splits.val, splits.test};
@@ -152,13 +97,11 @@ FeatureRows features_of(const ModelFlags& flags, const Splits& splits, const Exa
     for (Batch batch; loader.next(batch);) {
       if (stop) throw Error(ErrorKind::interrupted, "interrupted while features were computed");
       const ConstView out = executor.forward(batch.images.view());
-      const std::size_t stride = out.data.size() / batch_size;
+      const auto width = static_cast<std::size_t>(features.width);
       for (std::size_t row = 0; row < batch.labels.size(); ++row) {
         const std::int64_t number = numbers[split][static_cast<std::size_t>(batch.indices[row])];
-        average(out.data.subspan(row * stride, stride), places,
-                std::span(features.values)
-                    .subspan(static_cast<std::size_t>(number * features.width),
-                             static_cast<std::size_t>(features.width)));
+        std::ranges::copy(out.data.subspan(row * width, width),
+                          features.values.begin() + number * features.width);
       }
       pace.add(std::ssize(batch.labels));
     }
