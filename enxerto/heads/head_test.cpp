@@ -1,6 +1,7 @@
 #include "enxerto/heads/head.h"
 
 #include <algorithm>
+#include <bit>
 #include <cmath>
 #include <nlohmann/json.hpp>
 
@@ -105,6 +106,26 @@ TEST(Head, AFileThatLiesIsRefused) {
       "tree", [](HeadFile& file, Json&) { file.tensors[file.tensors.size() - 2].value.data()[0] = 0; }, 3);
   lies(
       "tree", [](HeadFile&, Json& json) { json["columns"] = 4; }, 3);
+}
+
+TEST(Head, NumbersThatAreFlippedEndInAnAnswerOrAnError) {
+  const auto rows = tests::made_up_rows(40, 4, 3, 35);
+  Rng rng(8);
+  for (const char* kind : {"ridge", "knn", "tree", "forest"})
+    for (const int pca : {0, 3}) {
+      const FittedHead head = fit(kind, rows.rows(), pca).head;
+      for (int i = 0; i < 200; ++i) {
+        HeadFile file = head_file_of(head);
+        const std::span<float> numbers = file.tensors[rng.below(file.tensors.size())].value.data();
+        float& number = numbers[rng.below(numbers.size())];
+        number = i % 2 ? std::bit_cast<float>(static_cast<std::uint32_t>(rng.bits()))
+                       : static_cast<float>(static_cast<std::int64_t>(rng.below(200)) - 100);
+        try {
+          EXPECT_EQ(head_from(file).probabilities(rows.x.view()).shape().n, 40);
+        } catch (const Error&) {
+        }
+      }
+    }
 }
 
 TEST(Head, AFileWithoutADescriptionIsNoHead) { EXPECT_THROW(head_from({}), Error); }

@@ -126,18 +126,37 @@ class Grower {
   /// where the column is constant here.
   bool try_column(std::int64_t column, const Todo& todo, Split& best) {
     const std::uint8_t* const bins = bins_.column(column);
-    std::array<std::int32_t, most_bins + 1> starts{};
     const std::int32_t* const rows = rows_.data() + todo.begin;
+    int differ = 0;
     for (std::int64_t i = 0; i < node_.rows; ++i) {
       in_bin_[place(i)] = bins[rows[i]];
-      ++starts[place(in_bin_[place(i)]) + 1];
+      differ |= in_bin_[place(i)] ^ in_bin_[0];
     }
-    if (starts[place(in_bin_[0]) + 1] == node_.rows) return false;
+    if (differ == 0) return false;
+    // Most nodes are small: for them the counts of 256 bins would be more work than the rows.
+    if (node_.rows <= 24)
+      sort_few();
+    else
+      sort_by_counting();
+    move_border(column, best);
+    return true;
+  }
+
+  void sort_few() {
+    for (std::int64_t i = 0; i < node_.rows; ++i) {
+      std::int64_t to = i;
+      for (; to > 0 && in_bin_[place(order_[place(to - 1)])] > in_bin_[place(i)]; --to)
+        order_[place(to)] = order_[place(to - 1)];
+      order_[place(to)] = static_cast<std::int32_t>(i);
+    }
+  }
+
+  void sort_by_counting() {
+    std::array<std::int32_t, most_bins + 1> starts{};
+    for (std::int64_t i = 0; i < node_.rows; ++i) ++starts[place(in_bin_[place(i)]) + 1];
     std::partial_sum(starts.begin(), starts.end(), starts.begin());
     for (std::int64_t i = 0; i < node_.rows; ++i)
       order_[place(starts[in_bin_[place(i)]]++)] = static_cast<std::int32_t>(i);
-    move_border(column, best);
-    return true;
   }
 
   void move_border(std::int64_t column, Split& best) {

@@ -14,6 +14,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   const std::string path = "/proc/self/fd/" + std::to_string(file);
   enxerto::fuzz([&] { enxerto::load_npy_floats(path); });
   enxerto::fuzz([&] { enxerto::load_npy_integers(path); });
+  enxerto::fuzz([&] { enxerto::load_npy_rows(path); });
   ::close(file);
   return 0;
 }
