@@ -15,6 +15,7 @@
 #include "enxerto/core/file.h"
 #include "enxerto/core/system.h"
 #include "enxerto/core/text.h"
+#include "enxerto/data/split.h"
 #include "enxerto/graph/rebuild.h"
 #include "enxerto/graph/split.h"
 #include "enxerto/report/report.h"
@@ -35,7 +36,7 @@ struct FitFlags {
   CacheFlags cache;
   AugmentFlags augment;
   CheckFlags check;
-  HeadConfig head{.folds = 5};
+  HeadConfig head;
   std::string data, out, resume, recipe = "auto", optimizer = "adamw", class_weights = "none";
   int epochs = 12, batch = 32, views = 4, stages = 2, patience = 0, workers = 1;
   double share = 0.5, val_fraction = 0.2, test_fraction = 0;
@@ -286,7 +287,10 @@ Json fit_by_probe(Job job) {
 
   // The head counts as one epoch of one step.
   const double seconds = now_seconds() - began;
-  TrainState state{.epoch = 1, .step = 1, .seconds = seconds, .best_epoch = 1};
+  TrainState state;
+  state.epoch = state.best_epoch = 1;
+  state.step = 1;
+  state.seconds = seconds;
   const EpochReport epoch{.epoch = 1,
                           .epochs = 1,
                           .step = 1,
@@ -404,7 +408,9 @@ Json fit_by_tuning(Job job) {
   TrainConfig& training = config.training;
   training.epochs = flags.epochs;
   training.patience = flags.patience;
-  training.augment = augment_of(flags.augment, augment_of({.usual = !flags.plain}));
+  AugmentFlags usual;
+  usual.usual = !flags.plain;
+  training.augment = augment_of(flags.augment, augment_of(usual));
   if (job.splits.train->multi_label()) training.loss = BinaryCrossEntropy{};
   training.optimizer = parse_optimizer(flags.optimizer);
   const bool from_nothing = flags.recipe == "scratch";
@@ -495,6 +501,7 @@ void check_flags(const FitFlags& flags) {
 }
 
 int run_fit(FitFlags& flags) {
+  flags.head.folds = 5;  // where C is not given
   set_threads(flags.common.threads);
   Console console(flags.common.json ? stderr : stdout, flags.quiet);
   catch_interrupts();

@@ -279,7 +279,7 @@ HeadConfig config_of(const HeadFlags& flags) {
   made.class_weights.balanced = flags.class_weight == "balanced";
   made.multi_class =
       flags.multi_class == "crammer-singer" ? MultiClass::crammer_singer : MultiClass::one_vs_rest;
-  made.metric = flags.metric == "cosine" ? Metric::cosine : Metric::euclidean;
+  made.metric = flags.metric == "cosine" ? DistanceKind::cosine : DistanceKind::euclidean;
   made.vote = flags.vote == "distance" ? Vote::distance : Vote::uniform;
   return made;
 }

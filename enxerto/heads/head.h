@@ -32,7 +32,7 @@ struct HeadConfig {
   ClassWeights class_weights = {};
   std::uint64_t seed = 0;
   int k = 5;  ///< knn
-  Metric metric = Metric::euclidean;
+  DistanceKind metric = DistanceKind::euclidean;
   Vote vote = Vote::uniform;
   int trees = 100;                  ///< forest
   int max_depth = 0, min_leaf = 1;  ///< tree and forest

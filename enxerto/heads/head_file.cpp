@@ -39,7 +39,7 @@ struct Writer {
   void operator()(const Forest& head) const { append_forest(head, to.tensors); }
   void operator()(const Knn& head) const {
     settings["k"] = head.k;
-    settings["metric"] = head.metric == Metric::cosine ? "cosine" : "euclidean";
+    settings["metric"] = head.metric == DistanceKind::cosine ? "cosine" : "euclidean";
     settings["vote"] = head.vote == Vote::distance ? "distance" : "uniform";
     to.tensors.push_back({"rows", {head.x.shape().n, head.x.shape().c}, head.x.clone()});
     to.tensors.push_back(list_of("labels", head.y));
@@ -110,7 +110,7 @@ Knn knn_from(const NamedTensors& tensors, const Description& its) {
   if (!k.is_number_integer() || k.get<std::int64_t>() < 1 || k.get<std::int64_t>() > n)
     throw Error(ErrorKind::corrupt, text("\"k\" has to be from 1 to ", n, ", the number of rows"));
   made.k = k.get<int>();
-  made.metric = word("metric", "euclidean", "cosine") ? Metric::cosine : Metric::euclidean;
+  made.metric = word("metric", "euclidean", "cosine") ? DistanceKind::cosine : DistanceKind::euclidean;
   made.vote = word("vote", "uniform", "distance") ? Vote::distance : Vote::uniform;
   for (const float each : rows->value.data())
     if (!std::isfinite(each)) throw Error(ErrorKind::corrupt, "\"rows\" holds a number that is not finite");

@@ -21,9 +21,9 @@ double squares(std::span<const float> row) {
 }
 
 /// The distance that counts: in double, in the order of the columns.
-double exact_distance(Metric metric, std::span<const float> a, std::span<const float> b) {
+double exact_distance(DistanceKind metric, std::span<const float> a, std::span<const float> b) {
   double sum = 0;
-  if (metric == Metric::cosine) {
+  if (metric == DistanceKind::cosine) {
     for (std::size_t j = 0; j < a.size(); ++j) sum += static_cast<double>(a[j]) * static_cast<double>(b[j]);
     const double lengths = std::sqrt(squares(a)) * std::sqrt(squares(b));
     return lengths > 0 ? std::max(1 - sum / lengths, 0.0) : 1.0;
@@ -70,7 +70,7 @@ class Search {
  private:
   /// `products` becomes what the distance grows with, in float.
   std::vector<Neighbour> nearest(std::span<const float> row, std::span<float> products) const {
-    const bool cosine = knn_.metric == Metric::cosine;
+    const bool cosine = knn_.metric == DistanceKind::cosine;
     const double own = squares(row), most = 1e30;
     if (!(own < most && static_cast<double>(largest_) < most)) {
       std::ranges::fill(products, 0.0f);  // float may have overflowed: all are in doubt

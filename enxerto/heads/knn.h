@@ -7,12 +7,15 @@
 
 namespace enxerto {
 
-enum class Metric { euclidean, cosine };  ///< cosine: 1 - cosine of the angle; 1 where a row is all zeros
+enum class DistanceKind {
+  euclidean,
+  cosine
+};                                      ///< cosine: 1 - cosine of the angle; 1 where a row is all zeros
 enum class Vote { uniform, distance };  ///< distance: by its inverse; neighbours at distance 0 alone, if any
 
 struct KnnConfig {
   int k = 5;
-  Metric metric = Metric::euclidean;
+  DistanceKind metric = DistanceKind::euclidean;
   Vote vote = Vote::uniform;
   bool standardize = true;
   ClassWeights class_weights = {};  ///< what a neighbour's vote counts
@@ -29,7 +32,7 @@ struct Knn {
   std::vector<std::int32_t> y;
   std::vector<float> votes;  ///< what each row's vote counts, > 0
   int classes = 0, k = 5;
-  Metric metric = Metric::euclidean;
+  DistanceKind metric = DistanceKind::euclidean;
   Vote vote = Vote::uniform;
   Standardization by;
 

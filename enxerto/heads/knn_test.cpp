@@ -22,7 +22,7 @@ TEST(Knn, ProbabilitiesAreThoseOfScikitLearn) {
   };
   check("uniform", {.standardize = false});
   check("distance", {.vote = Vote::distance, .standardize = false});
-  check("cosine", {.metric = Metric::cosine, .vote = Vote::distance, .standardize = false});
+  check("cosine", {.metric = DistanceKind::cosine, .vote = Vote::distance, .standardize = false});
 }
 
 /// Every distance in double, sorted: the slow twin.
