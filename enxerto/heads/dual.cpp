@@ -64,16 +64,16 @@ std::vector<double> DualSolver::all_scores() const {
   return made;
 }
 
-DualSolver::Sums DualSolver::block(DualState& state, std::size_t index, double negligible) {
+DualSolver::Sums DualSolver::block(DualState& state, std::size_t index, double negligible,
+                                   std::span<double> s, Pending& pending) {
   const std::span<const std::int32_t> rows = rows_of(index);
   const auto outputs = static_cast<std::size_t>(problem_.outputs);
   const float* const products = products_.data() + index * block_rows_ * block_rows_;
-  std::vector<double> s(rows.size() * outputs), change(outputs), before;
-  space_.scores(rows, s);
+  std::vector<double> change(outputs), before;
   Sums sums;
   for (std::size_t i = 0; i < rows.size(); ++i) {
     const auto row = static_cast<std::size_t>(rows[i]);
-    const std::span<double> own = std::span(s).subspan(i * outputs, outputs);
+    const std::span<double> own = s.subspan(i * outputs, outputs);
     for (std::size_t k = 0; k < outputs; ++k) own[k] += state.bias[k];
     const std::span<const double> a = std::span(state.a).subspan(row * outputs, outputs);
     before.insert(before.end(), a.begin(), a.end());
@@ -93,24 +93,23 @@ DualSolver::Sums DualSolver::block(DualState& state, std::size_t index, double n
     }
   }
   // What the weights get is what `a` gets: rounded alike. Rows that stay are not read again.
-  std::vector<float> changes;
-  std::vector<std::int32_t> changed;
+  pending.rows.clear();
+  pending.change.clear();
   for (std::size_t i = 0; i < rows.size(); ++i) {
     bool stays = true;
     for (std::size_t k = 0; k < outputs; ++k) {
       double& a = state.a[static_cast<std::size_t>(rows[i]) * outputs + k];
       const auto rounded = static_cast<float>(a - before[i * outputs + k]);
-      changes.push_back(rounded);
+      pending.change.push_back(rounded);
       a = before[i * outputs + k] + static_cast<double>(rounded);
       state.bias[k] += constant_ * static_cast<double>(rounded);
       stays = stays && rounded == 0;
     }
     if (stays)
-      changes.resize(changes.size() - outputs);
+      pending.change.resize(pending.change.size() - outputs);
     else
-      changed.push_back(rows[i]);
+      pending.rows.push_back(rows[i]);
   }
-  if (!changed.empty()) space_.add(changed, changes);
   return sums;
 }
 
@@ -120,11 +119,16 @@ DualSolver::Sums DualSolver::epoch(DualState& state, double negligible) {
   Rng rng = Rng(seed_).child(static_cast<std::uint64_t>(++epochs_done_));
   shuffle(order, rng);
   Sums sums;
+  Pending pending;
+  std::vector<double> s;
   for (const std::size_t index : order) {
-    const Sums one = block(state, index, negligible);
+    s.resize(rows_of(index).size() * static_cast<std::size_t>(problem_.outputs));
+    space_.add_then_score(pending.rows, pending.change, rows_of(index), s);
+    const Sums one = block(state, index, negligible, s, pending);
     sums.loss += one.loss;
     sums.gap += one.gap;
   }
+  if (!pending.rows.empty()) space_.add(pending.rows, pending.change);
   return sums;
 }
 

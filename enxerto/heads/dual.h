@@ -70,7 +70,13 @@ class DualSolver {
     double loss = 0, gap = 0;
   };
   Sums epoch(DualState& state, double negligible);
-  Sums block(DualState& state, std::size_t index, double negligible);
+  /// What a block does to the weights, not yet done to them.
+  struct Pending {
+    std::vector<std::int32_t> rows;
+    std::vector<float> change;
+  };
+  /// s: the block's scores without the bias.
+  Sums block(DualState& state, std::size_t index, double negligible, std::span<double> s, Pending& pending);
   Sums measure(DualState& state);
   double penalty(const DualState& state) const;
   std::span<const std::int32_t> rows_of(std::size_t block) const;

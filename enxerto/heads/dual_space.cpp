@@ -54,6 +54,13 @@ void FeatureSpace::add(std::span<const std::int32_t> rows, std::span<const float
   cpu::add_outer(seen_.view(), rows, change, outputs_, weights_.data(), by.empty() ? nullptr : by.data());
 }
 
+void FeatureSpace::add_then_score(std::span<const std::int32_t> added, std::span<const float> change,
+                                  std::span<const std::int32_t> rows, std::span<double> out) {
+  const std::vector<float>& by = seen_.inverse_variance();
+  cpu::add_then_score(seen_.view(), {added, change, by.empty() ? nullptr : by.data()}, weights_.data(),
+                      outputs_, rows, out);
+}
+
 void FeatureSpace::scale(float factor) {
   for (float& each : weights_) each *= factor;
 }
@@ -92,6 +99,12 @@ void GramSpace::add(std::span<const std::int32_t> rows, std::span<const float> c
   scores(rows, after);
   for (std::size_t i = 0; i < change.size(); ++i)
     squared_norm_ += static_cast<double>(change[i]) * (before[i] + after[i]);
+}
+
+void GramSpace::add_then_score(std::span<const std::int32_t> added, std::span<const float> change,
+                               std::span<const std::int32_t> rows, std::span<double> out) {
+  if (!added.empty()) add(added, change);
+  scores(rows, out);
 }
 
 void GramSpace::scale(float factor) {

@@ -37,6 +37,9 @@ class DualSpace {
   virtual void scores(std::span<const std::int32_t> rows, std::span<double> out) const = 0;
   /// W += change^T x. change {rows, outputs}
   virtual void add(std::span<const std::int32_t> rows, std::span<const float> change) = 0;
+  /// add() and then scores() of other rows.
+  virtual void add_then_score(std::span<const std::int32_t> added, std::span<const float> change,
+                              std::span<const std::int32_t> rows, std::span<double> out) = 0;
   virtual void scale(float factor) = 0;
   /// Products of all pairs {rows, rows}. May be called from many threads at once.
   virtual void products(std::span<const std::int32_t> rows, float* out) const = 0;
@@ -49,6 +52,8 @@ class FeatureSpace : public DualSpace {
   FeatureSpace(const SeenRows& seen, int outputs);
   void scores(std::span<const std::int32_t> rows, std::span<double> out) const override;
   void add(std::span<const std::int32_t> rows, std::span<const float> change) override;
+  void add_then_score(std::span<const std::int32_t> added, std::span<const float> change,
+                      std::span<const std::int32_t> rows, std::span<double> out) override;
   void scale(float factor) override;
   void products(std::span<const std::int32_t> rows, float* out) const override;
   double squared_norm() const override;
@@ -66,6 +71,8 @@ class GramSpace : public DualSpace {
   GramSpace(std::span<const float> gram, std::int64_t n, int outputs);
   void scores(std::span<const std::int32_t> rows, std::span<double> out) const override;
   void add(std::span<const std::int32_t> rows, std::span<const float> change) override;
+  void add_then_score(std::span<const std::int32_t> added, std::span<const float> change,
+                      std::span<const std::int32_t> rows, std::span<double> out) override;
   void scale(float factor) override;
   void products(std::span<const std::int32_t> rows, float* out) const override;
   double squared_norm() const override { return squared_norm_; }

@@ -71,35 +71,38 @@ void standardize(const RowView& view, std::int64_t row, std::int64_t begin, std:
 
 void scores(const RowView& view, std::span<const std::int32_t> rows, const float* w, int classes,
             std::span<double> out) {
+  // Nothing is added, so that w is only read.
+  add_then_score(view, {}, const_cast<float*>(w), classes, rows, out);
+}
+
+void add_outer(const RowView& view, std::span<const std::int32_t> rows, std::span<const float> factors,
+               int classes, float* g, const float* scale) {
+  add_then_score(view, {rows, factors, scale}, g, classes, {}, {});
+}
+
+void add_then_score(const RowView& view, const Added& added, float* w, int classes,
+                    std::span<const std::int32_t> rows, std::span<double> out) {
   const RowLoops& loops = row_loops();
-  const std::vector<const float*> starts = starts_of(view, rows);
+  const std::vector<const float*> from = starts_of(view, added.rows), to = starts_of(view, rows);
   const std::int64_t strip = strip_of(view.c), strips = (view.c + strip - 1) / strip;
   const auto count = static_cast<std::int64_t>(rows.size()), size = count * classes;
   std::vector<float> parts(static_cast<std::size_t>(strips * size));
 #pragma omp parallel for schedule(static)
   for (std::int64_t s = 0; s < strips; ++s) {
-    const std::int64_t begin = s * strip;
-    loops.scores(moved(starts, begin).data(), count, view.mean ? view.mean + begin : nullptr, w + begin,
-                 view.c, classes, std::min(strip, view.c - begin), parts.data() + s * size);
+    const std::int64_t begin = s * strip, width = std::min(strip, view.c - begin);
+    const float* const mean = view.mean ? view.mean + begin : nullptr;
+    if (!from.empty())
+      loops.outer(moved(from, begin).data(), static_cast<std::int64_t>(from.size()), mean,
+                  added.scale ? added.scale + begin : nullptr, added.factors.data(), classes, width,
+                  w + begin, view.c);
+    if (count > 0)
+      loops.scores(moved(to, begin).data(), count, mean, w + begin, view.c, classes, width,
+                   parts.data() + s * size);
   }
   std::fill(out.begin(), out.end(), 0.0);
   for (std::int64_t s = 0; s < strips; ++s)
     for (std::int64_t i = 0; i < size; ++i)
       out[static_cast<std::size_t>(i)] += static_cast<double>(parts[static_cast<std::size_t>(s * size + i)]);
-}
-
-void add_outer(const RowView& view, std::span<const std::int32_t> rows, std::span<const float> factors,
-               int classes, float* g, const float* scale) {
-  const RowLoops& loops = row_loops();
-  const std::vector<const float*> starts = starts_of(view, rows);
-  const std::int64_t strip = strip_of(view.c), strips = (view.c + strip - 1) / strip;
-#pragma omp parallel for schedule(static)
-  for (std::int64_t s = 0; s < strips; ++s) {
-    const std::int64_t begin = s * strip;
-    loops.outer(moved(starts, begin).data(), static_cast<std::int64_t>(rows.size()),
-                view.mean ? view.mean + begin : nullptr, scale ? scale + begin : nullptr, factors.data(),
-                classes, std::min(strip, view.c - begin), g + begin, view.c);
-  }
 }
 
 void gram_block(const RowView& view, std::span<const std::int32_t> rows, float* out) {

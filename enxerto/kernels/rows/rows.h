@@ -50,6 +50,17 @@ void scores(const RowView& view, std::span<const std::int32_t> rows, const float
 void add_outer(const RowView& view, std::span<const std::int32_t> rows, std::span<const float> factors,
                int classes, float* g, const float* scale = nullptr);
 
+/// add_outer() of some rows and then scores() of others by the new w {classes, c}, in one go: each thread
+/// keeps to its columns, so that it waits once, and what it has written is still in its cache. `added` may be
+/// empty.
+struct Added {
+  std::span<const std::int32_t> rows;
+  std::span<const float> factors;
+  const float* scale = nullptr;
+};
+void add_then_score(const RowView& view, const Added& added, float* w, int classes,
+                    std::span<const std::int32_t> rows, std::span<double> out);
+
 /// Products of all pairs of the rows named, scaled and shifted: {rows, rows}, one thread's work.
 void gram_block(const RowView& view, std::span<const std::int32_t> rows, float* out);
 
