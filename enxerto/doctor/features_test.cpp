@@ -2,12 +2,15 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <limits>
 #include <nlohmann/json.hpp>
 
 #include "enxerto/doctor/diagnosis.h"
 #include "enxerto/doctor/pictures_for_tests.h"
 #include "enxerto/image/affine.h"
 #include "enxerto/image/colour.h"
+#include "enxerto/image/decode.h"
 
 namespace enxerto {
 namespace {
@@ -107,6 +110,67 @@ TEST(Features, WhatPixelsFoundStaysTheirs) {
   EXPECT_FALSE(is_found_by_features(found, found.near[0]));
   EXPECT_EQ(to_json(set.examined, found)["near_found_by"], nlohmann::json({"pixels"}));
 }
+
+class PhotosByFeatures : public testing::TestWithParam<const char*> {
+ protected:
+  std::vector<Image> photos(std::size_t count) const {
+    const auto all = list_pictures(std::filesystem::path("../shared/data/photos") / GetParam());
+    std::vector<Image> out;
+    for (std::size_t i = 0; i < count; ++i) out.push_back(load_image(all[i * all.size() / count], 3));
+    return out;
+  }
+  void SetUp() override {
+    if (!std::filesystem::exists(std::filesystem::path("../shared/data/photos") / GetParam()))
+      GTEST_SKIP() << "SKIPPED: ../shared/data/photos/" << GetParam() << " is missing";
+  }
+};
+
+/// What a network would say is made up; what is tested is that the photos tell.
+TEST_P(PhotosByFeatures, PlantedCutsTurnsAndHuesAreFound) {
+  Set set;
+  std::vector<std::pair<std::string, std::string>> planted;
+  const std::vector<Image> originals = photos(15);
+  for (std::size_t i = 0; i < originals.size(); ++i) {
+    const Image& image = originals[i];
+    const std::string name(1, static_cast<char>('a' + i));
+    const int width = image.width * 7 / 10, height = image.height * 7 / 10;
+    const Image cut = crop(image, static_cast<int>(i % 4) * (image.width - width) / 3,
+                           static_cast<int>(i % 3) * (image.height - height) / 2, width, height);
+    const Image changed = i % 3 == 0   ? cut
+                          : i % 3 == 1 ? rotate(image, i % 2 ? 5 : -5, 0)
+                                       : turn_hue(cut, 0.3);
+    set.folder.put("train/x/" + name + ".jpg", image);
+    set.folder.put("test/x/" + name + name + ".jpg", changed);
+    planted.emplace_back("train/x/" + name + ".jpg", "test/x/" + name + name + ".jpg");
+  }
+  set.examine_all();
+  std::vector<std::pair<std::int64_t, std::int64_t>> twins;
+  for (const auto& [a, b] : planted) twins.emplace_back(set.number(a), set.number(b));
+  const FeatureRows features = made_up(static_cast<std::int64_t>(set.examined.pictures.size()), 64, twins);
+  const Diagnosis found = diagnose(set.examined, {}, 2, &features);
+  const auto is_found = [&](const auto& twin) {
+    return std::ranges::any_of(found.across_splits, [&](const Group& group) {
+      return std::ranges::count(group, twin.first) + std::ranges::count(group, twin.second) == 2;
+    });
+  };
+  EXPECT_GE(std::ranges::count_if(twins, is_found), 14);
+}
+
+TEST_P(PhotosByFeatures, OtherPhotosAreNoDuplicatesHoweverAlikeTheirFeatures) {
+  Set set;
+  int number = 0;
+  for (const Image& image : photos(16)) {
+    std::string name;
+    for (const char digit : std::to_string(number++)) name += static_cast<char>('a' + (digit - '0'));
+    set.folder.put("x/" + name + ".jpg", image);
+  }
+  set.examine_all();
+  const FeatureRows same{.width = 1, .values = std::vector<float>(set.examined.pictures.size(), 1.0f)};
+  const Diagnosis without = diagnose(set.examined, {}, 2), with = diagnose(set.examined, {}, 2, &same);
+  EXPECT_EQ(with.near, without.near);
+}
+
+INSTANTIATE_TEST_SUITE_P(Some, PhotosByFeatures, testing::Values("hymenoptera", "flowers5"));
 
 }  // namespace
 }  // namespace enxerto
