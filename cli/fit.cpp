@@ -45,6 +45,9 @@ struct FitFlags {
   bool plain = false, quiet = false;
 };
 
+constexpr const char* start_name =
+    "start.safetensors";  ///< of a tuned run: the network before its first step
+
 /// "auto" until advice can choose.
 bool is_probe(const std::string& recipe) { return recipe == "probe" || recipe == "auto"; }
 
@@ -445,13 +448,15 @@ Json fit_by_tuning(Job job) {
   }
   config.transfer["phases"] = phases_json(phases);
   config.transfer["views"] = training.augment.any() ? flags.views : 1;
+  // Before the configuration: a run that was killed in between is none yet.
+  make_folder(flags.out);
+  save_model(fs::path(flags.out) / start_name, {.graph = graph.clone(),
+                                                .preprocess = training.preprocess.to_json(),
+                                                .classes = config.classes,
+                                                .multi_label = config.multi_label,
+                                                .training = {}});
+  if (job.check) save_check(flags.out, *job.check);
   RunFolder run = RunFolder::create(flags.out, config);
-  if (job.check) save_check(run.folder(), *job.check);
-  save_model(run.folder() / "start.safetensors", {.graph = graph.clone(),
-                                                  .preprocess = training.preprocess.to_json(),
-                                                  .classes = config.classes,
-                                                  .multi_label = config.multi_label,
-                                                  .training = {}});
   return tune_run(flags, run, job, std::move(graph), {});
 }
 
@@ -477,7 +482,7 @@ Json resume_fit(const FitFlags& flags, Console& console) {
           .config = config,
           .splits = leave_out_as_in(folder, open_splits(config)),
           .backbone = {},
-          .start = load_model(folder / "start.safetensors").graph,
+          .start = load_model(folder / start_name).graph,
           .check = {},
           .console = console};
   run.check_same_data(*job.splits.train, job.splits.val.get(), job.splits.test.get());
@@ -497,6 +502,11 @@ void check_flags(const FitFlags& flags) {
   check_at_least("--workers", flags.workers, 0);
   if (flags.lr && !(std::isfinite(*flags.lr) && *flags.lr > 0))
     throw Error(ErrorKind::usage, text("--lr: more than 0, not ", *flags.lr));
+  if (!fs::exists(fs::path(flags.out) / "config.json") && fs::exists(fs::path(flags.out) / start_name)) {
+    // What a run left that was killed before it began.
+    std::error_code ignored;
+    for (const char* name : {start_name, "doctor.json"}) fs::remove(fs::path(flags.out) / name, ignored);
+  }
   check_is_new(flags.out);
 }
 

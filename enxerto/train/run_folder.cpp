@@ -15,7 +15,8 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr const char *config_name = "config.json", *log_name = "log.jsonl", *result_name = "result.json",
-                     *checkpoint_name = "checkpoint.safetensors", *model_name = "model.safetensors";
+                     *checkpoint_name = "checkpoint.safetensors", *model_name = "model.safetensors",
+                     *best_name = "best.safetensors";
 constexpr const char *format_key = "enxerto.checkpoint", *graph_key = "enxerto.graph",
                      *state_key = "enxerto.state", *checkpoint_format = "1";
 constexpr std::string_view model_prefix = "model/", optimizer_prefix = "optimizer/";
@@ -335,7 +336,9 @@ std::uint64_t RunFolder::load_checkpoint() {
     state.best = checkpoint.graph.state();
     save_best(checkpoint.graph, state.best_epoch, state.best_value);
   } else if (state.best_epoch > 0) {
-    state.best = load_model(folder_ / model_name).graph.state();
+    // A run that was killed in save_final() has them here.
+    const bool aside = fs::exists(folder_ / best_name);
+    state.best = load_model(folder_ / (aside ? best_name : model_name)).graph.state();
   }
   checkpoint_ = std::move(checkpoint);
   return log_bytes;
@@ -395,6 +398,10 @@ void RunFolder::log_evaluation(std::string_view split, const Evaluation& evaluat
 void RunFolder::log_diverged(std::string_view message) { log({{"kind", "diverged"}, {"message", message}}); }
 
 void RunFolder::save_final(const Graph& graph, const TrainResult& result) {
+  std::error_code code;
+  if (!fs::exists(folder_ / best_name))
+    fs::rename(folder_ / model_name, folder_ / best_name, code);  // until finish(), for a run that goes on
+  if (code) throw Error(ErrorKind::io, text((folder_ / best_name).string(), ": ", code.message()));
   save_best(graph, result.best_epoch, result.best_value);
 }
 
@@ -419,6 +426,8 @@ Json RunFolder::finish(const TrainResult& result, const std::optional<Evaluation
             {"test", test ? test->to_json() : Json(nullptr)}};
   if (!more.is_null()) json["transfer"] = more;
   write_json(folder_ / result_name, json);
+  std::error_code gone;
+  fs::remove(folder_ / best_name, gone);
   return json;
 }
 

@@ -1,0 +1,224 @@
+#!/usr/bin/env python3
+"""`enxerto extract` and `enxerto fit` as scripts and people meet them, on a small network that the demo trains.
+
+usage: fit_test.py PATH_OF_ENXERTO [unittest arguments]
+"""
+import json
+import os
+import random
+import shutil
+import signal
+import struct
+import subprocess
+import sys
+import tempfile
+import time
+import unittest
+from pathlib import Path
+
+ENXERTO = ""
+WORK = None  # a folder for all of it; has demo/, a run with data/train, data/val, data/test
+ENVIRONMENT = {**os.environ, "LC_ALL": "C.UTF-8", "ENXERTO_THREADS": "2", "OMP_WAIT_POLICY": "passive"}
+PATIENCE = 300
+KILLS = 20
+
+
+def command(arguments):
+    return [ENXERTO, *map(str, arguments)]
+
+
+def enxerto(*arguments):
+    return subprocess.run(command(arguments), cwd=WORK, env=ENVIRONMENT, timeout=PATIENCE,
+                          stdin=subprocess.DEVNULL, capture_output=True, text=True)
+
+
+def setUpModule():
+    ENVIRONMENT["ENXERTO_CACHE"] = str(WORK / "cache")
+    made = enxerto("demo", "--out", "demo", "--pictures", 96, "--epochs", 2, "--quiet")
+    assert made.returncode == 0, made.stderr
+
+
+def floats(path):
+    """The values of a float32 .npy file, and its header."""
+    content = (WORK / path).read_bytes()
+    length = struct.unpack("<H", content[8:10])[0]
+    values = content[10 + length:]
+    return content[10:10 + length].decode(), struct.unpack(f"<{len(values) // 4}f", values)
+
+
+class Case(unittest.TestCase):
+    maxDiff = None
+
+    def check(self, result, code, *texts):
+        self.assertEqual(result.returncode, code, result.stdout + result.stderr)
+        for text in texts:
+            self.assertIn(text, result.stdout + result.stderr)
+
+    def check_error(self, result, code, *texts):
+        self.check(result, code, *texts)
+        self.assertRegex(result.stderr, r"\Aenxerto: [^\n]+\n\Z")
+        self.assertNotIn("fault of ours", result.stderr)
+
+
+class Extract(Case):
+    def test_features_and_labels_are_written_and_found_again(self):
+        kept = ["--weights", "demo", "--feature-cache", "own", "--json"]
+        first = enxerto("extract", "demo/data", *kept, "--out", "x.npy", "--labels", "y.npy")
+        self.check(first, 0)
+        told = json.loads(first.stdout)
+        header, values = floats("x.npy")
+        self.assertIn(f"({told['n']}, {told['features']})", header)
+        self.assertEqual(len(values), told["n"] * told["features"])
+        self.assertEqual(told["computed"], told["n"])
+        again = json.loads(enxerto("extract", "demo/data", *kept, "--out", "again.npy").stdout)
+        self.assertEqual(again["computed"], 0)
+        self.assertEqual((WORK / "x.npy").read_bytes(), (WORK / "again.npy").read_bytes())
+        # What is computed without a cache has the same bits.
+        self.check(enxerto("extract", "demo/data", "--weights", "demo", "--out", "plain.npy", "--no-feature-cache"), 0)
+        self.assertEqual((WORK / "x.npy").read_bytes(), (WORK / "plain.npy").read_bytes())
+
+    def test_a_head_learns_from_them(self):
+        for split in ("train", "test"):
+            self.check(enxerto("extract", "demo/data", "--weights", "demo", "--split", split, "--out", f"{split}.npy",
+                               "--labels", f"{split}_y.npy"), 0, f"{split}_y.npy: 0 circle, 1 cross")
+        result = enxerto("head", "train.npy", "train_y.npy", "--head", "logistic", "--test", "test.npy", "test_y.npy",
+                         "--json")
+        self.check(result, 0)
+        self.assertGreater(json.loads(result.stdout)["test_accuracy"], 0.8)
+
+    def test_only_a_changed_file_is_computed(self):
+        shutil.copytree(WORK / "demo/data/val", WORK / "some/train")
+        told = lambda: json.loads(enxerto("extract", "some", "--weights", "demo", "--out", "s.npy", "--json").stdout)
+        told()
+        pictures = sorted((WORK / "some/train/cross").iterdir())
+        shutil.copy(WORK / "demo/data/train/cross" / sorted(os.listdir(WORK / "demo/data/train/cross"))[0], pictures[0])
+        pictures[1].rename(pictures[1].with_name("renamed.png"))
+        self.assertLessEqual(told()["computed"], 1)
+
+    def test_other_formats(self):
+        for name, start in (("x.csv", "path,label,f0"), ("x.svm", "0 "), ("x.safetensors", "")):
+            self.check(enxerto("extract", "demo/data", "--weights", "demo", "--split", "val", "--out", name), 0, name)
+            self.assertTrue((WORK / name).read_bytes().startswith(start.encode()), name)
+
+    def test_errors_say_what_is_wrong(self):
+        for code, texts, *arguments in (
+                (2, ["--out"], "demo/data", "--weights", "demo"),
+                (2, ["--weights"], "demo/data", "--out", "e.npy"),
+                (2, [".safetensors"], "demo/data", "--weights", "demo", "--out", "e.parquet"),
+                (3, ["nowhere"], "nowhere", "--weights", "demo", "--out", "e.npy"),
+                (3, ["nowhere"], "demo/data", "--weights", "nowhere", "--out", "e.npy"),
+                (3, ["no layer \"nothing\""], "demo/data", "--weights", "demo", "--cut", "nothing", "--out", "e.npy")):
+            self.check_error(enxerto("extract", *arguments), code, *texts)
+
+
+class Fit(Case):
+    def test_a_probe_is_a_model_like_any_other(self):
+        result = enxerto("fit", "demo/data", "--weights", "demo", "--recipe", "probe", "--out", "probe", "--json")
+        self.check(result, 0)
+        told = json.loads(result.stdout)
+        for key in ("run", "epochs", "seconds", "images_per_second", "peak_memory_bytes", "val", "test"):
+            self.assertIn(key, told)
+        self.assertGreater(told["test"]["top1"], 0.8)
+        self.assertEqual(told["transfer"]["layers"]["frozen"], told["transfer"]["layers"]["frozen_same"])
+        evaluated = json.loads(enxerto("evaluate", "probe", "demo/data", "--split", "val", "--json").stdout)
+        self.assertEqual(evaluated["confusion"], told["val"]["confusion"])
+        self.assertAlmostEqual(evaluated["loss"], told["val"]["loss"], 4)
+        self.check(enxerto("predict", "probe", sorted((WORK / "demo/data/test/cross").iterdir())[0]), 0, "cross")
+        self.check(enxerto("convert", "probe", "probe.onnx"), 0)
+        self.assertTrue((WORK / "probe/report.html").exists())
+
+    def test_recipes_train_what_they_say(self):
+        for recipe in ("warmup+finetune", "finetune", "scratch"):
+            out = "run_" + recipe.replace("+", "_")
+            result = enxerto("fit", "demo/data", "--weights", "demo", "--recipe", recipe, "--epochs", 3, "--out", out,
+                             "--json")
+            self.check(result, 0)
+            told = json.loads(result.stdout)
+            self.assertEqual(told["epochs"], 3)
+            layers = told["transfer"]["layers"]
+            self.assertEqual(layers["frozen"], layers["frozen_same"])
+            self.assertTrue(all(layer["moved"] > 0 for layer in layers["trained"]) or recipe == "warmup+finetune")
+            self.check(enxerto("evaluate", out, "demo/data"), 0, "top-1")
+
+    def test_heads_that_are_no_layer_are_refused_as_yet(self):
+        result = enxerto("fit", "demo/data", "--weights", "demo", "--head", "forest", "--out", "forest")
+        self.check(result, 3, "as yet only linear heads")
+
+    def test_errors_say_what_is_wrong(self):
+        (WORK / "full").mkdir(exist_ok=True)
+        (WORK / "full/file").write_text("mine")
+        for code, texts, *arguments in (
+                (2, ["--out"], "demo/data", "--weights", "demo"),
+                (2, ["--weights"], "demo/data", "--out", "e1"),
+                (2, ["not empty"], "demo/data", "--weights", "demo", "--out", "full"),
+                (2, ["cannot grow there"], "demo/data", "--weights", "demo", "--cut", last_layer(), "--out", "e2"),
+                (3, ["nowhere"], "--resume", "nowhere")):
+            self.check_error(enxerto("fit", *arguments), code, *texts)
+        self.check_error(enxerto("train", "--resume", "demo/nothing"), 3)
+
+
+def last_layer():
+    told = json.loads(enxerto("summary", "demo", "--json").stdout)
+    return told["layers"][-1]["name"]
+
+
+class Killed(Case):
+    """kill -9 at twenty random moments: what goes on ends with the same bits."""
+
+    def kill_often(self, start, go_on, done, longest):
+        """Starts, and goes on with, a command that is killed at random moments; then lets it end."""
+        rng = random.Random(9)
+        killed = 0
+        while killed < KILLS:
+            process = subprocess.Popen(command(go_on() or start), cwd=WORK, env=ENVIRONMENT, stdout=subprocess.DEVNULL,
+                                       stderr=subprocess.PIPE)
+            try:
+                _, error = process.communicate(timeout=rng.uniform(0.01, longest))
+                self.assertEqual(process.returncode, 0, error)
+                if done():
+                    break
+            except subprocess.TimeoutExpired:
+                process.send_signal(signal.SIGKILL)
+                process.communicate()
+                killed += 1
+        self.check(enxerto(*(go_on() or start)), 0)
+        return killed
+
+    def test_extraction(self):
+        plain = ["extract", "demo/data", "--weights", "demo", "--no-feature-cache", "--out", "whole.npy"]
+        began = time.monotonic()
+        self.check(enxerto(*plain), 0)
+        longest = time.monotonic() - began
+        parts = ["extract", "demo/data", "--weights", "demo", "--feature-cache", "parts", "--out", "parts.npy"]
+        self.kill_often(parts, lambda: None, lambda: False, longest)
+        self.assertEqual((WORK / "whole.npy").read_bytes(), (WORK / "parts.npy").read_bytes())
+
+    def test_training(self):
+        flags = ["demo/data", "--weights", "demo", "--recipe", "warmup+finetune", "--epochs", 6, "--stages", 2, "--share", 1,
+                 "--views", 2]
+        began = time.monotonic()
+        self.check(enxerto("fit", *flags, "--feature-cache", "whole_rows", "--out", "whole"), 0)
+        longest = time.monotonic() - began
+        out = WORK / "killed"
+
+        def go_on():
+            # A folder in which not even the configuration was whole is no run yet.
+            if (out / "config.json").exists() and (out / "log.jsonl").exists():
+                return ["fit", "--resume", "killed", "--feature-cache", "parts_rows"]
+            shutil.rmtree(out, ignore_errors=True)
+            return None
+
+        killed = self.kill_often(["fit", *flags, "--feature-cache", "parts_rows", "--out", "killed"], go_on,
+                                 lambda: (out / "result.json").exists(), longest)
+        self.assertGreater(killed, 2)
+        self.assertEqual((WORK / "whole/model.safetensors").read_bytes(), (out / "model.safetensors").read_bytes())
+        told = [json.loads((WORK / run / "result.json").read_text()) for run in ("whole", "killed")]
+        for key in ("epochs", "best_epoch", "best_value", "train_loss", "val", "test"):
+            self.assertEqual(told[0][key], told[1][key], key)
+
+
+if __name__ == "__main__":
+    ENXERTO = str(Path(sys.argv.pop(1)).resolve())
+    with tempfile.TemporaryDirectory() as folder:
+        WORK = Path(folder)
+        unittest.main()
