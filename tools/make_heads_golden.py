@@ -63,19 +63,21 @@ def main():
                 each, wide = of_class[y[some]], x[some].astype(float)
                 fit = LogisticRegression(C=c, tol=1e-10, max_iter=100000, class_weight=weights,
                                          solver="newton-cg").fit(wide, y[some])
-                cases.append({**common, "kind": "logistic", "l1_ratio": 0, "weight": fit.coef_.tolist(),
+                cases.append({**common, "kind": "logistic", "l1_ratio": 0, "done": True, "weight": fit.coef_.tolist(),
                               "objective": logistic_objective(fit, wide, y[some], c, 0, each)})
                 for kind in ("ovr", "crammer_singer"):
                     if kind == "crammer_singer" and (weights or name == "two"):
                         continue
-                    fit = LinearSVC(C=c, tol=1e-8, max_iter=100000, class_weight=weights, multi_class=kind).fit(wide, y[some])
-                    cases.append({**common, "kind": "svm" if kind == "ovr" else kind, "weight": fit.coef_.tolist(),
+                    fit = LinearSVC(C=c, tol=1e-8, max_iter=100000, multi_class=kind)
+                    # Weights of rows: LIBLINEAR's class weights leave the other classes' rows at 1.
+                    fit.fit(wide, y[some], sample_weight=each)
+                    cases.append({**common, "kind": "svm" if kind == "ovr" else kind, "weight": fit.coef_.tolist(), "done": bool(numpy.max(fit.n_iter_) < 100000),
                                   "objective": svm_objective(fit, wide, y[some], c, kind, each)})
             if c in (1.0, 100.0):
                 for ratio in (0.5, 1.0) if c == 1.0 else (0.5,):
                     fit = LogisticRegression(C=c, l1_ratio=ratio, solver="saga", tol=1e-7, max_iter=20000).fit(x.astype(float), y)
                     cases.append({"data": name, "c": c, "first": 0, "balanced": False, "given": [], "kind": "logistic",
-                                  "l1_ratio": ratio, "weight": fit.coef_.tolist(),
+                                  "l1_ratio": ratio, "done": bool(numpy.max(fit.n_iter_) < 20000), "weight": fit.coef_.tolist(),
                                   "objective": logistic_objective(fit, x, y, c, ratio, numpy.ones(len(y)))})
     for case in cases:
         case["weight"] = [[float(f"{w:.6g}") for w in row] for row in case["weight"]]

@@ -106,6 +106,25 @@ PrimalPoint moved(const PrimalProblem& problem, const PrimalPoint& at, const Pri
   return made;
 }
 
+/// c * cross entropy; s becomes its gradient.
+double entropy_and_slope(double c, std::size_t y, std::span<double> s) {
+  const double right = s[y], level = softmax_of(s, s);
+  s[y] -= 1;
+  for (double& each : s) each *= c;
+  return c * (level - right);
+}
+
+/// c * squared hinge; s becomes its gradient.
+double hinge_and_slope(double c, std::size_t y, std::span<double> s) {
+  double sum = 0;
+  for (std::size_t k = 0; k < s.size(); ++k) {
+    const double t = (s.size() == 1 ? k + 1 : k) == y ? 1.0 : -1.0, short_of = std::max(0.0, 1 - t * s[k]);
+    sum += c * short_of * short_of;
+    s[k] = -2 * c * t * short_of;
+  }
+  return sum;
+}
+
 }  // namespace
 
 double primal_objective(const PrimalProblem& problem, const PrimalPoint& at, PrimalPoint& gradient) {
@@ -132,12 +151,11 @@ double primal_objective(const PrimalProblem& problem, const PrimalPoint& at, Pri
       const auto row = static_cast<std::size_t>(some[i]), y = static_cast<std::size_t>(problem.y[row]);
       const std::span<double> own = scores.subspan(i * outputs, outputs);
       for (std::size_t k = 0; k < outputs; ++k) own[k] += at[weights + k];
-      const double right = own[y];
-      loss += problem.c[row] * (softmax_of(own, own) - right);
+      loss += problem.squared_hinge ? hinge_and_slope(problem.c[row], y, own)
+                                    : entropy_and_slope(problem.c[row], y, own);
       for (std::size_t k = 0; k < outputs; ++k) {
-        const double r = problem.c[row] * (own[k] - (k == y ? 1.0 : 0.0));
-        residual[i * outputs + k] = static_cast<float>(r);
-        bias[k] += r;
+        residual[i * outputs + k] = static_cast<float>(own[k]);
+        bias[k] += own[k];
       }
     }
     cpu::add_outer(view, some, std::span(residual).first(scores.size()), problem.outputs, g.data());
@@ -147,7 +165,11 @@ double primal_objective(const PrimalProblem& problem, const PrimalPoint& at, Pri
   for (std::size_t i = 0; i < weights; ++i)
     gradient[i] = problem.l2 * at[i] + static_cast<double>(g[i]) *
                                            (view.scale ? static_cast<double>(view.scale[i % columns]) : 1.0);
-  std::copy(bias.begin(), bias.end(), gradient.begin() + static_cast<std::ptrdiff_t>(weights));
+  for (std::size_t k = 0; k < outputs; ++k) {
+    const double b = at[weights + k];
+    gradient[weights + k] = bias[k] + (problem.squared_hinge ? problem.l2 * b : 0.0);
+    if (problem.squared_hinge) loss += problem.l2 / 2 * b * b;
+  }
   return loss + problem.l2 / 2 * sum_over(weights, [&](std::size_t i) { return at[i] * at[i]; });
 }
 

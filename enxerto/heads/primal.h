@@ -1,4 +1,4 @@
-/// Logistic regression by its weights themselves: limited-memory BFGS, and with a penalty of absolute values
+/// Smooth losses by the weights themselves: limited-memory BFGS, and with a penalty of absolute values
 /// its orthant-wise form (Andrew & Gao 2007). Slower than dual.h where that converges, and never stuck. Not
 /// installed.
 #pragma once
@@ -13,6 +13,7 @@ struct PrimalProblem {
   std::span<const double> c;  ///< C times weight; rows of 0 are not read
   int outputs = 0;
   double l2 = 1, l1 = 0;
+  bool squared_hinge = false;  ///< SquaredHinge, with l2 on the bias too; else cross entropy
 };
 
 /// Weights on standardised columns {outputs, c}, then the bias at the mean {outputs}.

@@ -7,6 +7,7 @@
 #include "enxerto/core/system.h"
 #include "enxerto/core/text.h"
 #include "enxerto/heads/logistic_parts.h"
+#include "enxerto/heads/primal.h"
 #include "enxerto/heads/svm_loss.h"
 #include "enxerto/heads/svm_parts.h"
 
@@ -58,13 +59,35 @@ LinearFit fit_svm(const Rows& rows, const SvmConfig& config, const LinearHead* s
   DualState state{std::vector<double>(problem.c.size() * static_cast<std::size_t>(outputs)),
                   std::vector<double>(static_cast<std::size_t>(outputs))};
   (void)start;
-  const DualResult result = solver.run(state, config.tolerance, config.max_iterations);
+  // Many rows and a large C: what is one step for the weights is very many for the dual variables.
+  const bool smooth = config.multi_class == MultiClass::one_vs_rest;
+  const int epochs = smooth ? std::min(config.max_iterations, 150) : config.max_iterations;
+  const DualResult result = solver.run(state, config.tolerance, epochs);
   LinearFit fit;
-  fit.head = with_two_rows(seen.head(space.weights(), state.bias));
   fit.objective = result.objective;
   fit.gap = result.gap / std::max(result.objective, 1e-300);
   fit.iterations = result.passes;
   fit.converged = result.converged;
+  std::vector<float> weights = space.weights();
+  if (smooth && !fit.converged && fit.iterations < config.max_iterations) {
+    const cpu::RowView view = seen.view();
+    const auto columns = static_cast<std::size_t>(rows.c());
+    const auto scale_of = [&](std::size_t i) {
+      return view.scale ? static_cast<double>(view.scale[i % columns]) : 1.0;
+    };
+    PrimalPoint at(weights.begin(), weights.end());
+    for (std::size_t i = 0; i < at.size(); ++i) at[i] /= scale_of(i);
+    at.insert(at.end(), state.bias.begin(), state.bias.end());
+    const PrimalResult primal = minimise_primal({seen, rows.y, problem.c, outputs, 1, 0, true}, at,
+                                                config.tolerance, config.max_iterations - fit.iterations);
+    for (std::size_t i = 0; i < weights.size(); ++i) weights[i] = static_cast<float>(at[i] * scale_of(i));
+    std::copy(at.end() - outputs, at.end(), state.bias.begin());
+    fit.objective = primal.objective;
+    fit.gap = primal.gap / std::max(primal.objective, 1e-300);
+    fit.iterations += primal.passes;
+    fit.converged = primal.converged;
+  }
+  fit.head = with_two_rows(seen.head(weights, state.bias));
   fit.seconds = now_seconds() - began;
   return fit;
 }
