@@ -127,7 +127,8 @@ class Classes {
 /// How well the head does on labelled rows.
 Evaluation evaluate_head(const FittedHead& head, ConstView x, std::span<const std::int32_t> y) {
   constexpr std::size_t most_confused = 2000;  // classes; a table of all pairs is made for no more
-  Evaluation made{.classes = head.classes};
+  Evaluation made;
+  made.classes = head.classes;
   const std::size_t count = head.classes.size();
   if (count <= most_confused) made.confusion.assign(count * count, 0);
   constexpr std::int64_t piece = 4096;

@@ -320,7 +320,12 @@ std::string training_facts(const RunRecord& run, const Texts& t) {
       .add(t.fact_input, config, "image")
       .add(t.fact_weights, escape(weights.empty() ? find_text(config, "init") : weights, most_text))
       .add(t.fact_freeze, config, "freeze")
-      .add(t.fact_epochs, training, "epochs")
+      .add(t.fact_transfer, config, "transfer");
+  // A probe is fitted all at once: no epochs, no optimiser.
+  const Json& transfer = find_member(config, "transfer");
+  if (transfer.is_object() && !transfer.contains("phases"))
+    return facts.add(t.fact_seed, training, "seed").take();
+  facts.add(t.fact_epochs, training, "epochs")
       .add(t.fact_batch, training, "batch")
       .add(t.fact_loss, training, "loss")
       .add(t.fact_optimizer, training, "optimizer")

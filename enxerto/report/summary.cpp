@@ -58,7 +58,8 @@ std::string absolute_folder(const RunRecord& run) {
 }
 
 std::string resume_command(const RunRecord& run) {
-  return text("enxerto train --resume ", shell_word(absolute_folder(run)));
+  const bool by_fit = find_member(run.config, "transfer").is_object();
+  return text("enxerto ", by_fit ? "fit" : "train", " --resume ", shell_word(absolute_folder(run)));
 }
 
 std::string shell_word(std::string_view word) {
@@ -73,7 +74,10 @@ std::string shell_word(std::string_view word) {
 std::string title_of(const RunRecord& run, const Texts& t) {
   const auto or_unknown = [&](const std::string& name) { return name.empty() ? t.unknown : clean(name); };
   const fs::path data = find_text(run.config, "data");
-  return fill(t.title, {or_unknown(find_text(run.config, "net")),
+  // A network of others has the name of its file.
+  std::string net = find_text(run.config, "net");
+  if (net.empty()) net = fs::path(find_text(run.config, "weights")).stem().string();
+  return fill(t.title, {or_unknown(net),
                         or_unknown((data.has_filename() ? data : data.parent_path()).filename().string())});
 }
 

@@ -196,6 +196,7 @@ struct Texts {
   const char* fact_input = "Input (c, h, w)";
   const char* fact_weights = "Weights at the start";
   const char* fact_freeze = "Frozen";
+  const char* fact_transfer = "Transfer";
   const char* fact_epochs = "Epochs planned";
   const char* fact_batch = "Batch";
   const char* fact_loss = "Loss";

@@ -1,0 +1,61 @@
+#!/usr/bin/env python3
+"""How good grafts are: accuracy with its 95 % interval, by backbone, recipe and set of photographs.
+
+usage: transfer_table.py ENXERTO DATA [--recipes probe,warmup+finetune] [--sets NAME,...] [--out FILE.json]
+  ENXERTO  the command
+  DATA     the developers' data: DATA/photos/SET, DATA/weights
+
+Each cell is `enxerto fit DATA/photos/SET --weights FILE --recipe R --test-fraction 0.2`, judged on the test pictures,
+which nothing was chosen by (hymenoptera: on its own val, by which the temperature is chosen, but no class changes).
+Prints a table in Markdown.
+"""
+import argparse
+import json
+import subprocess
+import tempfile
+from pathlib import Path
+
+BACKBONES = {
+    "MobileNetV2 1.0": "onnx/mobilenet_v2_1_0_imagenet.onnx",
+    "ResNet-50 to res4f": "safetensors/resnet50_imagenet_caffe_conv1_to_res4f_fp16.safetensors",
+    "SqueezeNet 1.1": "safetensors/squeezenet1_1_imagenet.safetensors",
+}
+SETS = ["hymenoptera", "flowers5", "trashnet6", "vehicles6", "clothing10"]
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("enxerto")
+    parser.add_argument("data", type=Path)
+    parser.add_argument("--recipes", default="probe")
+    parser.add_argument("--sets", default=",".join(SETS))
+    parser.add_argument("--backbones", default=",".join(BACKBONES))
+    parser.add_argument("--out", type=Path)
+    arguments = parser.parse_args()
+    sets, results = arguments.sets.split(","), []
+    for backbone in arguments.backbones.split(","):
+        for recipe in arguments.recipes.split(","):
+            for photos in sets:
+                with tempfile.TemporaryDirectory() as folder:
+                    own_val = photos == "hymenoptera"
+                    command = [arguments.enxerto, "fit", arguments.data / "photos" / photos, "--weights",
+                               arguments.data / "weights" / BACKBONES[backbone], "--recipe", recipe, "--out",
+                               Path(folder) / "run", "--json"] + ([] if own_val else ["--test-fraction", "0.2"])
+                    done = subprocess.run(list(map(str, command)), capture_output=True, text=True)
+                    if done.returncode != 0:
+                        raise SystemExit(done.stderr)
+                    told = json.loads(done.stdout)
+                    results.append({"backbone": backbone, "recipe": recipe, "set": photos,
+                                    **{key: told["val" if own_val else "test"][key]
+                                       for key in ("n", "top1", "top1_interval", "macro_f1")}})
+    if arguments.out:
+        arguments.out.write_text(json.dumps(results, indent=1) + "\n")
+    print("| backbone | recipe | " + " | ".join(sets) + " |\n|---|---|" + "---|" * len(sets))
+    for i in range(0, len(results), len(sets)):
+        cells = [f"{100 * r['top1']:.1f} % ({100 * r['top1_interval'][0]:.0f} to {100 * r['top1_interval'][1]:.0f})"
+                 for r in results[i:i + len(sets)]]
+        print(f"| {results[i]['backbone']} | {results[i]['recipe']} | " + " | ".join(cells) + " |")
+
+
+if __name__ == "__main__":
+    main()
