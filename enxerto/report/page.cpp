@@ -111,7 +111,14 @@ bool is_mixed(const RunRecord& run) {
          find_number(augment, "cutmix_alpha").value_or(0) > 0;
 }
 
+/// A head that was fitted to features all at once: no epochs, no curves, no optimiser.
+bool is_probe(const RunRecord& run) {
+  const Json& transfer = find_member(run.config, "transfer");
+  return transfer.is_object() && !transfer.contains("phases");
+}
+
 std::string curves(const RunRecord& run, const Texts& t) {
+  if (is_probe(run)) return "";
   const Figure best = run.best ? Figure(run.best->epoch) : std::nullopt;
   Chart loss{.title = t.chart_loss,
              .lines = {{"steps", t.line_steps, points_of(run.steps, &StepLine::loss)},
@@ -321,10 +328,7 @@ std::string training_facts(const RunRecord& run, const Texts& t) {
       .add(t.fact_weights, escape(weights.empty() ? find_text(config, "init") : weights, most_text))
       .add(t.fact_freeze, config, "freeze")
       .add(t.fact_transfer, config, "transfer");
-  // A probe is fitted all at once: no epochs, no optimiser.
-  const Json& transfer = find_member(config, "transfer");
-  if (transfer.is_object() && !transfer.contains("phases"))
-    return facts.add(t.fact_seed, training, "seed").take();
+  if (is_probe(run)) return facts.add(t.fact_seed, training, "seed").take();
   facts.add(t.fact_epochs, training, "epochs")
       .add(t.fact_batch, training, "batch")
       .add(t.fact_loss, training, "loss")

@@ -109,6 +109,24 @@ TEST(Report, ThePageOfAFinishedRunHasAllItsParts) {
   expect_has(page, "0123456789abcdef");
 }
 
+TEST(Report, AProbeHasNoCurvesAndARunOfFitIsCalledSo) {
+  const RunForTests run;
+  write_finished(run, shapes);
+  auto config = nlohmann::json::parse(run.read("config.json"));
+  config["net"] = "";
+  config["weights"] = "/somewhere/mobile.onnx";
+  config["transfer"] = {{"recipe", "probe"}, {"cut", "pool"}};
+  run.write("config.json", config.dump());
+  const std::string probe = page_of(run);
+  expect_has(probe, "<h1>mobile on shapes</h1>");
+  expect_has(probe, "recipe probe");
+  expect_has_not(probe, "adam");
+  expect_has_not(probe, "<div class=charts>");
+  config["transfer"]["phases"] = nlohmann::json::array();
+  run.write("config.json", config.dump());
+  expect_has(page_of(run), "<div class=charts>");
+}
+
 TEST(Report, ThePageTellsWhatWasFoundInThePictures) {
   const RunForTests run;
   write_finished(run, shapes);
