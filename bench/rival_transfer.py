@@ -2,7 +2,8 @@
 """PyTorch's ways from a folder of photographs to a trained head on a frozen backbone. Prints one line of JSON.
 
 usage: rival_transfer.py WAY NET WEIGHTS DATA [--epochs 10] [--threads 2]
-  WAY      tutorial  PyTorch's "Transfer Learning for Computer Vision Tutorial", feature extractor, as it comes:
+  WAY      make      writes WEIGHTS, random ones; DATA is not read
+           tutorial  PyTorch's "Transfer Learning for Computer Vision Tutorial", feature extractor, as it comes:
                      every epoch decodes, augments and runs the frozen network on all pictures
            fastest   the same, channels-last and torch.compile
            cached    features once (fastest forward pass), then scikit-learn's logistic regression, C by five-fold
@@ -18,6 +19,12 @@ import time
 from pathlib import Path
 
 import torch
+
+for name in ("nms", "qnms"):  # torchvision without its compiled part wants these to exist
+    try:
+        torch.library.define(f"torchvision::{name}", "(Tensor a, Tensor b, float c) -> Tensor")
+    except RuntimeError:
+        pass
 import torchvision
 from torchvision import transforms
 from torchvision.datasets import ImageFolder
@@ -85,7 +92,7 @@ def cached(model, data):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("way", choices=["tutorial", "fastest", "cached"])
+    parser.add_argument("way", choices=["make", "tutorial", "fastest", "cached"])
     parser.add_argument("net", choices=["resnet50", "mobilenet_v2"])
     parser.add_argument("weights")
     parser.add_argument("data", type=Path)
@@ -93,7 +100,11 @@ def main():
     parser.add_argument("--threads", type=int, default=2)
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
+    torch.manual_seed(1)
     model = getattr(torchvision.models, options.net)()
+    if options.way == "make":
+        torch.save(model.state_dict(), options.weights)
+        return
     model.load_state_dict(torch.load(options.weights, weights_only=True))
     if options.net == "resnet50":
         model.features_out, model.fc = model.fc.in_features, torch.nn.Identity()

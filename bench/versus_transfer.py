@@ -21,8 +21,6 @@ from pathlib import Path
 from versus_torch import chip, widest_instructions
 
 HERE = Path(__file__).resolve().parent
-MAKE = ("import sys, torch, torchvision; torch.manual_seed(1); "
-        "torch.save(getattr(torchvision.models, sys.argv[1])().state_dict(), sys.argv[2])")
 
 
 def main():
@@ -40,7 +38,7 @@ def main():
     with tempfile.TemporaryDirectory() as folder:
         for net in options.nets.split(","):
             weights = Path(folder) / f"{net}.pth"
-            subprocess.run([options.python, "-c", MAKE, net, str(weights)], check=True)
+            subprocess.run([options.python, str(HERE / "rival_transfer.py"), "make", net, str(weights), "-"], check=True)
             seconds = {name: [] for name in ["enxerto", *options.ways.split(",")]}
             for number in range(options.runs):
                 for name in seconds:
