@@ -87,15 +87,6 @@ void fill(Tensor& weight, const Init& init, Rng rng) {
   }
 }
 
-/// Where the node of this name stands. Throws Error{not_found}.
-std::size_t index_of(std::span<const Node> nodes, std::string_view name) {
-  const auto found = std::ranges::find(nodes, name, &Node::name);
-  if (found == nodes.end())
-    throw Error(ErrorKind::not_found,
-                text("there is no layer \"", name, "\"; `enxerto summary` lists the names"));
-  return static_cast<std::size_t>(found - nodes.begin());
-}
-
 /// Throws Error{not_found} where the prefix is that of no node with parameters: a spelling mistake.
 void check_prefix(std::span<const Node> nodes, std::string_view prefix) {
   for (const Node& node : nodes)
@@ -137,6 +128,14 @@ Graph Graph::clone() const {
   for (const Param& param : params_)
     copy.params_.push_back({param.name, param.spec, param.value.clone(), param.frozen});
   return copy;
+}
+
+NodeId Graph::id_of(std::string_view name) const {
+  const auto found = std::ranges::find(nodes_, name, &Node::name);
+  if (found == nodes_.end())
+    throw Error(ErrorKind::not_found,
+                text("there is no layer \"", name, "\"; `enxerto summary` lists the names"));
+  return {static_cast<int>(found - nodes_.begin())};
 }
 
 NodeId Graph::input(const Shape& image) {
@@ -206,12 +205,12 @@ void Graph::unfreeze(std::string_view prefix) {
 }
 
 void Graph::freeze_through(std::string_view name) {
-  const auto through = static_cast<int>(index_of(nodes_, name));
-  for (int i = 0; i <= through; ++i) set_frozen({i}, true);
+  const NodeId through = id_of(name);
+  for (int i = 0; i <= through.index; ++i) set_frozen({i}, true);
 }
 
 void Graph::cut_after(std::string_view name) {
-  const std::size_t last_kept = index_of(nodes_, name);
+  const auto last_kept = static_cast<std::size_t>(id_of(name).index);
   // What the new output does not need goes too: nodes stand after their inputs, so one walk back tells.
   std::vector<bool> needed(nodes_.size(), false);
   needed[0] = needed[last_kept] = true;

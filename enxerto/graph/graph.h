@@ -81,6 +81,8 @@ class Graph {
   /// without them.
   void set_side_outputs(std::vector<NodeId> ids);
 
+  /// Error{not_found} where no node is called so.
+  NodeId id_of(std::string_view name) const;
   const Node& node(NodeId id) const { return nodes_[static_cast<std::size_t>(id.index)]; }
   std::span<const Node> nodes() const { return nodes_; }
   std::span<Param> params() { return params_; }

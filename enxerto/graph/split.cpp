@@ -40,24 +40,6 @@ std::string nearest(const Graph& graph, NodeId wanted) {
               after);
 }
 
-/// Adds the nodes from `first` to `last` that are `needed` to `made`, whose inputs are in `moved`.
-void append(const Graph& graph, int first, int last, const std::vector<bool>& needed,
-            std::vector<NodeId>& moved, Graph& made) {
-  for (int i = first; i <= last; ++i) {
-    const Node& node = graph.node({i});
-    if (!needed[at({i})]) continue;
-    if (std::holds_alternative<Input>(node.layer)) {
-      moved[at({i})] = made.input(node.out);
-      continue;
-    }
-    std::vector<NodeId> inputs;
-    for (const NodeId id : node.inputs) inputs.push_back(moved[at(id)]);
-    moved[at({i})] = made.add(node.name, node.layer, std::move(inputs));
-    made.set_frozen(moved[at({i})], node.frozen);
-  }
-  copy_params(graph, made);
-}
-
 }  // namespace
 
 std::vector<NodeId> cut_points(const Graph& graph) {
@@ -78,20 +60,24 @@ std::vector<NodeId> cut_points(const Graph& graph) {
 }
 
 SplitGraph split_at(const Graph& graph, std::string_view cut) {
-  const auto found = std::ranges::find(graph.nodes(), cut, &Node::name);
-  if (found == graph.nodes().end())
-    throw Error(ErrorKind::not_found,
-                text("there is no layer \"", cut, "\"; `enxerto summary` lists the names"));
-  const NodeId id{static_cast<int>(found - graph.nodes().begin())};
+  const NodeId id = graph.id_of(cut);
   if (!is_cut_point(graph, id))
     throw Error(ErrorKind::usage,
                 text("layer \"", cut, "\": the network does not come apart there: ", nearest(graph, id)));
+  SplitGraph made{.prefix = graph.clone(), .suffix = {}};
+  made.prefix.cut_after(cut);
   const std::vector<bool> needed = needed_by_last(graph);
-  SplitGraph made;
   std::vector<NodeId> moved(needed.size());
-  append(graph, 0, id.index, needed, moved, made.prefix);
-  moved[at(id)] = made.suffix.input(found->out);
-  append(graph, id.index + 1, graph.last().index, needed, moved, made.suffix);
+  moved[at(id)] = made.suffix.input(graph.node(id).out);
+  for (int i = id.index + 1; i <= graph.last().index; ++i) {
+    if (!needed[at({i})]) continue;
+    const Node& node = graph.node({i});
+    std::vector<NodeId> inputs;
+    for (const NodeId input : node.inputs) inputs.push_back(moved[at(input)]);
+    moved[at({i})] = made.suffix.add(node.name, node.layer, std::move(inputs));
+    made.suffix.set_frozen(moved[at({i})], node.frozen);
+  }
+  copy_params(graph, made.suffix);
   return made;
 }
 
@@ -110,7 +96,7 @@ std::optional<NodeId> frozen_cut(const Graph& graph) {
 }
 
 std::optional<NodeId> features_cut(const Graph& graph) {
-  const auto head = static_cast<int>(&head_of(graph) - graph.nodes().data());
+  const auto head = graph.id_of(head_of(graph).name).index;
   std::optional<NodeId> last;
   for (const NodeId id : cut_points(graph)) {
     const Node& node = graph.node(id);

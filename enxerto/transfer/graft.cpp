@@ -10,18 +10,11 @@ namespace {
 
 bool is_map(const Shape& shape) { return shape.h > 1 || shape.w > 1; }
 
-int index_of(const Graph& graph, std::string_view name) {
-  for (int i = 0; i <= graph.last().index; ++i)
-    if (graph.node({i}).name == name) return i;
-  throw Error(ErrorKind::not_found,
-              text("there is no layer \"", name, "\"; `enxerto summary` lists the names"));
-}
-
 }  // namespace
 
 Cut usual_cut(const Graph& graph) {
   if (const auto list = features_cut(graph)) return {.layer = graph.node(*list).name};
-  const int head = index_of(graph, head_of(graph).name);
+  const int head = graph.id_of(head_of(graph).name).index;
   const Node* last = nullptr;
   for (const NodeId id : cut_points(graph))
     if (id.index < head && !std::holds_alternative<Dropout>(graph.node(id).layer)) last = &graph.node(id);
@@ -38,7 +31,7 @@ Graph features_of(const Graph& graph, const Cut& cut) {
 
 Graph grafted(const Graph& graph, const Cut& cut, int classes) {
   const Node& head = head_of(graph);
-  if (index_of(graph, cut.layer) >= index_of(graph, head.name))
+  if (graph.id_of(cut.layer).index >= graph.id_of(head.name).index)
     throw Error(ErrorKind::usage, text("layer \"", cut.layer,
                                        "\": the new head cannot grow there, it stands at or "
                                        "behind the old one, \"",
