@@ -25,6 +25,11 @@ std::vector<std::int64_t> epoch_order(std::int64_t n, std::uint64_t seed, int ep
   return order;
 }
 
+void set_target(std::span<const std::int32_t> labels, std::span<float> target) {
+  std::ranges::fill(target, 0.0f);
+  for (const std::int32_t label : labels) target[static_cast<std::size_t>(label)] = 1;
+}
+
 void clear_padding(Batch& batch) {
   clear_behind(batch.labels.size(), batch.images);
   clear_behind(batch.labels.size(), batch.targets);

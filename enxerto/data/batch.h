@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -43,6 +44,9 @@ class BatchSource {
 
 /// The order of n pictures in an epoch: shuffled, a function of seed and epoch.
 std::vector<std::int64_t> epoch_order(std::int64_t n, std::uint64_t seed, int epoch);
+
+/// A one for each label, zeros elsewhere: a row of Batch::targets.
+void set_target(std::span<const std::int32_t> labels, std::span<float> target);
 
 /// Zeros in the rows of a batch behind those that count.
 void clear_padding(Batch& batch);

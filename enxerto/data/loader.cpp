@@ -173,7 +173,8 @@ class Loader::Pipeline {
       try {
         batch.indices[row] = index;
         batch.labels[row] = data_.label(index);
-        set_target(data_.labels(index), row, batch.targets);
+        if (const auto classes = static_cast<std::size_t>(target_shape_.c); !batch.targets.empty())
+          set_target(data_.labels(index), batch.targets.data().subspan(row * classes, classes));
         Rng rng = Rng(config_.seed).child(view_, id_of(index));
         const std::span<float> floats = batch.images.data().subspan(row * picture_size_, picture_size_);
         config_.preprocess.normalize(prepare(index, rng), floats);
@@ -188,15 +189,6 @@ class Loader::Pipeline {
   std::uint64_t id_of(std::int64_t index) const {
     return config_.sample_ids.empty() ? static_cast<std::uint64_t>(index)
                                       : config_.sample_ids[static_cast<std::size_t>(index)];
-  }
-
-  /// A one for each label; nothing where the batches have no targets.
-  static void set_target(std::span<const std::int32_t> labels, std::size_t row, Tensor& targets) {
-    if (targets.empty()) return;
-    const auto classes = static_cast<std::size_t>(targets.shape().c);
-    const std::span<float> values = targets.data().subspan(row * classes, classes);
-    std::ranges::fill(values, 0.0f);
-    for (const std::int32_t label : labels) values[static_cast<std::size_t>(label)] = 1;
   }
 
   /// Once all pictures are in the batch.

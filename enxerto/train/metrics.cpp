@@ -235,8 +235,7 @@ Evaluation evaluate_outputs(ConstView outputs, const Dataset& data, const Evalua
       throw Error(ErrorKind::diverged, text(data.name(i), ": an output is not finite"));
     if (options.on_outputs) options.on_outputs(i, data.label(i), row);
     if (data.multi_label()) {
-      std::ranges::fill(target, 0.0f);
-      for (const std::int32_t label : data.labels(i)) target[static_cast<std::size_t>(label)] = 1;
+      set_target(data.labels(i), target);
       tally.add(row, target);
     } else if (data.label(i) != unlabelled) {
       tally.add(row, data.label(i));

@@ -106,26 +106,22 @@ std::int64_t count_of(const Dataset& data, const FeedConfig& config) {
   return config.drop_last ? data.size() / config.batch * config.batch : data.size();
 }
 
-/// Row `from_row` of some targets becomes row `row` of others, of n rows.
-void copy_target(const Tensor& from, std::size_t from_row, std::int64_t n, std::size_t row, Tensor& to) {
-  Shape shape{.n = 0};
-  if (!from.empty()) shape = {.n = n, .c = from.shape().c};
-  if (to.shape() != shape) to = Tensor(shape);
-  if (from.empty()) return;
-  const auto classes = static_cast<std::size_t>(shape.c);
-  std::ranges::copy(from.data().subspan(from_row * classes, classes),
-                    to.data().begin() + static_cast<std::ptrdiff_t>(row * classes));
+/// Makes room for `rows` pictures of `data` in a batch of this shape.
+void prepare(const Dataset& data, const Shape& shape, std::size_t rows, Batch& batch) {
+  if (batch.images.shape() != shape) batch.images = Tensor(shape);
+  Shape targets{.n = 0};
+  if (data.multi_label()) targets = {.n = shape.n, .c = std::ssize(data.classes())};
+  if (batch.targets.shape() != targets) batch.targets = Tensor(targets);
+  batch.labels.resize(rows);
+  batch.indices.resize(rows);
 }
 
-/// A row's worth of labels and targets.
 void set_labels(const Dataset& data, std::int64_t index, std::size_t row, Batch& batch) {
   batch.indices[row] = index;
   batch.labels[row] = data.label(index);
-  if (batch.targets.empty()) return;
   const auto classes = static_cast<std::size_t>(batch.targets.shape().c);
-  const auto targets = batch.targets.data().subspan(row * classes, classes);
-  std::ranges::fill(targets, 0.0f);
-  for (const std::int32_t label : data.labels(index)) targets[static_cast<std::size_t>(label)] = 1;
+  if (!batch.targets.empty())
+    set_target(data.labels(index), batch.targets.data().subspan(row * classes, classes));
 }
 
 }  // namespace
@@ -320,12 +316,7 @@ bool FeatureFeed::next(Batch& batch) {
   if (handed_out_ == count_) return false;
   const double began = now_seconds();
   const auto rows = static_cast<std::size_t>(std::min<std::int64_t>(config_.batch, count_ - handed_out_));
-  if (batch.images.shape() != shape()) batch.images = Tensor(shape());
-  Shape targets{.n = 0};
-  if (data_.multi_label()) targets = {.n = config_.batch, .c = std::ssize(data_.classes())};
-  if (batch.targets.shape() != targets) batch.targets = Tensor(targets);
-  batch.labels.resize(rows);
-  batch.indices.resize(rows);
+  prepare(data_, shape(), rows, batch);
   const auto size = static_cast<std::size_t>(features_.row_shape().size());
   for (std::size_t i = 0; i < rows; ++i) {
     const std::int64_t index = order_[static_cast<std::size_t>(handed_out_) + i];
@@ -339,10 +330,20 @@ bool FeatureFeed::next(Batch& batch) {
 }
 
 struct PrefixFeed::Parts {
+  Parts(const Prefix& prefix, const Dataset& pictures_of, LoaderConfig config, const FeedConfig& feed)
+      : data(pictures_of),
+        loader(data, std::move(config)),
+        runner(prefix),
+        shape(prefix.graph.output_shape()),
+        count(count_of(data, feed)),
+        handed_out(count) {
+    shape.n = feed.batch;
+  }
+  const Dataset& data;
   Loader loader;
   PrefixRunner runner;
   Shape shape;  ///< of a batch that is handed out
-  std::int64_t count = 0, handed_out = 0;
+  std::int64_t count, handed_out;
   Batch pictures = {};  ///< the last that the prefix ran on
   ConstView rows = {};  ///< of these
   std::size_t used = 0;
@@ -360,13 +361,7 @@ PrefixFeed::PrefixFeed(const Prefix& prefix, const Dataset& data, const FeedConf
       loader.sample_ids.push_back(sample_id(content));
   loader.shuffle = config.shuffle;
   if (config.shuffle) loader.seed = config.seed;
-  Shape shape = prefix.graph.output_shape();
-  shape.n = config.batch;
-  parts_.reset(new Parts{.loader = Loader(data, std::move(loader)),
-                         .runner = PrefixRunner(prefix),
-                         .shape = shape,
-                         .count = count_of(data, config),
-                         .handed_out = count_of(data, config)});
+  parts_ = std::make_unique<Parts>(prefix, data, std::move(loader), config);
 }
 PrefixFeed::~PrefixFeed() = default;
 
@@ -393,22 +388,16 @@ bool PrefixFeed::next(Batch& batch) {
       static_cast<std::size_t>(std::min<std::int64_t>(parts.shape.n, parts.count - parts.handed_out));
   const auto size = static_cast<std::size_t>(parts.shape.size() / parts.shape.n);
   const Batch& pictures = parts.pictures;
-  batch.labels.clear();
-  batch.indices.clear();
-  if (batch.images.shape() != parts.shape) batch.images = Tensor(parts.shape);
-  while (batch.labels.size() < wanted) {
+  prepare(parts.data, parts.shape, wanted, batch);
+  for (std::size_t row = 0; row < wanted; ++row, ++parts.used) {
     if (parts.used == pictures.indices.size()) {
       ensure(parts.loader.next(parts.pictures), "the loader has all pictures");
       parts.rows = parts.runner.run(pictures.images.view(), pictures.indices.size());
       parts.used = 0;
     }
-    const std::size_t at = batch.labels.size();
     std::ranges::copy(parts.rows.data.subspan(parts.used * size, size),
-                      batch.images.data().begin() + static_cast<std::ptrdiff_t>(at * size));
-    batch.labels.push_back(pictures.labels[parts.used]);
-    batch.indices.push_back(pictures.indices[parts.used]);
-    copy_target(pictures.targets, parts.used, parts.shape.n, at, batch.targets);
-    ++parts.used;
+                      batch.images.data().begin() + static_cast<std::ptrdiff_t>(row * size));
+    set_labels(parts.data, pictures.indices[parts.used], row, batch);
   }
   clear_padding(batch);
   parts.handed_out += static_cast<std::int64_t>(wanted);
