@@ -1,12 +1,12 @@
 #include "cli/backbone.h"
 
-#include <algorithm>
 #include <cmath>
 
 #include "cli/commands.h"
+#include "cli/progress.h"
 #include "cli/training.h"
+#include "enxerto/core/environment.h"
 #include "enxerto/core/error.h"
-#include "enxerto/core/system.h"
 #include "enxerto/core/text.h"
 #include "enxerto/zoo/cache.h"
 
@@ -27,12 +27,7 @@ void add_backbone_flags(CLI::App& verb, BackboneFlags& flags) {
                   "pooled)")
       ->type_name("LAYER");
   verb.add_flag("--pool", flags.pool, "Of a map the mean of each channel");
-  verb.add_option("--fit", flags.fit, "Pictures of another shape: crop (the middle), pad or squash")
-      ->type_name("NAME");
-  verb.add_option("--filter", flags.filter, "Of the resize: bilinear, bicubic or lanczos")->type_name("NAME");
-  verb.add_option("--decode", flags.model.decode,
-                  "exact, or fast: large JPEG files come reduced, with nearly the same pixels")
-      ->type_name("NAME");
+  add_picture_flags(verb, flags.pictures);
   add_weight_flags(verb, flags.model);
 }
 
@@ -58,9 +53,7 @@ Backbone load_backbone(const BackboneFlags& flags) {
   } catch (const Error& error) {
     throw Error(error.kind(), text(file, ": ", error.what()));
   }
-  if (!flags.model.decode.empty()) backbone.preprocess.decode = parse_decode(flags.model.decode);
-  if (!flags.filter.empty()) backbone.preprocess.filter = parse_filter(flags.filter);
-  if (!flags.fit.empty()) backbone.preprocess.fit = parse_fit(flags.fit);
+  flags.pictures.apply(backbone.preprocess);
   return backbone;
 }
 
@@ -89,28 +82,12 @@ FeatureOptions feature_options(const CacheFlags& flags, int workers, const std::
   options.file_bytes = std::llround(std::ldexp(flags.file_gib, 30));
   if (!flags.none) {
     options.folder = flags.folder;
-    if (flags.folder.empty()) try {
-        options.folder = cache_folder() / "features";
-      } catch (const Error&) {  // nowhere is said where the cache may be: in memory only
-      }
+    // Where nowhere is said where the cache may be: in memory only.
+    if (flags.folder.empty() && !environment().cache.empty()) options.folder = cache_folder() / "features";
   }
   options.stop = &catch_interrupts();
-  options.on_progress = [&console, what, began = now_seconds(), last_drawn = 0.0, last_line = now_seconds(),
-                         first = std::int64_t{-1}](std::int64_t done, std::int64_t all) mutable {
-    const double now = now_seconds();
-    if (first < 0) first = done;  // found, not computed
-    if (done == all) return console.clear();
-    const double seconds_between = console.is_terminal() ? 0.1 : 10;
-    if (now - (console.is_terminal() ? last_drawn : last_line) < seconds_between || done == first) return;
-    last_drawn = last_line = now;
-    const double pace = static_cast<double>(done - first) / std::max(now - began, 1e-9);
-    const std::string line =
-        text(what, ": ", with_commas(done), " of ", with_commas(all), ", ", fixed(pace, 1), " a second, ",
-             human_seconds(static_cast<double>(all - done) / pace), " left");
-    if (console.is_terminal())
-      console.draw(line);
-    else
-      console.line(line);
+  options.on_progress = [pace = Pace(console, what)](std::int64_t done, std::int64_t all) mutable {
+    pace.show(done, all);
   };
   return options;
 }

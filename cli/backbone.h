@@ -1,4 +1,4 @@
-/// The backbone that features come from: what extract, fit, compare and advise share.
+/// The backbone that features come from: what extract, fit and the doctor share.
 #pragma once
 
 #include <CLI/CLI.hpp>
@@ -6,6 +6,7 @@
 
 #include "cli/console.h"
 #include "cli/model.h"
+#include "cli/picture_flags.h"
 #include "enxerto/transfer/features.h"
 #include "enxerto/transfer/graft.h"
 
@@ -13,7 +14,8 @@ namespace enxerto::cli {
 
 struct BackboneFlags {
   ModelFlags model;  ///< --weights is its path
-  std::string cut, filter, fit;
+  PictureFlags pictures;
+  std::string cut;
   bool pool = false;
 };
 /// Adds --weights, --net, --size, --cut, --pool, --fit, --filter, --decode, --preprocess, --not-strict.

@@ -4,6 +4,7 @@
 #include <nlohmann/json.hpp>
 
 #include "cli/commands.h"
+#include "cli/progress.h"
 #include "cli/training.h"
 #include "enxerto/core/environment.h"
 #include "enxerto/core/error.h"
@@ -73,17 +74,8 @@ ExamineOptions examine_options(Console& console) {
   ExamineOptions options;
   options.threads = threads();
   options.stop = &catch_interrupts();
-  options.on_progress = [&console, began = now_seconds(), last_drawn = 0.0](std::int64_t done,
-                                                                            std::int64_t all) mutable {
-    const double now = now_seconds();
-    if (done == all) return console.clear();
-    if (now - last_drawn < 0.1) return;
-    last_drawn = now;
-    const double pace = static_cast<double>(done) / std::max(now - began, 1e-9);
-    console.draw(text("looking at the pictures: ", with_commas(done), " of ", with_commas(all), ", ",
-                      with_commas(static_cast<std::int64_t>(pace)), " a second, ",
-                      human_seconds(static_cast<double>(all - done) / pace), " left"));
-  };
+  options.on_progress = [pace = Pace(console, "looking at the pictures")](
+                            std::int64_t done, std::int64_t all) mutable { pace.show(done, all); };
   return options;
 }
 

@@ -39,6 +39,7 @@ struct Common {
 };
 void add_json(CLI::App& verb, Common& common);
 void add_threads(CLI::App& verb, Common& common);
+void add_workers(CLI::App& verb, int& workers);
 
 /// Prints one object on a line of standard output; what is not UTF-8 in it is replaced.
 void print_json(const nlohmann::json& json);

@@ -223,9 +223,7 @@ void add_evaluate(CLI::App& app, Action& chosen) {
       ->check(CLI::IsMember({"test", "val", "train", "all"}))
       ->type_name("NAME");
   verb->add_option("--batch", flags->batch, "Pictures at once")->capture_default_str()->type_name("N");
-  verb->add_option("--workers", flags->workers, "Threads that decode pictures")
-      ->capture_default_str()
-      ->type_name("N");
+  add_workers(*verb, flags->workers);
   add_threads(*verb, flags->common);
   add_json(*verb, flags->common);
   verb->footer(

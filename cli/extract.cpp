@@ -123,9 +123,7 @@ void add_extract(CLI::App& app, Action& chosen) {
       ->check(CLI::Range(0.0, 1.0))
       ->type_name("X");
   verb->add_option("--batch", flags->batch, "Pictures at once")->capture_default_str()->type_name("N");
-  verb->add_option("--workers", flags->workers, "Threads that decode pictures")
-      ->capture_default_str()
-      ->type_name("N");
+  add_workers(*verb, flags->workers);
   add_threads(*verb, flags->common);
   add_json(*verb, flags->common);
   verb->footer(

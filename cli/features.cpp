@@ -1,15 +1,15 @@
 #include "cli/features.h"
 
 #include <algorithm>
-#include <array>
+#include <span>
+#include <vector>
 
 #include "cli/backbone.h"
 #include "cli/commands.h"
+#include "cli/progress.h"
 #include "cli/training.h"
 #include "enxerto/core/error.h"
-#include "enxerto/core/system.h"
 #include "enxerto/core/text.h"
-#include "enxerto/data/loader.h"
 
 namespace enxerto::cli {
 namespace {
@@ -38,31 +38,17 @@ class WithoutHue final : public Dataset {
   const Dataset& data_;
 };
 
-/// Says how far it is, at most ten times a second.
-class Pace {
- public:
-  Pace(std::int64_t all, Console& console) : all_(all), console_(console) {}
-  void add(std::int64_t pictures) {
-    done_ += pictures;
-    if (const double now = now_seconds(); now - drawn_ >= 0.1) {
-      drawn_ = now;
-      console_.draw(text("features of ", with_commas(done_), " of ", with_commas(all_), " pictures"));
-    }
-  }
-
- private:
-  std::int64_t all_, done_ = 0;
-  Console& console_;
-  double drawn_ = 0;
-};
-
 }  // namespace
 
 FeatureRows features_of(const ModelFlags& flags, const Splits& splits, const Examination& examined,
                         Console& console) {
-  const Backbone backbone = load_backbone({.model = flags, .cut = {}, .filter = {}, .fit = {}});
-  const Graph network = enxerto::features_of(backbone.graph, backbone.cut);
-  FeatureRows features{.width = network.output_shape().size(), .values = {}};
+  BackboneFlags from;
+  from.model = flags;
+  const Backbone backbone = load_backbone(from);
+  const Prefix prefix{.graph = enxerto::features_of(backbone.graph, backbone.cut),
+                      .preprocess = backbone.preprocess,
+                      .batch = 16};
+  FeatureRows features{.width = prefix.row_size(), .values = {}};
   const auto pictures = static_cast<std::int64_t>(examined.pictures.size());
   constexpr std::int64_t most_bytes = std::int64_t{4} << 30;
   if (pictures > most_bytes / 4 / features.width)
@@ -71,42 +57,20 @@ FeatureRows features_of(const ModelFlags& flags, const Splits& splits, const Exa
         text(flags.path, ": ", with_commas(features.width), " features of each of ", with_commas(pictures),
              " pictures are more than 4 GiB; give a smaller network, or parts of the data"));
   features.values.resize(static_cast<std::size_t>(pictures * features.width));
-  // A picture's place among all of them, by split and number.
-  std::array<std::vector<std::int64_t>, 3> readable, numbers;
-  for (std::int64_t i = 0; i < pictures; ++i) {
-    const Picture& its = examined.pictures[static_cast<std::size_t>(i)];
-    if (!its.is_readable()) continue;
-    readable[static_cast<std::size_t>(its.split)].push_back(its.index);
-    numbers[static_cast<std::size_t>(its.split)].push_back(i);
-  }
-  constexpr int batch_size = 16;
-  Executor executor(network, {.batch = batch_size});
-  const std::atomic<bool>& stop = catch_interrupts();
-  Pace pace(pictures, console);
-  const std::array parts{splits.train, splits.val, splits.test};
-  for (std::size_t split = 0; split < parts.size(); ++split) {
-    if (readable[split].empty()) continue;
-    const Subset subset(parts[split], readable[split]);
-    const WithoutHue grey(subset);
-    Loader loader(grey, {.batch = batch_size,
-                         .workers = 1,
-                         .preprocess = backbone.preprocess,
-                         .augment = {},
-                         .cache_bytes = 0});
-    loader.start(1);
-    for (Batch batch; loader.next(batch);) {
-      if (stop) throw Error(ErrorKind::interrupted, "interrupted while features were computed");
-      const ConstView out = executor.forward(batch.images.view());
-      const auto width = static_cast<std::size_t>(features.width);
-      for (std::size_t row = 0; row < batch.labels.size(); ++row) {
-        const std::int64_t number = numbers[split][static_cast<std::size_t>(batch.indices[row])];
-        std::ranges::copy(out.data.subspan(row * width, width),
-                          features.values.begin() + number * features.width);
-      }
-      pace.add(std::ssize(batch.labels));
-    }
-  }
-  console.clear();
+  std::vector<std::int64_t> readable;  // pictures are numbered as in all splits together
+  for (std::int64_t i = 0; i < pictures; ++i)
+    if (examined.pictures[static_cast<std::size_t>(i)].is_readable()) readable.push_back(i);
+  const Subset subset(joined(splits), readable);
+  Pace pace(console, "features");
+  const Features rows =
+      compute_features(prefix, WithoutHue(subset),
+                       {.memory_bytes = most_bytes,
+                        .on_progress = [&](std::int64_t done, std::int64_t all) { pace.show(done, all); },
+                        .stop = &catch_interrupts()});
+  const auto width = static_cast<std::size_t>(features.width);
+  for (std::size_t i = 0; i < readable.size(); ++i)
+    rows.read(static_cast<std::int64_t>(i), 1,
+              std::span(features.values).subspan(static_cast<std::size_t>(readable[i]) * width, width));
   return features;
 }
 

@@ -1,10 +1,8 @@
 // enxerto fit: a folder of photographs and a network that has learnt to see, to a classifier.
 #include <algorithm>
-#include <array>
 #include <cmath>
 #include <memory>
 #include <nlohmann/json.hpp>
-#include <set>
 
 #include "cli/augment_flags.h"
 #include "cli/backbone.h"
@@ -15,9 +13,7 @@
 #include "enxerto/core/file.h"
 #include "enxerto/core/system.h"
 #include "enxerto/core/text.h"
-#include "enxerto/data/split.h"
 #include "enxerto/graph/rebuild.h"
-#include "enxerto/graph/split.h"
 #include "enxerto/report/report.h"
 #include "enxerto/transfer/calibration.h"
 #include "enxerto/transfer/probe.h"
@@ -104,6 +100,12 @@ Tensor outputs_of(const Graph& graph, const Dataset& data, const TrainConfig& tr
   return outputs;
 }
 
+/// How well outputs do once they are divided by the temperature.
+Evaluation evaluate_at(double temperature, Tensor& outputs, const Dataset& data) {
+  for (float& y : outputs.data()) y = static_cast<float>(y / temperature);
+  return evaluate_outputs(outputs.view(), data);
+}
+
 std::string format_head(const HeadReport& report, const std::string& kind) {
   std::string line = kind;
   if (report.strength)
@@ -145,29 +147,24 @@ struct Job {
 };
 
 Job open_job(const FitFlags& flags, Console& console) {
+  Backbone backbone = load_backbone(flags.backbone);
   Job job{.flags = flags,
           .config = {},
-          .splits = open_data(flags.data),
-          .backbone = load_backbone(flags.backbone),
+          .splits = {},
+          .backbone = std::move(backbone),
           .start = {},
           .check = {},
           .console = console};
-  HeldBack held_back{.val = !job.splits.val, .test = !job.splits.test};
-  job.splits = with_splits(std::move(job.splits), flags.val_fraction, flags.test_fraction, flags.seed);
-  for (const std::string& note : job.splits.notes) console.line(note);
-  job.check = check_data(flags.data, held_back, flags.check, job.splits, console);
   RunConfig& config = job.config;
   config.net = job.backbone.net;
-  config.data = fs::absolute(flags.data).lexically_normal().string();
   config.val_fraction = flags.val_fraction;
   config.test_fraction = flags.test_fraction;
   config.split_seed = flags.seed;
   config.weights = fs::absolute(find_model(job.backbone.file)).lexically_normal().string();
   config.init = "he_normal";
-  config.threads = threads();
-  config.version = ENXERTO_VERSION;
-  config.command = command_line();
-  record_data(config, job.splits);
+  NewData opened = open_new_data(config, flags.data, flags.check, console);
+  job.splits = std::move(opened.splits);
+  job.check = std::move(opened.check);
   const Preprocess& preprocess = job.backbone.preprocess;
   config.image = {preprocess.channels, preprocess.height, preprocess.width};
   TrainConfig& training = config.training;
@@ -206,10 +203,9 @@ struct Probe {
   std::int64_t computed = 0, rows = 0;
 };
 
-Probe probe(const Job& job) {
+Probe probe(const Job& job, HeadConfig config) {
   const Splits& splits = job.splits;
   const Features rows = features_for(job, *splits.train, "train");
-  HeadConfig config = job.flags.head;
   config.seed = job.flags.seed;
   if (config.strength || (config.kind != "logistic" && config.kind != "svm")) config.folds = 0;
   Probe made{.fit = fit_probe(rows, *splits.train, config), .train = {}, .val = {}, .calibration = {}};
@@ -222,8 +218,7 @@ Probe probe(const Job& job) {
   made.rows += val_rows.pictures();
   Tensor outputs = outputs_of(made.fit.head, val_rows);
   made.calibration = calibrate(outputs, *splits.val);
-  for (float& y : outputs.data()) y = static_cast<float>(y / made.calibration.temperature);
-  made.val = evaluate_outputs(outputs.view(), *splits.val);
+  made.val = evaluate_at(made.calibration.temperature, outputs, *splits.val);
   return made;
 }
 
@@ -273,20 +268,17 @@ Json fit_by_probe(Job job) {
   const double began = now_seconds();
   print_job(job);
   job.config.training.epochs = 1;
-  RunFolder run = RunFolder::create(job.flags.out, job.config);
-  if (job.check) save_check(run.folder(), *job.check);
-  const Probe made = probe(job);
+  const Probe made = probe(job, job.flags.head);
   const HeadReport& report = made.fit.report;
   job.console.line(text(with_commas(made.computed), " rows of features computed, ",
                         with_commas(made.rows - made.computed), " found again"));
   job.console.line(format_head(report, job.flags.head.kind));
-  const auto* linear = std::get_if<LinearHead>(&made.fit.head.model);
-  if (!linear)
-    throw Error(ErrorKind::unsupported, text("--head ", job.flags.head.kind,
-                                             ": as yet only linear heads become part of a model; `enxerto "
-                                             "extract` and `enxerto head` measure the others"));
+  const auto& linear = std::get<LinearHead>(made.fit.head.model);
   Graph graph = job.start.clone();
-  set_head(*linear, made.calibration.temperature, graph);
+  set_head(linear, made.calibration.temperature, graph);
+  // Not before: what ends earlier leaves nothing that one could take for a run.
+  RunFolder run = RunFolder::create(job.flags.out, job.config);
+  if (job.check) save_check(run.folder(), *job.check);
 
   // The head counts as one epoch of one step.
   const double seconds = now_seconds() - began;
@@ -310,7 +302,7 @@ Json fit_by_probe(Job job) {
   run.on_epoch(epoch, graph, state);
   Json transfer{{"recipe", "probe"},
                 {"cut", job.backbone.cut.layer},
-                {"features", linear->w.shape().c},
+                {"features", linear.w.shape().c},
                 {"computed", made.computed},
                 {"rows", made.rows},
                 {"head", head_json(report, job.flags.head.kind)},
@@ -377,6 +369,7 @@ Json tune_run(const FitFlags& flags, RunFolder& run, Job& job, Graph graph, Trai
   const Json& transfer = run.config().transfer;
   TuneConfig config{.training = {}, .phases = phases_from(transfer)};
   config.views = transfer.value("views", 0);
+  config.half = transfer.value("half", false);
   config.features = feature_options(flags.cache, flags.workers, "features", job.console);
   const Trainer trainer = [&](Graph& network, const TrainConfig& training,
                               std::span<Observer* const> observers, TrainState from,
@@ -389,12 +382,11 @@ Json tune_run(const FitFlags& flags, RunFolder& run, Job& job, Graph graph, Trai
     Json more = transfer;
     const bool one_label = !job.splits.train->multi_label();
     if (job.splits.val && one_label) {
-      const Calibration found = calibrate(
-          outputs_of(network, *job.splits.val, job.config.training, flags.workers), *job.splits.val);
+      Tensor outputs = outputs_of(network, *job.splits.val, job.config.training, flags.workers);
+      const Calibration found = calibrate(outputs, *job.splits.val);
       more["calibration"] = found.to_json();
       set_head(head_in(network), found.temperature, network);
-      result.val = evaluate(network, *job.splits.val, job.config.training.preprocess,
-                            job.config.training.batch, flags.workers);
+      result.val = evaluate_at(found.temperature, outputs, *job.splits.val);
     }
     run.save_final(network, result);
     more["layers"] = prove(job, run.folder(), trained_layers(network));
@@ -414,7 +406,11 @@ Json fit_by_tuning(Job job) {
   AugmentFlags usual;
   usual.usual = !flags.plain;
   training.augment = augment_of(flags.augment, augment_of(usual));
-  if (job.splits.train->multi_label()) training.loss = BinaryCrossEntropy{};
+  const bool one_label = !job.splits.train->multi_label();
+  if (!one_label)
+    training.loss = BinaryCrossEntropy{};
+  else if (flags.class_weights == "balanced")
+    training.loss = CrossEntropy{.class_weights = balanced_class_weights(*job.splits.train)};
   training.optimizer = parse_optimizer(flags.optimizer);
   const bool from_nothing = flags.recipe == "scratch";
   const bool gradual = flags.recipe == "warmup+finetune";
@@ -428,19 +424,17 @@ Json fit_by_tuning(Job job) {
     job.start = graph.clone();
     config.weights.clear();
   } else {
-    for (Param& param : graph.params()) param.frozen = true;
-    for (const int param : head_of(graph).params)
-      graph.params()[static_cast<std::size_t>(param)].frozen = false;
-    graph.init({}, Rng(flags.seed));
-    for (Param& param : graph.params()) param.frozen = false;
+    graph.freeze("");
+    graph.unfreeze(head_of(graph).name);
+    graph.init({}, Rng(flags.seed));  // the head alone; which layers learn, the phases say
   }
   if (gradual) {
     phases = unfreezing(graph, flags.epochs, flags.stages, flags.share);
     training.layer_rates = falling_rates(graph, 0.5, 0.05);
-    if (!job.splits.train->multi_label()) {
+    if (one_label) {
       HeadConfig head = flags.head;
-      head.kind = "logistic";
-      const Probe warm = probe(job);
+      head.kind = "logistic";  // whose scores are what the loss wants
+      const Probe warm = probe(job, head);
       job.console.line(text("The head begins as ", format_head(warm.fit.report, "logistic"),
                             warm.val ? text(": ", percent(warm.val->top1()), " of validation right") : ""));
       set_head(std::get<LinearHead>(warm.fit.head.model), 1, graph);
@@ -448,6 +442,7 @@ Json fit_by_tuning(Job job) {
   }
   config.transfer["phases"] = phases_json(phases);
   config.transfer["views"] = training.augment.any() ? flags.views : 1;
+  if (flags.cache.half) config.transfer["half"] = true;
   // Before the configuration: a run that was killed in between is none yet.
   make_folder(flags.out);
   save_model(fs::path(flags.out) / start_name, {.graph = graph.clone(),
@@ -461,31 +456,22 @@ Json fit_by_tuning(Job job) {
 }
 
 Json resume_fit(const FitFlags& flags, Console& console) {
-  const fs::path folder = flags.resume;
-  if (!fs::exists(folder / "config.json"))
-    throw Error(ErrorKind::not_found, text(folder.string(), ": there is no run in it (no config.json)"));
-  RunFolder run = RunFolder::resume(folder);
+  Resumed resumed = open_resumed(flags.resume, "fit", flags.common.threads, console);
+  if (!resumed.ended.is_null()) return resumed.ended;
+  RunFolder& run = resumed.run;
   const RunConfig& config = run.config();
-  if (config.transfer.is_null())
-    throw Error(ErrorKind::usage, text(folder.string(), ": is a run of train; `enxerto train --resume ",
-                                       shell_word(folder), "` goes on"));
-  if (fs::exists(folder / "result.json")) {
-    console.line(text(folder.string(), ": the run has ended already"));
-    return Json::parse(read_text_file(folder / "result.json"));
-  }
   if (!config.transfer.contains("phases"))
     throw Error(ErrorKind::usage,
-                text(folder.string(), ": a probe is fitted all at once: start it again (`", config.command,
+                text(flags.resume, ": a probe is fitted all at once: start it again (`", config.command,
                      "`) with another --out; the features that it computed are found again"));
-  if (flags.common.threads <= 0) set_threads(config.threads);
+  Graph start = load_model(fs::path(flags.resume) / start_name).graph;
   Job job{.flags = flags,
           .config = config,
-          .splits = leave_out_as_in(folder, open_splits(config)),
+          .splits = std::move(resumed.splits),
           .backbone = {},
-          .start = load_model(folder / start_name).graph,
+          .start = std::move(start),
           .check = {},
           .console = console};
-  run.check_same_data(*job.splits.train, job.splits.val.get(), job.splits.test.get());
   if (auto checkpoint = run.take_checkpoint())
     return tune_run(flags, run, job, std::move(checkpoint->graph), std::move(checkpoint->state));
   Graph graph = job.start.clone();
@@ -500,6 +486,13 @@ void check_flags(const FitFlags& flags) {
   check_at_least("--views", flags.views, 0);
   check_at_least("--stages", flags.stages, 1);
   check_at_least("--workers", flags.workers, 0);
+  if (is_probe(flags.recipe))
+    for (const char* kind : {"knn", "tree", "forest"})
+      if (flags.head.kind == kind)
+        throw Error(ErrorKind::unsupported,
+                    text("--head ", kind,
+                         ": as yet only linear heads become part of a model; `enxerto extract` and "
+                         "`enxerto head` measure the others"));
   if (flags.lr && !(std::isfinite(*flags.lr) && *flags.lr > 0))
     throw Error(ErrorKind::usage, text("--lr: more than 0, not ", *flags.lr));
   if (!fs::exists(fs::path(flags.out) / "config.json") && fs::exists(fs::path(flags.out) / start_name)) {
@@ -585,19 +578,12 @@ void add_fit(CLI::App& app, Action& chosen) {
       ->type_name("N");
   verb->add_option("--patience", flags->patience, "Stop after so many epochs without a better one (0: never)")
       ->type_name("N");
-  verb->add_option("--val-fraction", flags->val_fraction, "Held back from train where there is no val/")
-      ->capture_default_str()
-      ->type_name("X");
-  verb->add_option("--test-fraction", flags->test_fraction, "Held back from train where there is no test/")
-      ->capture_default_str()
-      ->type_name("X");
+  add_held_back_flags(*verb, flags->val_fraction, flags->test_fraction);
   verb->add_option("--seed", flags->seed, "Of splits, order, augmentation and folds")
       ->capture_default_str()
       ->type_name("N");
   add_cache_flags(*verb, flags->cache);
-  verb->add_option("--workers", flags->workers, "Threads that decode pictures")
-      ->capture_default_str()
-      ->type_name("N");
+  add_workers(*verb, flags->workers);
   add_check_flags(*verb, flags->check);
   add_threads(*verb, flags->common);
   verb->add_flag("--quiet", flags->quiet, "Print nothing but errors");
@@ -611,14 +597,9 @@ void add_fit(CLI::App& app, Action& chosen) {
       "Ctrl-C stops after the step under way and keeps the run.");
   verb->callback([flags, verb, resume, &chosen] {
     if (resume->count() > 0)
-      for (const CLI::Option* option : verb->get_options()) {
-        const std::string name = option->get_name();
-        static const std::set<std::string> allowed = {
-            "--resume",         "--threads",      "--workers", "--feature-cache", "--no-feature-cache",
-            "--feature-memory", "--feature-file", "--quiet",   "--json"};
-        if (option->count() > 0 && !allowed.contains(name))
-          throw CLI::ValidationError(name, "a run goes on as it began; leave this out beside --resume");
-      }
+      check_resume_alone(*verb,
+                         {"--resume", "--threads", "--workers", "--feature-cache", "--no-feature-cache",
+                          "--feature-memory", "--feature-file", "--quiet", "--json"});
     chosen = [flags] { return run_fit(*flags); };
   });
 }

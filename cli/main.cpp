@@ -26,6 +26,12 @@ void add_threads(CLI::App& verb, Common& common) {
   verb.add_option("--threads", common.threads, "Threads of the kernels (all cores)")->type_name("N");
 }
 
+void add_workers(CLI::App& verb, int& workers) {
+  verb.add_option("--workers", workers, "Threads that decode pictures")
+      ->capture_default_str()
+      ->type_name("N");
+}
+
 void print_json(const nlohmann::json& json) {
   std::cout << json.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace) << '\n' << std::flush;
 }

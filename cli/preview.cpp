@@ -9,6 +9,7 @@
 #include "cli/check.h"
 #include "cli/commands.h"
 #include "cli/console.h"
+#include "cli/picture_flags.h"
 #include "cli/training.h"
 #include "enxerto/core/error.h"
 #include "enxerto/core/file.h"
@@ -30,7 +31,8 @@ constexpr std::int64_t most_pixels = std::int64_t{1} << 26;
 struct PreviewFlags {
   Common common;
   AugmentFlags augment;
-  std::string source, out, net, preprocess, decode, filter, fit;
+  PictureFlags pictures;
+  std::string source, out, net, preprocess;
   int size = 0, count = 32, epoch = 1;
   std::optional<int> batch;
   std::optional<std::uint64_t> seed;
@@ -45,7 +47,7 @@ struct Source {
 bool is_run(const fs::path& path) { return fs::is_regular_file(path / "config.json"); }
 
 Source source_of_run(const PreviewFlags& flags) {
-  if (!(flags.net + flags.preprocess + flags.decode + flags.filter + flags.fit).empty())
+  if (!(flags.net + flags.preprocess).empty() || flags.pictures.any())
     throw Error(ErrorKind::usage, text(flags.source,
                                        ": is a run, which has its own preprocessing; leave out --net, "
                                        "--preprocess, --fit, --filter and --decode"));
@@ -69,9 +71,7 @@ Source source_of_data(const PreviewFlags& flags) {
                                                : preprocess_for(flags.net, flags.size);
   if (!flags.preprocess.empty())
     source.loader.preprocess = Preprocess::of(parse_normalization(flags.preprocess), size, size);
-  if (!flags.decode.empty()) source.loader.preprocess.decode = parse_decode(flags.decode);
-  if (!flags.filter.empty()) source.loader.preprocess.filter = parse_filter(flags.filter);
-  if (!flags.fit.empty()) source.loader.preprocess.fit = parse_fit(flags.fit);
+  flags.pictures.apply(source.loader.preprocess);
   source.loader.batch = flags.count;
   source.loader.augment = augment_of(flags.augment);
   return source;
@@ -195,12 +195,7 @@ void add_preview(CLI::App& app, Action& chosen) {
   verb->add_option("--size", flags->size,
                    "Sides of the network's input (the run's; the net's, 96 at most; 96)")
       ->type_name("PIXELS");
-  verb->add_option("--fit", flags->fit, "Pictures of another shape: crop (the middle), pad or squash")
-      ->type_name("NAME");
-  verb->add_option("--filter", flags->filter, "Of the resize: bilinear, bicubic or lanczos")
-      ->type_name("NAME");
-  verb->add_option("--decode", flags->decode, "exact, or fast: large JPEG files come reduced")
-      ->type_name("NAME");
+  add_picture_flags(*verb, flags->pictures);
   add_augment_flags(*verb, flags->augment);
   add_json(*verb, flags->common);
   verb->footer(

@@ -59,6 +59,28 @@ std::string format_bar(double done, int width, bool unicode) {
   return bar;
 }
 
+void Pace::show(std::int64_t done, std::int64_t all) {
+  const double now = now_seconds();
+  if (first_ < 0) {
+    first_ = done;
+    began_ = now;
+    shown_ = console_->is_terminal() ? 0 : now;
+  }
+  if (done == all) return console_->clear();
+  if (done == first_ ||
+      now - shown_ < (console_->is_terminal() ? seconds_between_bars : seconds_between_lines))
+    return;
+  shown_ = now;
+  const double pace = static_cast<double>(done - first_) / std::max(now - began_, 1e-9);
+  const std::string line = text(what_, ": ", with_commas(done), " of ", with_commas(all), ", ",
+                                pace < 10 ? fixed(pace, 1) : format_rate(pace), " a second, ",
+                                human_seconds(static_cast<double>(all - done) / pace), " left");
+  if (console_->is_terminal())
+    console_->draw(line);
+  else
+    console_->line(line);
+}
+
 void Progress::on_start(const RunStart& start) {
   start_ = start;
   began_ = last_shown_ = now_seconds();

@@ -1,8 +1,10 @@
 /// Progress: a run as people watch it.
 #pragma once
 
+#include <cstdint>
 #include <string>
 #include <string_view>
+#include <utility>
 
 #include "cli/console.h"
 #include "enxerto/train/trainer.h"
@@ -11,6 +13,22 @@ namespace enxerto::cli {
 
 /// A bar of so many columns, of which a proportion is done.
 std::string format_bar(double done, int width, bool unicode);
+
+/// How far a count is, by its pace since the first time that it was shown: on a terminal a line at the
+/// bottom, at most ten times a second, elsewhere a line now and then.
+class Pace {
+ public:
+  /// `what` opens the line.
+  Pace(Console& console, std::string what) : console_(&console), what_(std::move(what)) {}
+  /// Clears the line where `done` is `all`.
+  void show(std::int64_t done, std::int64_t all);
+
+ private:
+  Console* console_;
+  std::string what_;
+  std::int64_t first_ = -1;
+  double began_ = 0, shown_ = 0;
+};
 
 /// A line for each epoch; within one, a bar on a terminal (at most ten times a second) and a line now and
 /// then elsewhere.

@@ -11,6 +11,7 @@
 #include "cli/augment_flags.h"
 #include "cli/check.h"
 #include "cli/commands.h"
+#include "cli/picture_flags.h"
 #include "cli/progress.h"
 #include "cli/training.h"
 #include "enxerto/core/error.h"
@@ -30,8 +31,9 @@ struct TrainFlags {
   ModelFlags weights;
   AugmentFlags augment;
   CheckFlags check;
+  PictureFlags pictures;
   std::string data, net, out, resume, init = "he_normal", optimizer = "adam", schedule = "onecycle",
-                                      class_weights = "none", metric, decode, filter, fit, picture_cache;
+                                      class_weights = "none", metric, picture_cache;
   std::vector<std::string> freeze;
   int size = 0, epochs = 15, batch = 32, restarts = 1, patience = 0, workers = 1;
   std::optional<double> lr, momentum, weight_decay;
@@ -78,14 +80,6 @@ Schedule schedule_of(const TrainFlags& flags, const OptimizerConfig& optimizer, 
   return schedule;
 }
 
-std::vector<double> balanced_weights(const Dataset& data) {
-  std::vector<double> counts(data.classes().size());
-  for (std::int64_t i = 0; i < data.size(); ++i) ++counts[static_cast<std::size_t>(data.label(i))];
-  for (double& count : counts)
-    count = static_cast<double>(data.size()) / (static_cast<double>(counts.size()) * count);
-  return counts;
-}
-
 /// Cross-entropy or, where a picture may have several labels, binary cross-entropy.
 LossConfig loss_for(const TrainFlags& flags, const Dataset& data) {
   if (data.multi_label()) {
@@ -97,7 +91,7 @@ LossConfig loss_for(const TrainFlags& flags, const Dataset& data) {
     return BinaryCrossEntropy{};
   }
   CrossEntropy loss{.label_smoothing = flags.label_smoothing, .class_weights = {}};
-  if (flags.class_weights == "balanced") loss.class_weights = balanced_weights(data);
+  if (flags.class_weights == "balanced") loss.class_weights = balanced_class_weights(data);
   return loss;
 }
 
@@ -122,9 +116,7 @@ TrainConfig training_of(const TrainFlags& flags, const Splits& splits, const Sta
                        flags.net, channels == 1 ? " grey ones" : " colour ones",
                        "; give the --net that it was made with"));
   }
-  if (!flags.decode.empty()) training.preprocess.decode = parse_decode(flags.decode);
-  if (!flags.filter.empty()) training.preprocess.filter = parse_filter(flags.filter);
-  if (!flags.fit.empty()) training.preprocess.fit = parse_fit(flags.fit);
+  flags.pictures.apply(training.preprocess);
   training.augment = augment_of(flags.augment);
   training.loss = loss_for(flags, *splits.train);
   training.optimizer = optimizer_of(flags);
@@ -212,64 +204,38 @@ nlohmann::json train_new(const TrainFlags& flags, Console& console) {
 
   RunConfig config;
   config.net = flags.net;
-  config.data = fs::absolute(flags.data).lexically_normal().string();
   config.val_fraction = flags.val_fraction;
   config.test_fraction = flags.test_fraction;
   config.split_seed = flags.seed;
   if (weights) config.weights = fs::absolute(weights->file).lexically_normal().string();
   config.init = flags.init;
   config.freeze = flags.freeze;
-  config.threads = threads();
-  config.version = ENXERTO_VERSION;
-  config.command = command_line();
-  Splits splits = open_data(flags.data);
-  HeldBack held_back{.val = !splits.val, .test = !splits.test};
-  splits = with_splits(std::move(splits), flags.val_fraction, flags.test_fraction, flags.seed);
-  for (const std::string& note : splits.notes) console.line(note);
-  const auto check = check_data(flags.data, held_back, flags.check, splits, console);
-  record_data(config, splits);
+  const NewData opened = open_new_data(config, flags.data, flags.check, console);
+  const Splits& splits = opened.splits;
   config.training = training_of(flags, splits, weights ? &*weights : nullptr);
   const Preprocess& preprocess = config.training.preprocess;
   config.image = {preprocess.channels, preprocess.height, preprocess.width};
   if (flags.restarts > 1) config.training.seed = best_seed(flags, config, splits, console);
   Graph graph = start_network(config, weights ? &*weights : nullptr, console);
   RunFolder run = RunFolder::create(flags.out, config);
-  if (check) save_check(run.folder(), *check);
+  if (opened.check) save_check(run.folder(), *opened.check);
   return train_run(run, std::move(graph), {}, splits, feeding_of(flags), console);
 }
 
 nlohmann::json train_on(const TrainFlags& flags, Console& console) {
-  const fs::path folder = flags.resume;
-  if (!fs::exists(folder / "config.json"))
-    throw Error(ErrorKind::not_found, text(folder.string(), ": there is no run in it (no config.json)"));
-  RunFolder run = RunFolder::resume(folder);
-  const RunConfig& config = run.config();
-  if (!config.transfer.is_null())
-    throw Error(ErrorKind::usage, text(folder.string(), ": is a run of fit; `enxerto fit --resume ",
-                                       shell_word(folder), "` goes on"));
-  if (fs::exists(folder / "result.json")) {
-    const auto result = nlohmann::json::parse(read_text_file(folder / "result.json"), nullptr, false);
-    if (result.is_object() &&
-        (result.value("stopped_early", false) || result.value("epochs", 0) >= config.training.epochs)) {
-      console.line(text(folder.string(), ": the run has ended already"));
-      return result;
-    }
-  }
-  if (flags.common.threads <= 0) set_threads(config.threads);
-  if (threads() != config.threads)
-    console.warn(text("the run began with ", config.threads, " threads and goes on with ", threads(),
-                      ": its bits will not be those of one that never stopped"));
-  const Splits splits = leave_out_as_in(folder, open_splits(config));
-  run.check_same_data(*splits.train, splits.val.get(), splits.test.get());
+  Resumed resumed = open_resumed(flags.resume, "train", flags.common.threads, console);
+  if (!resumed.ended.is_null()) return resumed.ended;
+  RunFolder& run = resumed.run;
   if (auto checkpoint = run.take_checkpoint())
-    return train_run(run, std::move(checkpoint->graph), std::move(checkpoint->state), splits,
+    return train_run(run, std::move(checkpoint->graph), std::move(checkpoint->state), resumed.splits,
                      feeding_of(flags), console);
+  const RunConfig& config = run.config();
   std::optional<StartWeights> weights;
   if (!config.weights.empty())
     weights =
         load_start_weights({.path = config.weights, .net = config.net, .preprocess = {}, .not_strict = true});
   Graph graph = start_network(config, weights ? &*weights : nullptr, console);
-  return train_run(run, std::move(graph), {}, splits, feeding_of(flags), console);
+  return train_run(run, std::move(graph), {}, resumed.splits, feeding_of(flags), console);
 }
 
 int run_train(const TrainFlags& flags) {
@@ -354,25 +320,12 @@ void add_train(CLI::App& app, Action& chosen) {
   verb->add_option("--patience", flags->patience, "Stop after so many epochs without a better one (0: never)")
       ->type_name("N");
   add_augment_flags(*verb, flags->augment);
-  verb->add_option("--val-fraction", flags->val_fraction, "Held back from train where there is no val/")
-      ->capture_default_str()
-      ->type_name("X");
-  verb->add_option("--test-fraction", flags->test_fraction, "Held back from train where there is no test/")
-      ->capture_default_str()
-      ->type_name("X");
-  verb->add_option("--fit", flags->fit, "Pictures of another shape: crop (the middle), pad or squash")
-      ->type_name("NAME");
-  verb->add_option("--filter", flags->filter, "Of the resize: bilinear, bicubic or lanczos")
-      ->type_name("NAME");
-  verb->add_option("--decode", flags->decode,
-                   "exact, or fast: large JPEG files come reduced, with nearly the same pixels")
-      ->type_name("NAME");
+  add_held_back_flags(*verb, flags->val_fraction, flags->test_fraction);
+  add_picture_flags(*verb, flags->pictures);
   verb->add_option("--picture-cache", flags->picture_cache,
                    "Keep fitted pictures in this folder, for later epochs and runs")
       ->type_name("FOLDER");
-  verb->add_option("--workers", flags->workers, "Threads that decode pictures")
-      ->capture_default_str()
-      ->type_name("N");
+  add_workers(*verb, flags->workers);
   add_check_flags(*verb, flags->check);
   add_threads(*verb, flags->common);
   verb->add_flag("--quiet", flags->quiet, "Print nothing but errors");
@@ -388,13 +341,8 @@ void add_train(CLI::App& app, Action& chosen) {
       "Ctrl-C stops after the step under way and keeps the run.");
   verb->callback([flags, verb, resume, &chosen] {
     if (resume->count() > 0)
-      for (const CLI::Option* option : verb->get_options()) {
-        const std::string name = option->get_name();
-        static const std::set<std::string> allowed = {"--resume",        "--threads", "--workers",
-                                                      "--picture-cache", "--quiet",   "--json"};
-        if (option->count() > 0 && !allowed.contains(name))
-          throw CLI::ValidationError(name, "a run goes on as it began; leave this out beside --resume");
-      }
+      check_resume_alone(*verb,
+                         {"--resume", "--threads", "--workers", "--picture-cache", "--quiet", "--json"});
     chosen = [flags] { return run_train(*flags); };
   });
 }

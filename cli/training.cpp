@@ -9,6 +9,7 @@
 #include "cli/commands.h"
 #include "cli/progress.h"
 #include "enxerto/core/error.h"
+#include "enxerto/core/file.h"
 #include "enxerto/core/system.h"
 #include "enxerto/core/text.h"
 #include "enxerto/data/split.h"
@@ -164,6 +165,76 @@ void record_data(RunConfig& config, const Splits& splits) {
   config.train = record_of(*splits.train);
   if (splits.val) config.val = record_of(*splits.val);
   if (splits.test) config.test = record_of(*splits.test);
+}
+
+void add_held_back_flags(CLI::App& verb, double& val_fraction, double& test_fraction) {
+  verb.add_option("--val-fraction", val_fraction, "Held back from train where there is no val/")
+      ->capture_default_str()
+      ->type_name("X");
+  verb.add_option("--test-fraction", test_fraction, "Held back from train where there is no test/")
+      ->capture_default_str()
+      ->type_name("X");
+}
+
+NewData open_new_data(RunConfig& config, const std::string& data, const CheckFlags& flags, Console& console) {
+  config.data = fs::absolute(data).lexically_normal().string();
+  config.threads = threads();
+  config.version = ENXERTO_VERSION;
+  config.command = command_line();
+  NewData made;
+  made.splits = open_data(data);
+  const HeldBack held_back{.val = !made.splits.val, .test = !made.splits.test};
+  made.splits =
+      with_splits(std::move(made.splits), config.val_fraction, config.test_fraction, config.split_seed);
+  for (const std::string& note : made.splits.notes) console.line(note);
+  made.check = check_data(data, held_back, flags, made.splits, console);
+  record_data(config, made.splits);
+  return made;
+}
+
+std::vector<double> balanced_class_weights(const Dataset& data) {
+  std::vector<double> counts(data.classes().size());
+  for (std::int64_t i = 0; i < data.size(); ++i)
+    if (data.label(i) != unlabelled) ++counts[static_cast<std::size_t>(data.label(i))];
+  for (double& count : counts)
+    count = static_cast<double>(data.size()) / (static_cast<double>(counts.size()) * count);
+  return counts;
+}
+
+void check_resume_alone(const CLI::App& verb, const std::set<std::string>& allowed) {
+  for (const CLI::Option* option : verb.get_options()) {
+    const std::string name = option->get_name();
+    if (option->count() > 0 && !allowed.contains(name))
+      throw CLI::ValidationError(name, "a run goes on as it began; leave this out beside --resume");
+  }
+}
+
+Resumed open_resumed(const fs::path& folder, std::string_view verb, int threads_wanted, Console& console) {
+  if (!fs::exists(folder / "config.json"))
+    throw Error(ErrorKind::not_found, text(folder.string(), ": there is no run in it (no config.json)"));
+  RunFolder run = RunFolder::resume(folder);
+  Resumed made{.run = std::move(run), .splits = {}};
+  const RunConfig& config = made.run.config();
+  const std::string_view began_by = config.transfer.is_null() ? "train" : "fit";
+  if (began_by != verb)
+    throw Error(ErrorKind::usage, text(folder.string(), ": is a run of ", began_by, "; `enxerto ", began_by,
+                                       " --resume ", shell_word(folder), "` goes on"));
+  if (fs::exists(folder / "result.json")) {
+    nlohmann::json result = nlohmann::json::parse(read_text_file(folder / "result.json"), nullptr, false);
+    if (result.is_object() &&
+        (result.value("stopped_early", false) || result.value("epochs", 0) >= config.training.epochs)) {
+      console.line(text(folder.string(), ": the run has ended already"));
+      made.ended = std::move(result);
+      return made;
+    }
+  }
+  if (threads_wanted <= 0) set_threads(config.threads);
+  if (threads() != config.threads)
+    console.warn(text("the run began with ", config.threads, " threads and goes on with ", threads(),
+                      ": its bits will not be those of one that never stopped"));
+  made.splits = leave_out_as_in(folder, open_splits(config));
+  made.run.check_same_data(*made.splits.train, made.splits.val.get(), made.splits.test.get());
+  return made;
 }
 
 nlohmann::json train_run(RunFolder& run, Graph graph, TrainState state, const Splits& splits,

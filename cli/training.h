@@ -1,11 +1,18 @@
 /// From a RunConfig to a finished run: what train, train --resume and demo share.
 #pragma once
 
+#include <CLI/CLI.hpp>
 #include <atomic>
 #include <filesystem>
 #include <functional>
-#include <nlohmann/json_fwd.hpp>
+#include <nlohmann/json.hpp>
+#include <optional>
+#include <set>
+#include <string>
+#include <string_view>
+#include <vector>
 
+#include "cli/check.h"
 #include "cli/console.h"
 #include "cli/start.h"
 #include "enxerto/data/open.h"
@@ -27,6 +34,33 @@ Preprocess preprocess_for(std::string_view net, int size);
 Graph start_network(const RunConfig& config, const StartWeights* weights, Console& console);
 /// Fills in what the data say: classes and what identifies the splits.
 void record_data(RunConfig& config, const Splits& splits);
+
+/// Adds --val-fraction and --test-fraction.
+void add_held_back_flags(CLI::App& verb, double& val_fraction, double& test_fraction);
+/// The data of a new run, looked at before it begins.
+struct NewData {
+  Splits splits;
+  std::optional<TrainingCheck> check;  ///< for save_check()
+};
+/// Opens them as `config` says they are split, prints notes, and fills in what config says of them and of
+/// this process. Throws as open_data(), with_splits() and check_data().
+NewData open_new_data(RunConfig& config, const std::string& data, const CheckFlags& flags, Console& console);
+/// For a loss in which every class weighs the same: n / (classes * pictures of the class).
+std::vector<double> balanced_class_weights(const Dataset& data);
+
+/// Throws CLI::ValidationError where a flag was given beside --resume that is none of these.
+void check_resume_alone(const CLI::App& verb, const std::set<std::string>& allowed);
+/// A run that goes on, with its data.
+struct Resumed {
+  RunFolder run;
+  Splits splits;
+  nlohmann::json ended = nullptr;  ///< its result, where it has ended already: the splits are empty then
+};
+/// `verb` is "train" or "fit". Sets the threads: `threads`, or where that is 0 those that the run began with.
+/// Throws Error: not_found, usage where the run is the other verb's or its data are others, and what
+/// RunFolder::resume() throws.
+Resumed open_resumed(const std::filesystem::path& folder, std::string_view verb, int threads,
+                     Console& console);
 
 /// How pictures come to the network; changes no bits.
 struct Feeding {

@@ -110,6 +110,7 @@ class PhaseRun {
                      .preprocess = training.preprocess,
                      .augment = training.augment,
                      .seed = training.seed};
+    prefix_.half = augmented.half = config.half;
     const int views = training.augment.any() ? config.views : 1;
     start.row_values = prefix_.row_size();
     start.kept = views > 0 && can_keep(augmented, data, views);
@@ -215,8 +216,7 @@ TrainResult tune(Graph& graph, const Dataset& data, const Dataset* val, const Tu
 }
 
 std::vector<std::string> block_ends(const Graph& graph) {
-  const Node& head = head_of(graph);
-  const auto head_index = static_cast<int>(&head - graph.nodes().data());
+  const auto head_index = graph.id_of(head_of(graph).name).index;
   // Blocks of nodes with parameters; a cut point ends one where the next such node is of another block.
   std::vector<std::string> ends;
   std::string last_end;
@@ -262,7 +262,7 @@ std::vector<Phase> unfreezing(const Graph& graph, int epochs, int stages, double
 }
 
 std::vector<LayerRate> falling_rates(const Graph& graph, double last, double first) {
-  const auto head_index = static_cast<int>(&head_of(graph) - graph.nodes().data());
+  const auto head_index = graph.id_of(head_of(graph).name).index;
   const std::vector<std::string> ends = block_ends(graph);
   std::vector<LayerRate> rates;
   std::size_t block = 0;

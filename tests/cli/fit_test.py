@@ -143,6 +143,22 @@ class Fit(Case):
     def test_heads_that_are_no_layer_are_refused_as_yet(self):
         result = enxerto("fit", "demo/data", "--weights", "demo", "--head", "forest", "--out", "forest")
         self.check(result, 3, "as yet only linear heads")
+        self.assertFalse((WORK / "forest").exists())
+
+    def test_a_probe_that_cannot_end_leaves_no_run(self):
+        (WORK / "cache_is_a_file").write_text("")
+        arguments = ["fit", "demo/data", "--weights", "demo", "--out", "later"]
+        self.check_error(enxerto(*arguments, "--feature-cache", "cache_is_a_file"), 2, "cache_is_a_file")
+        self.assertFalse((WORK / "later").exists())
+        self.check(enxerto(*arguments), 0)
+
+    def test_the_head_of_a_warmup_is_logistic_whatever_a_probe_would_have(self):
+        result = enxerto("fit", "demo/data", "--weights", "demo", "--recipe", "warmup+finetune", "--head", "svm", "--epochs", 2,
+                         "--half", "--class-weights", "balanced", "--out", "warm", "--json")
+        self.check(result, 0)
+        config = json.loads((WORK / "warm/config.json").read_text())
+        self.assertTrue(config["transfer"]["half"])
+        self.assertEqual(len(config["training"]["loss"]["class_weights"]), 2)
 
     def test_errors_say_what_is_wrong(self):
         (WORK / "full").mkdir(exist_ok=True)
