@@ -20,6 +20,8 @@ void add_train(CLI::App& app, Action& chosen);
 void add_predict(CLI::App& app, Action& chosen);
 void add_evaluate(CLI::App& app, Action& chosen);
 void add_fit(CLI::App& app, Action& chosen);
+void add_advise(CLI::App& app, Action& chosen);
+void add_compare(CLI::App& app, Action& chosen);
 void add_extract(CLI::App& app, Action& chosen);
 void add_convert(CLI::App& app, Action& chosen);
 void add_summary(CLI::App& app, Action& chosen);
@@ -50,7 +52,9 @@ void check_at_least(const char* flag, int value, int least);
 /// As a shell wants it: quoted where it has to be.
 std::string shell_word(const std::filesystem::path& path);
 
-/// The words that this program was started with, as a shell wants them; empty where the system will not say.
+/// The words that this program was started with, its name first; none where the system will not say.
+std::vector<std::string> command_words();
+/// The same as a shell wants them, in one text.
 std::string command_line();
 
 /// 0.9312 as "93.1 %", with `digits` digits.

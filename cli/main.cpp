@@ -52,10 +52,16 @@ std::string shell_word(const std::filesystem::path& path) {
   return quoted + "'";
 }
 
-std::string command_line() {
+std::vector<std::string> command_words() {
   std::ifstream file("/proc/self/cmdline", std::ios::binary);
   std::vector<std::string> words;
-  for (std::string word; std::getline(file, word, '\0');) words.push_back(shell_word(word));
+  for (std::string word; std::getline(file, word, '\0');) words.push_back(word);
+  return words;
+}
+
+std::string command_line() {
+  std::vector<std::string> words = command_words();
+  for (std::string& word : words) word = shell_word(word);
   return join(words, " ");
 }
 
@@ -108,6 +114,8 @@ int run(int argc, char** argv) {
   add_predict(app, chosen);
   add_evaluate(app, chosen);
   add_fit(app, chosen);
+  add_advise(app, chosen);
+  add_compare(app, chosen);
   add_extract(app, chosen);
   add_summary(app, chosen);
   add_convert(app, chosen);

@@ -85,14 +85,6 @@ class Plan final : public Observer {
   Console& console_;
 };
 
-/// A run that failed before its first checkpoint leaves nothing that one could go on from.
-void remove_stillborn(const fs::path& folder) {
-  if (fs::exists(folder / "checkpoint.safetensors")) return;
-  std::error_code ignored;
-  for (const char* name : {"config.json", "log.jsonl", "doctor.json"}) fs::remove(folder / name, ignored);
-  fs::remove(folder, ignored);  // only where it is empty
-}
-
 std::string format_score(const nlohmann::json& score) {
   const auto& interval = score.at("top1_interval");
   if (score.contains("multi_label")) {
@@ -121,7 +113,9 @@ const std::atomic<bool>& catch_interrupts() {
 }
 
 Splits open_splits(const RunConfig& config) {
-  return with_splits(open_data(config.data), config.val_fraction, config.test_fraction, config.split_seed);
+  Splits splits = open_data(config.data);
+  if (config.val_as_test) splits = with_val_as_test(std::move(splits));
+  return with_splits(std::move(splits), config.val_fraction, config.test_fraction, config.split_seed);
 }
 
 void check_is_new(const fs::path& out) {
@@ -183,6 +177,7 @@ NewData open_new_data(RunConfig& config, const std::string& data, const CheckFla
   config.command = command_line();
   NewData made;
   made.splits = open_data(data);
+  if (config.val_as_test) made.splits = with_val_as_test(std::move(made.splits));
   const HeldBack held_back{.val = !made.splits.val, .test = !made.splits.test};
   made.splits =
       with_splits(std::move(made.splits), config.val_fraction, config.test_fraction, config.split_seed);
@@ -237,9 +232,15 @@ Resumed open_resumed(const fs::path& folder, std::string_view verb, int threads_
   return made;
 }
 
+void remove_stillborn(const fs::path& folder) {
+  if (fs::exists(folder / "checkpoint.safetensors")) return;
+  std::error_code ignored;
+  for (const char* name : {"config.json", "log.jsonl", "doctor.json"}) fs::remove(folder / name, ignored);
+  fs::remove(folder, ignored);  // only where it is empty
+}
+
 nlohmann::json train_run(RunFolder& run, Graph graph, TrainState state, const Splits& splits,
-                         const Feeding& feeding, Console& console, const Trainer& trainer,
-                         const std::function<nlohmann::json(Graph& graph, TrainResult& result)>& finish) {
+                         const Feeding& feeding, Console& console, const TrainHooks& hooks) {
   const std::atomic<bool>& stop_now = catch_interrupts();
   Plan plan(run.config(), graph, splits, console);
   TrainConfig training = run.config().training;
@@ -248,14 +249,15 @@ nlohmann::json train_run(RunFolder& run, Graph graph, TrainState state, const Sp
   Progress progress(console);
   const std::array<Observer*, 3> observers = {&run, &plan, &progress};
   try {
-    TrainResult result = trainer ? trainer(graph, training, observers, std::move(state), &stop_now)
-                                 : train(graph, *splits.train, splits.val.get(), training, observers,
-                                         std::move(state), &stop_now);
-    const nlohmann::json more = finish ? finish(graph, result) : nlohmann::json(nullptr);
+    TrainResult result =
+        hooks.trainer
+            ? hooks.trainer(graph, training, observers, std::move(state), &stop_now)
+            : train(graph, *splits.train, splits.val.get(), training, observers, std::move(state), &stop_now);
+    const nlohmann::json more = hooks.finish ? hooks.finish(graph, result) : nlohmann::json(nullptr);
     std::optional<Evaluation> test;
     if (splits.test)
       test = evaluate(graph, *splits.test, training.preprocess, training.batch, feeding.workers,
-                      {.stop = &stop_now});
+                      {.on_outputs = hooks.on_test, .stop = &stop_now});
     nlohmann::json json = run.finish(result, test, more);
     write_report(run.folder());
     return json;

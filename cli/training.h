@@ -48,6 +48,10 @@ NewData open_new_data(RunConfig& config, const std::string& data, const CheckFla
 /// For a loss in which every class weighs the same: n / (classes * pictures of the class).
 std::vector<double> balanced_class_weights(const Dataset& data);
 
+/// A run that failed before its first checkpoint leaves nothing that one could go on from: what it wrote
+/// goes.
+void remove_stillborn(const std::filesystem::path& folder);
+
 /// Throws CLI::ValidationError where a flag was given beside --resume that is none of these.
 void check_resume_alone(const CLI::App& verb, const std::set<std::string>& allowed);
 /// A run that goes on, with its data.
@@ -72,12 +76,17 @@ struct Feeding {
 using Trainer =
     std::function<TrainResult(Graph& graph, const TrainConfig& training, std::span<Observer* const> observers,
                               TrainState state, const std::atomic<bool>* stop)>;
-/// Trains from `state` by `trainer` (empty: train()), evaluates on the test split, writes result and report.
-/// `finish` may change the best weights and tells what goes under "transfer" into the result. Gives back what
+/// Where a verb does it its own way.
+struct TrainHooks {
+  Trainer trainer = {};  ///< empty: train()
+  /// May change the best weights and tells what goes under "transfer" into the result.
+  std::function<nlohmann::json(Graph& graph, TrainResult& result)> finish = {};
+  OnOutputs on_test = {};  ///< hears the outputs for the test pictures
+};
+/// Trains from `state`, evaluates on the test split, writes result and report. Gives back what
 /// `enxerto train --json` prints. An Error{interrupted} says how to go on.
 nlohmann::json train_run(RunFolder& run, Graph graph, TrainState state, const Splits& splits,
-                         const Feeding& feeding, Console& console, const Trainer& trainer = {},
-                         const std::function<nlohmann::json(Graph& graph, TrainResult& result)>& finish = {});
+                         const Feeding& feeding, Console& console, const TrainHooks& hooks = {});
 
 /// The outcome for people.
 void print_outcome(const nlohmann::json& result, Console& console);

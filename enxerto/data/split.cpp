@@ -70,4 +70,14 @@ Splits with_splits(Splits splits, double val_fraction, double test_fraction, std
   return splits;
 }
 
+Splits with_val_as_test(Splits splits) {
+  if (splits.test || !splits.val) return splits;
+  splits.test = std::exchange(splits.val, nullptr);
+  splits.notes.emplace_back(
+      "the data's own validation pictures are the test, which nothing is chosen by; others are held back "
+      "from "
+      "train for choosing");
+  return splits;
+}
+
 }  // namespace enxerto

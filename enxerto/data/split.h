@@ -25,4 +25,8 @@ SplitIndices split_stratified(std::span<const std::int32_t> labels, double fract
 /// Error{usage} where the fractions are not in [0, 1) or leave nothing.
 Splits with_splits(Splits splits, double val_fraction, double test_fraction, std::uint64_t seed);
 
+/// Where the data has a val split and no test split: what it has as val becomes test, which nothing is chosen
+/// by, so that with_splits() takes val from train. A note tells it.
+Splits with_val_as_test(Splits splits);
+
 }  // namespace enxerto

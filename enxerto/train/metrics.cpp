@@ -95,14 +95,19 @@ class Tally {
 
 }  // namespace
 
-Interval wilson_interval(std::int64_t right, std::int64_t n) {
-  if (n == 0) return {};
+Interval wilson_interval_of(double p, double n) {
+  if (!(n > 0)) return {};
   constexpr double z = 1.959963984540054;  // the normal distribution's 97.5 % point
-  const double count = static_cast<double>(n), p = static_cast<double>(right) / count, z2 = z * z / count;
-  const double middle = p + z2 / 2, half = z * std::sqrt(p * (1 - p) / count + z2 / (4 * count));
+  const double z2 = z * z / n;
+  const double middle = p + z2 / 2, half = z * std::sqrt(p * (1 - p) / n + z2 / (4 * n));
   // Rounding must not push a bound of exactly 0 or 1 off.
-  return {.low = right == 0 ? 0 : (middle - half) / (1 + z2),
-          .high = right == n ? 1 : (middle + half) / (1 + z2)};
+  return {.low = p == 0 ? 0 : (middle - half) / (1 + z2), .high = p == 1 ? 1 : (middle + half) / (1 + z2)};
+}
+
+Interval wilson_interval(std::int64_t right, std::int64_t n) {
+  return n == 0 ? Interval{}
+                : wilson_interval_of(static_cast<double>(right) / static_cast<double>(n),
+                                     static_cast<double>(n));
 }
 
 std::vector<ClassScore> Evaluation::per_class() const {

@@ -23,6 +23,8 @@ struct Interval {
   double low = 0, high = 1;
 };
 Interval wilson_interval(std::int64_t right, std::int64_t n);
+/// Of the proportion p of n, which may be any number above 0.
+Interval wilson_interval_of(double p, double n);
 
 struct Evaluation {
   std::vector<std::string> classes;

@@ -158,6 +158,7 @@ Json RunConfig::to_json() const {
               {"test", enxerto::to_json(test)}}},
             {"training", training.to_json()}};
   if (multi_label) json["multi_label"] = true;
+  if (val_as_test) json["val_as_test"] = true;
   if (!transfer.is_null()) json["transfer"] = transfer;
   return json;
 }
@@ -197,6 +198,7 @@ RunConfig RunConfig::from_json(const Json& json) {
   config.test = data_record_from_json(splits.at("test"), "run: splits: test");
   splits.finish();
   config.training = TrainConfig::from_json(reader.at("training"));
+  if (reader.has("val_as_test")) reader.read("val_as_test", config.val_as_test);
   if (reader.has("transfer")) config.transfer = reader.at("transfer");
   reader.finish();
   return config;

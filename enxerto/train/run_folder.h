@@ -30,6 +30,7 @@ struct RunConfig {
   std::string data;                            ///< the path, absolute
   double val_fraction = 0, test_fraction = 0;  ///< held back from train where the data has no such split
   std::uint64_t split_seed = 0;                ///< of that
+  bool val_as_test = false;                    ///< with_val_as_test() came before
   std::string weights;                         ///< file that the network started from; empty: from `init`
   std::string init;                            ///< as parse_init() takes it
   std::vector<std::string> freeze;             ///< prefixes

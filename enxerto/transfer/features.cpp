@@ -251,7 +251,8 @@ Features compute_features(const Prefix& prefix, const Dataset& data, const Featu
   std::int64_t done = 0;
   const auto check_stop = [&] {
     if (options.stop && *options.stop)
-      throw Error(ErrorKind::interrupted, text("interrupted after ", done, " of ", all, " rows of features"));
+      throw Error(ErrorKind::interrupted, text("interrupted after ", done, " of ", all, " rows of features",
+                                               made.store_ ? ", which are kept and found again" : ""));
   };
   const std::shared_ptr<const Dataset> borrowed(std::shared_ptr<void>(), &data);
   for (int view = 1; view <= made.views_; ++view) {

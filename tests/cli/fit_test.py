@@ -6,6 +6,7 @@ usage: fit_test.py PATH_OF_ENXERTO [unittest arguments]
 import json
 import os
 import random
+import resource
 import shutil
 import signal
 import struct
@@ -147,8 +148,12 @@ class Fit(Case):
 
     def test_a_probe_that_cannot_end_leaves_no_run(self):
         (WORK / "cache_is_a_file").write_text("")
-        arguments = ["fit", "demo/data", "--weights", "demo", "--out", "later"]
+        arguments = ["fit", "demo/data", "--weights", "demo", "--recipe", "probe", "--out", "later"]
         self.check_error(enxerto(*arguments, "--feature-cache", "cache_is_a_file"), 2, "cache_is_a_file")
+        self.assertFalse((WORK / "later").exists())
+        full = subprocess.run(command(arguments), cwd=WORK, env=ENVIRONMENT, stdin=subprocess.DEVNULL, capture_output=True,
+                              text=True, preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000)))
+        self.check(full, 1, "later/")
         self.assertFalse((WORK / "later").exists())
         self.check(enxerto(*arguments), 0)
 

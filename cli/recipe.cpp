@@ -1,0 +1,601 @@
+#include "cli/recipe.h"
+
+#include <algorithm>
+#include <cmath>
+#include <memory>
+
+#include "cli/commands.h"
+#include "enxerto/core/error.h"
+#include "enxerto/core/file.h"
+#include "enxerto/core/system.h"
+#include "enxerto/core/text.h"
+#include "enxerto/graph/rebuild.h"
+#include "enxerto/report/report.h"
+#include "enxerto/transfer/calibration.h"
+#include "enxerto/transfer/probe.h"
+#include "enxerto/transfer/proof.h"
+#include "enxerto/transfer/tune.h"
+
+namespace enxerto::cli {
+namespace {
+
+namespace fs = std::filesystem;
+using Json = nlohmann::json;
+
+/// Of a tuned run: the network before its first step.
+constexpr const char* start_name = "start.safetensors";
+
+/// Labels and outputs of the pictures that have one.
+struct Answers {
+  Tensor logits;
+  std::vector<std::int32_t> labels;
+};
+
+Answers answers_of(const Tensor& outputs, const Dataset& data) {
+  const auto c = static_cast<std::size_t>(outputs.shape().c);
+  std::vector<float> kept;
+  Answers made;
+  for (std::int64_t i = 0; i < data.size(); ++i) {
+    if (data.label(i) == unlabelled) continue;
+    made.labels.push_back(data.label(i));
+    const auto row = outputs.data().subspan(static_cast<std::size_t>(i) * c, c);
+    kept.insert(kept.end(), row.begin(), row.end());
+  }
+  made.logits = Tensor({.n = std::ssize(made.labels), .c = static_cast<std::int64_t>(c)});
+  std::ranges::copy(kept, made.logits.data().begin());
+  return made;
+}
+
+/// Fits the temperature on the validation pictures: what goes into the result.
+struct Calibration {
+  double temperature = 1, before = 0, after = 0;  ///< errors, on the pictures it was fitted to
+  Json to_json() const {
+    return {{"temperature", temperature}, {"ece_before", before}, {"ece_after", after}, {"on", "val"}};
+  }
+};
+
+Calibration calibrate(const Tensor& outputs, const Dataset& data) {
+  const Answers answers = answers_of(outputs, data);
+  Calibration made;
+  made.temperature = fit_temperature(answers.logits.view(), answers.labels);
+  made.before = calibration_error(answers.logits.view(), answers.labels);
+  made.after = calibration_error(answers.logits.view(), answers.labels, made.temperature);
+  return made;
+}
+
+/// Outputs of the whole network, as it predicts.
+Tensor outputs_of(const Graph& graph, const Dataset& data, const TrainConfig& training, int workers) {
+  Tensor outputs({.n = data.size(), .c = std::ssize(data.classes())});
+  const auto c = static_cast<std::size_t>(outputs.shape().c);
+  evaluate(graph, data, training.preprocess, training.batch, workers,
+           {.on_outputs =
+                [&](std::int64_t i, std::int32_t, std::span<const float> row) {
+                  std::ranges::copy(row, outputs.data().begin() + i * static_cast<std::ptrdiff_t>(c));
+                },
+            .stop = &catch_interrupts()});
+  return outputs;
+}
+
+/// How well outputs do once they are divided by the temperature.
+Evaluation evaluate_at(double temperature, Tensor& outputs, const Dataset& data) {
+  for (float& y : outputs.data()) y = static_cast<float>(y / temperature);
+  return evaluate_outputs(outputs.view(), data);
+}
+
+std::string format_head(const HeadReport& report, const std::string& kind) {
+  std::string line = kind;
+  if (report.strength)
+    line += text(", C ", *report.strength, report.path.empty() ? "" : " by cross-validation");
+  if (report.components) line += text(", ", report.components, " principal components");
+  if (report.explained) line += text(" (", percent(*report.explained), " of the variance)");
+  if (report.standardized) line += ", standardised";
+  if (report.iterations) line += text(", ", *report.iterations, " passes");
+  if (report.out_of_bag) line += text(", out-of-bag accuracy ", percent(*report.out_of_bag));
+  return line;
+}
+
+Json head_json(const HeadReport& report, const std::string& kind) {
+  Json json{{"kind", kind},
+            {"seconds", report.seconds},
+            {"converged", report.converged},
+            {"standardized", report.standardized}};
+  if (report.strength) json["c"] = *report.strength;
+  if (report.objective) json["objective"] = *report.objective;
+  if (report.iterations) json["iterations"] = *report.iterations;
+  if (report.components) json["pca"] = report.components;
+  if (report.explained) json["explained"] = *report.explained;
+  if (report.out_of_bag) json["out_of_bag"] = *report.out_of_bag;
+  for (const PathStep& step : report.path)
+    json["path"].push_back(
+        {{"c", step.strength}, {"mean", step.mean}, {"standard_error", step.standard_error}});
+  return json;
+}
+
+Features features_for(const Job& job, const Dataset& data, const char* what, Console& console) {
+  const Prefix prefix{.graph = features_of(job.backbone.graph, job.backbone.cut),
+                      .preprocess = job.backbone.preprocess,
+                      .half = job.source.cache.half};
+  FeatureOptions options =
+      feature_options(job.source.cache, job.source.workers, text("features of ", what), console);
+  // The head wants all of them at once.
+  options.memory_bytes = std::max(options.memory_bytes, feature_bytes(prefix, data.size(), 1));
+  Features made = compute_features(prefix, data, options);
+  if (const std::string note = made.note(); !note.empty()) console.warn(note);
+  return made;
+}
+
+/// A head on rows, and what was measured of it.
+struct Probe {
+  HeadFit fit;
+  Evaluation train;
+  std::optional<Evaluation> val;
+  Calibration calibration;
+  std::int64_t computed = 0, rows = 0;
+};
+
+/// The head as the recipe says, with what follows from its other settings.
+HeadConfig head_of_recipe(const Recipe& recipe) {
+  HeadConfig config = recipe.head;
+  config.seed = recipe.seed;
+  config.class_weights.balanced = recipe.class_weights == "balanced";
+  config.folds = config.strength || (config.kind != "logistic" && config.kind != "svm") ? 0 : 5;
+  return config;
+}
+
+Probe probe(const Job& job, const HeadConfig& config, Console& console) {
+  const Splits& splits = job.splits;
+  const Features rows = features_for(job, *splits.train, "train", console);
+  Probe made{.fit = fit_probe(rows, *splits.train, config), .train = {}, .val = {}, .calibration = {}};
+  made.computed = rows.computed();
+  made.rows = rows.pictures();
+  made.train = evaluate_outputs(outputs_of(made.fit.head, rows).view(), *splits.train);
+  if (!splits.val) return made;
+  const Features val_rows = features_for(job, *splits.val, "val", console);
+  made.computed += val_rows.computed();
+  made.rows += val_rows.pictures();
+  Tensor outputs = outputs_of(made.fit.head, val_rows);
+  made.calibration = calibrate(outputs, *splits.val);
+  made.val = evaluate_at(made.calibration.temperature, outputs, *splits.val);
+  return made;
+}
+
+std::vector<std::string> trained_layers(const Graph& graph) {
+  std::vector<std::string> names;
+  for (const Node& node : graph.nodes())
+    if (!node.params.empty() && !node.frozen) names.push_back(node.name);
+  return names;
+}
+
+/// What each layer did, by the model as it was saved. Throws std::logic_error where a frozen one moved.
+Json prove(const Graph& start, const fs::path& run, const std::vector<std::string>& trained) {
+  const auto changes = compare_layers(start, load_model(run).graph, trained);
+  ensure(broken_promises(changes).empty(), "what is frozen keeps its bits");
+  return to_json(changes);
+}
+
+/// Writes the probe's run: the network with its head, what was measured, the report.
+Json save_probe(const Job& job, const Probe& made, const Graph& graph, double began, RunFolder& run,
+                const OnOutputs& on_test) {
+  if (job.check) save_check(run.folder(), *job.check);
+  // The head counts as one epoch of one step.
+  const double seconds = now_seconds() - began;
+  TrainState state;
+  state.epoch = state.best_epoch = 1;
+  state.step = 1;
+  state.seconds = seconds;
+  const EpochReport epoch{.epoch = 1,
+                          .epochs = 1,
+                          .step = 1,
+                          .train_loss = made.train.loss,
+                          .train_top1 = made.train.top1(),
+                          .val = made.val,
+                          .seconds = seconds,
+                          .total_seconds = seconds,
+                          .images_per_second = static_cast<double>(made.rows) / seconds,
+                          .peak_memory_bytes = peak_memory_bytes(),
+                          .best = true,
+                          .best_epoch = 1};
+  state.best_value = made.val ? made.val->loss : made.train.loss;
+  run.on_epoch(epoch, graph, state);
+  Json transfer{{"recipe", "probe"},
+                {"cut", job.backbone.cut.layer},
+                {"features", std::get<LinearHead>(made.fit.head.model).w.shape().c},
+                {"computed", made.computed},
+                {"rows", made.rows},
+                {"head", head_json(made.fit.report, made.fit.head.kind)},
+                {"layers", prove(job.start, run.folder(), {head_of(graph).name})}};
+  if (made.val) transfer["calibration"] = made.calibration.to_json();
+  std::optional<Evaluation> test;
+  if (job.splits.test) {
+    // By the network as it is saved, from the pictures.
+    const Tensor outputs = outputs_of(graph, *job.splits.test, run.config().training, job.source.workers);
+    test = evaluate_outputs(outputs.view(), *job.splits.test, {.on_outputs = on_test});
+    const Answers answers = answers_of(outputs, *job.splits.test);
+    transfer["ece_test"] = calibration_error(answers.logits.view(), answers.labels);
+  }
+  const double all = now_seconds() - began;
+  const TrainResult result{.epochs = 1,
+                           .best_epoch = 1,
+                           .best_value = state.best_value,
+                           .steps = 1,
+                           .seconds = all,
+                           .images_per_second = epoch.images_per_second,
+                           .peak_memory_bytes = peak_memory_bytes(),
+                           .train_loss = made.train.loss,
+                           .val = made.val};
+  Json json = run.finish(result, test, transfer);
+  write_report(run.folder());
+  return json;
+}
+
+/// What all recipes say of a run.
+RunConfig config_of(const Job& job, const Recipe& recipe) {
+  RunConfig config = job.config;
+  config.training.batch = recipe.batch;
+  config.training.seed = recipe.seed;
+  config.transfer = {{"recipe", recipe.name},
+                     {"cut", job.backbone.cut.layer},
+                     {"pooled", job.backbone.cut.pool},
+                     {"head", recipe.head.kind}};
+  return config;
+}
+
+Json fit_by_probe(const Job& job, const Recipe& recipe, const fs::path& out, Console& console,
+                  const OnOutputs& on_test) {
+  const double began = now_seconds();
+  RunConfig config = config_of(job, recipe);
+  config.training.epochs = 1;
+  const Probe made = probe(job, head_of_recipe(recipe), console);
+  console.line(text(with_commas(made.computed), " rows of features computed, ",
+                    with_commas(made.rows - made.computed), " found again"));
+  console.line(format_head(made.fit.report, made.fit.head.kind));
+  Graph graph = job.start.clone();
+  set_head(std::get<LinearHead>(made.fit.head.model), made.calibration.temperature, graph);
+  // Not before: what ends earlier leaves nothing that one could take for a run.
+  RunFolder run = RunFolder::create(out, std::move(config));
+  try {
+    return save_probe(job, made, graph, began, run, on_test);
+  } catch (const Error&) {
+    std::error_code ignored;
+    fs::remove(run.folder() / "checkpoint.safetensors", ignored);  // nothing goes on from it
+    remove_stillborn(run.folder());
+    throw;
+  }
+}
+
+Json phases_json(const std::vector<Phase>& phases) {
+  Json json = Json::array();
+  for (const Phase& phase : phases)
+    json.push_back({{"first_epoch", phase.first_epoch}, {"frozen_through", phase.frozen_through}});
+  return json;
+}
+
+std::vector<Phase> phases_from(const Json& transfer) {
+  std::vector<Phase> phases;
+  try {
+    for (const Json& each : transfer.at("phases"))
+      phases.push_back({each.at("first_epoch").get<int>(), each.at("frozen_through").get<std::string>()});
+  } catch (const Json::exception& error) {
+    throw Error(ErrorKind::corrupt, text("config.json: transfer: it is damaged: ", error.what()));
+  }
+  return phases;
+}
+
+/// For people: what each phase trains and what is kept of the rest.
+std::function<void(const PhaseStart&)> phase_printer(Console& console) {
+  return [&console](const PhaseStart& start) {
+    std::string line = text("From epoch ", start.phase.first_epoch, ": ");
+    line += start.phase.frozen_through.empty()
+                ? "all layers learn"
+                : text("what follows \"", start.phase.frozen_through, "\" learns");
+    if (!start.cut.empty())
+      line += start.kept
+                  ? text(", the features before it are kept: ", human_bytes(static_cast<double>(start.bytes)))
+                  : ", the features before it are computed anew for each epoch";
+    console.line(line);
+  };
+}
+
+/// Ends a run after the epoch beyond which another one would come too late.
+class Deadline final : public Observer {
+ public:
+  explicit Deadline(double at) : at_(at) {}
+  bool on_epoch(const EpochReport& report, const Graph&, const TrainState&) override {
+    return now_seconds() + report.seconds <= at_;
+  }
+
+ private:
+  double at_;
+};
+
+/// Trains, from a new run or one that goes on.
+Json tune_run(RunFolder& run, const SourceFlags& source, const Splits& splits, const Graph& start,
+              Graph graph, TrainState state, Console& console, const RunHooks& hooks) {
+  const Json& transfer = run.config().transfer;
+  TuneConfig config =
+      tune_config_of(run.config(), feature_options(source.cache, source.workers, "features", console));
+  const Trainer trainer = [&](Graph& network, const TrainConfig& training,
+                              std::span<Observer* const> observers, TrainState from,
+                              const std::atomic<bool>* stop) {
+    config.training = training;
+    std::vector<Observer*> all(observers.begin(), observers.end());
+    Deadline deadline(hooks.end_by);
+    if (hooks.end_by > 0) all.push_back(&deadline);
+    return tune(network, *splits.train, splits.val.get(), config, all, std::move(from), stop,
+                phase_printer(console));
+  };
+  const auto finish = [&](Graph& network, TrainResult& result) -> Json {
+    Json more = transfer;
+    if (splits.val && !splits.train->multi_label()) {
+      Tensor outputs = outputs_of(network, *splits.val, run.config().training, source.workers);
+      const Calibration found = calibrate(outputs, *splits.val);
+      more["calibration"] = found.to_json();
+      set_head(head_in(network), found.temperature, network);
+      result.val = evaluate_at(found.temperature, outputs, *splits.val);
+    }
+    run.save_final(network, result);
+    more["layers"] = prove(start, run.folder(), trained_layers(network));
+    return more;
+  };
+  return train_run(run, std::move(graph), std::move(state), splits,
+                   {.workers = source.workers, .cache_folder = {}}, console,
+                   {.trainer = trainer, .finish = finish, .on_test = hooks.on_test});
+}
+
+Json fit_by_tuning(const Job& job, const Recipe& recipe, const fs::path& out, Console& console,
+                   const RunHooks& hooks) {
+  Tuning tuning = plan_tuning(job, recipe, console);
+  // Before the configuration: a run that was killed in between is none yet.
+  make_folder(out);
+  save_model(out / start_name, {.graph = tuning.graph.clone(),
+                                .preprocess = tuning.config.training.preprocess.to_json(),
+                                .classes = tuning.config.classes,
+                                .multi_label = tuning.config.multi_label,
+                                .training = {}});
+  if (job.check) save_check(out, *job.check);
+  RunFolder run = RunFolder::create(out, std::move(tuning.config));
+  const Graph start = tuning.graph.clone();
+  return tune_run(run, job.source, job.splits, start, std::move(tuning.graph), {}, console, hooks);
+}
+
+std::int64_t count_of(const std::shared_ptr<const Dataset>& data) { return data ? data->size() : 0; }
+
+}  // namespace
+
+Tuning plan_tuning(const Job& job, const Recipe& recipe, Console& console) {
+  RunConfig config = config_of(job, recipe);
+  TrainConfig& training = config.training;
+  training.epochs = recipe.epochs;
+  training.patience = recipe.patience;
+  AugmentFlags usual;
+  usual.usual = !recipe.plain;
+  training.augment = augment_of(recipe.augment, augment_of(usual));
+  const bool one_label = !job.splits.train->multi_label();
+  if (!one_label)
+    training.loss = BinaryCrossEntropy{};
+  else if (recipe.class_weights == "balanced")
+    training.loss = CrossEntropy{.class_weights = balanced_class_weights(*job.splits.train)};
+  training.optimizer = parse_optimizer(recipe.optimizer);
+  const bool from_nothing = recipe.name == "scratch";
+  training.schedule = {.curve = Schedule::Curve::one_cycle,
+                       .base = recipe.lr.value_or(from_nothing ? usual_lr(training.optimizer)
+                                                               : 0.3 * usual_lr(training.optimizer))};
+  Graph graph = job.start.clone();
+  std::vector<Phase> phases{{}};
+  if (from_nothing) {
+    graph.init(parse_init(config.init), Rng(recipe.seed));
+    config.weights.clear();
+  } else {
+    graph.freeze("");
+    graph.unfreeze(head_of(graph).name);
+    graph.init({}, Rng(recipe.seed));  // the head alone; which layers learn, the phases say
+  }
+  if (recipe.name == "warmup+finetune") {
+    phases = unfreezing(graph, recipe.epochs, recipe.stages, recipe.share);
+    training.layer_rates = falling_rates(graph, 0.5, 0.05);
+    if (one_label) {
+      HeadConfig head = head_of_recipe(recipe);
+      head.kind = "logistic";  // whose scores are what the loss wants
+      const Probe warm = probe(job, head, console);
+      console.line(text("The head begins as ", format_head(warm.fit.report, "logistic"),
+                        warm.val ? text(": ", percent(warm.val->top1()), " of validation right") : ""));
+      set_head(std::get<LinearHead>(warm.fit.head.model), 1, graph);
+    }
+  }
+  config.transfer["phases"] = phases_json(phases);
+  config.transfer["views"] = training.augment.any() ? recipe.views : 1;
+  if (job.source.cache.half) config.transfer["half"] = true;
+  return {.config = std::move(config), .graph = std::move(graph)};
+}
+
+TuneConfig tune_config_of(const RunConfig& config, FeatureOptions features) {
+  return {.training = config.training,
+          .phases = phases_from(config.transfer),
+          .views = config.transfer.value("views", 0),
+          .half = config.transfer.value("half", false),
+          .features = std::move(features)};
+}
+
+void add_source_flags(CLI::App& verb, SourceFlags& flags) {
+  verb.add_option("data", flags.data, "Data as `enxerto train` takes them")->type_name("DATA");
+  add_backbone_flags(verb, flags.backbone);
+  add_held_back_flags(verb, flags.val_fraction, flags.test_fraction);
+  add_cache_flags(verb, flags.cache);
+  add_workers(verb, flags.workers);
+  add_check_flags(verb, flags.check);
+}
+
+void check_source_flags(const char* verb, const SourceFlags& flags) {
+  if (flags.data.empty())
+    throw Error(ErrorKind::usage, text(verb, ": DATA is missing; see `enxerto ", verb, " --help`"));
+  check_at_least("--workers", flags.workers, 0);
+}
+
+const std::vector<std::string>& recipe_names() {
+  static const std::vector<std::string> names{"probe", "warmup+finetune", "finetune", "scratch"};
+  return names;
+}
+
+void add_recipe_flags(CLI::App& verb, Recipe& recipe) {
+  verb.add_option("--head", recipe.head.kind, "Of a probe: logistic, svm or ridge")
+      ->capture_default_str()
+      ->check(CLI::IsMember({"logistic", "svm", "ridge", "knn", "tree", "forest"}))
+      ->type_name("NAME");
+  verb.add_option("--pca", recipe.head.pca, "Of a probe: so many principal components (0: none)")
+      ->check(CLI::Range(0, 1'000'000))
+      ->type_name("N");
+  verb.add_option("--c", recipe.head.strength, "Of a probe: C (by five-fold cross-validation)")
+      ->type_name("X");
+  verb.add_option("--class-weights", recipe.class_weights, "none, or balanced: rare classes count more")
+      ->capture_default_str()
+      ->check(CLI::IsMember({"none", "balanced"}))
+      ->type_name("NAME");
+  verb.add_option("--epochs", recipe.epochs, "Times through the data, but for a probe")
+      ->capture_default_str()
+      ->type_name("N");
+  verb.add_option("--batch", recipe.batch, "Pictures a step")->capture_default_str()->type_name("N");
+  verb.add_option("--lr", recipe.lr, "Learning rate of the head, the highest")->type_name("X");
+  verb.add_option("--optimizer", recipe.optimizer, join(optimizer_names(), ", "))
+      ->capture_default_str()
+      ->type_name("NAME");
+  verb.add_option("--stages", recipe.stages, "Of warmup+finetune: in how many stages layers are freed")
+      ->capture_default_str()
+      ->type_name("N");
+  verb.add_option("--share", recipe.share,
+                  "Of warmup+finetune: the part of all blocks that is free at the end")
+      ->capture_default_str()
+      ->check(CLI::Range(0.0, 1.0))
+      ->type_name("X");
+  verb.add_flag("--no-augment", recipe.plain, "Pictures as they are: no random changes");
+  add_augment_flags(verb, recipe.augment);
+  verb.add_option("--views", recipe.views,
+                  "Random changes of each picture whose features are kept (0: new ones in each epoch)")
+      ->capture_default_str()
+      ->type_name("N");
+  verb.add_option("--patience", recipe.patience, "Stop after so many epochs without a better one (0: never)")
+      ->type_name("N");
+}
+
+void check_recipe(const Recipe& recipe) {
+  check_at_least("--epochs", recipe.epochs, 1);
+  check_at_least("--batch", recipe.batch, 1);
+  check_at_least("--views", recipe.views, 0);
+  check_at_least("--stages", recipe.stages, 1);
+  if (recipe.name == "probe")
+    for (const char* kind : {"knn", "tree", "forest"})
+      if (recipe.head.kind == kind)
+        throw Error(ErrorKind::unsupported,
+                    text("--head ", kind,
+                         ": as yet only linear heads become part of a model; `enxerto extract` and "
+                         "`enxerto head` measure the others"));
+  if (recipe.lr && !(std::isfinite(*recipe.lr) && *recipe.lr > 0))
+    throw Error(ErrorKind::usage, text("--lr: more than 0, not ", *recipe.lr));
+}
+
+void print_job(const Job& job, Console& console) {
+  console.line(text(console.bold(job.backbone.net.empty() ? fs::path(job.backbone.file).filename().string()
+                                                          : job.backbone.net),
+                    " cut after \"", job.backbone.cut.layer, "\"", job.backbone.cut.pool ? ", pooled" : "",
+                    ": ",
+                    with_commas(features_of(job.backbone.graph, job.backbone.cut).output_shape().size()),
+                    " features of each picture, for ", job.config.classes.size(), " classes"));
+  console.line(text(with_commas(count_of(job.splits.train)), " pictures to train with, ",
+                    with_commas(count_of(job.splits.val)), " for validation, ",
+                    with_commas(count_of(job.splits.test)), " for the test"));
+  console.line(text("pictures as ", format_preprocess(job.backbone.preprocess)));
+}
+
+void print_fit(const Json& result, Console& console) {
+  print_outcome(result, console);
+  const Json& transfer = result.at("transfer");
+  if (const auto found = transfer.find("calibration"); found != transfer.end())
+    console.line(text("Calibrated at temperature ", fixed(found->at("temperature").get<double>(), 2),
+                      ": calibration error ", percent(found->at("ece_before").get<double>()), " before, ",
+                      percent(found->at("ece_after").get<double>()), " after, on the validation pictures"));
+  const Json& layers = transfer.at("layers");
+  if (layers.at("frozen") > 0)
+    console.line(text(layers.at("frozen_same").get<int>(), " of ", layers.at("frozen").get<int>(),
+                      " frozen layers are bit for bit as they were (",
+                      layers.at("frozen_hash").get<std::string>().substr(0, 16), ")"));
+}
+
+Json run_recipe(const Job& job, const Recipe& recipe, const fs::path& out, Console& console,
+                const RunHooks& hooks) {
+  return recipe.name == "probe" ? fit_by_probe(job, recipe, out, console, hooks.on_test)
+                                : fit_by_tuning(job, recipe, out, console, hooks);
+}
+
+Json resume_recipe(const fs::path& folder, const SourceFlags& source, int threads, Console& console,
+                   const RunHooks& hooks) {
+  Resumed resumed = open_resumed(folder, "fit", threads, console);
+  if (!resumed.ended.is_null()) return resumed.ended;
+  RunFolder& run = resumed.run;
+  if (!run.config().transfer.contains("phases"))
+    throw Error(
+        ErrorKind::usage,
+        text(folder.string(), ": a probe is fitted all at once: start it again (`", run.config().command,
+             "`) with another --out; the features that it computed are found again"));
+  const Graph start = load_model(folder / start_name).graph;
+  if (auto checkpoint = run.take_checkpoint())
+    return tune_run(run, source, resumed.splits, start, std::move(checkpoint->graph),
+                    std::move(checkpoint->state), console, hooks);
+  return tune_run(run, source, resumed.splits, start, start.clone(), {}, console, hooks);
+}
+
+void remove_unborn(const fs::path& out) {
+  if (fs::exists(out / "config.json") || !fs::exists(out / start_name)) return;
+  std::error_code ignored;
+  for (const char* name : {start_name, "doctor.json"}) fs::remove(out / name, ignored);
+}
+
+Job open_job(const SourceFlags& source, std::uint64_t split_seed, Console& console) {
+  Backbone backbone = load_backbone(source.backbone);
+  Job job{.source = source,
+          .config = {},
+          .splits = {},
+          .backbone = std::move(backbone),
+          .start = {},
+          .check = {}};
+  RunConfig& config = job.config;
+  config.net = job.backbone.net;
+  config.val_fraction = source.val_fraction;
+  config.test_fraction = source.test_fraction;
+  config.split_seed = split_seed;
+  config.val_as_test = source.val_as_test;
+  config.weights = fs::absolute(find_model(job.backbone.file)).lexically_normal().string();
+  config.init = "he_normal";
+  NewData opened = open_new_data(config, source.data, source.check, console);
+  job.splits = std::move(opened.splits);
+  job.check = std::move(opened.check);
+  const Preprocess& preprocess = job.backbone.preprocess;
+  config.image = {preprocess.channels, preprocess.height, preprocess.width};
+  config.training.preprocess = preprocess;
+  config.training.workers = source.workers;
+  if (!job.splits.val) config.training.metric = Metric::train_loss;
+  cut_at(job.backbone.cut, job);
+  return job;
+}
+
+void cut_at(const Cut& cut, Job& job) {
+  job.backbone.cut = cut;
+  job.start = grafted(job.backbone.graph, cut, static_cast<int>(job.config.classes.size()));
+}
+
+Job part_of(const Job& job, std::vector<std::int64_t> train, std::vector<std::int64_t> val) {
+  Graph graph = job.backbone.graph.clone(), start = job.start.clone();
+  Job part{.source = job.source,
+           .config = job.config,
+           .splits = {},
+           .backbone = {.file = job.backbone.file,
+                        .net = job.backbone.net,
+                        .graph = std::move(graph),
+                        .preprocess = job.backbone.preprocess,
+                        .cut = job.backbone.cut},
+           .start = std::move(start),
+           .check = {}};
+  part.splits.train = std::make_shared<Subset>(job.splits.train, std::move(train));
+  part.splits.val = std::make_shared<Subset>(job.splits.val, std::move(val));
+  return part;
+}
+
+}  // namespace enxerto::cli

@@ -1,0 +1,98 @@
+/// The recipes: pictures and a backbone to a run. What fit, compare and advise share.
+#pragma once
+
+#include <CLI/CLI.hpp>
+#include <filesystem>
+#include <nlohmann/json.hpp>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "cli/augment_flags.h"
+#include "cli/backbone.h"
+#include "cli/check.h"
+#include "cli/training.h"
+#include "enxerto/heads/head.h"
+#include "enxerto/transfer/tune.h"
+
+namespace enxerto::cli {
+
+/// Which pictures, and which network sees them.
+struct SourceFlags {
+  std::string data;
+  BackboneFlags backbone;
+  CacheFlags cache;
+  CheckFlags check;
+  double val_fraction = 0.2, test_fraction = 0;
+  bool val_as_test = false;  ///< with_val_as_test(); no flag
+  int workers = 1;
+};
+/// Adds DATA and all the flags but --seed.
+void add_source_flags(CLI::App& verb, SourceFlags& flags);
+/// Throws Error{usage}; `verb` is for the message.
+void check_source_flags(const char* verb, const SourceFlags& flags);
+
+/// How it learns.
+struct Recipe {
+  std::string name = "probe";  ///< probe, warmup+finetune, finetune, scratch
+  HeadConfig head;             ///< of a probe; its C and its class weights are a warm-up's too
+  AugmentFlags augment;
+  std::string optimizer = "adamw", class_weights = "none";
+  int epochs = 12, batch = 32, views = 4, stages = 2, patience = 0;
+  double share = 0.5;
+  std::optional<double> lr;
+  std::uint64_t seed = 0;  ///< of the order, augmentation, folds and what is initialised
+  bool plain = false;      ///< no augmentation
+};
+const std::vector<std::string>& recipe_names();
+/// Adds what describes a recipe, but neither its name nor its seed.
+void add_recipe_flags(CLI::App& verb, Recipe& recipe);
+/// Throws Error: usage where a value is out of range, unsupported where the head cannot be.
+void check_recipe(const Recipe& recipe);
+
+/// What every recipe starts from.
+struct Job {
+  SourceFlags source;
+  RunConfig config;  ///< what the pictures and the backbone say; the recipe adds the rest
+  Splits splits;
+  Backbone backbone;
+  Graph start;  ///< grafted, its head at rest
+  std::optional<TrainingCheck> check;
+};
+/// Opens and checks the data, split with `split_seed`. Throws as load_backbone() and open_new_data().
+Job open_job(const SourceFlags& source, std::uint64_t split_seed, Console& console);
+/// What is about to be done, for people.
+void print_job(const Job& job, Console& console);
+
+/// The job with features cut elsewhere. Throws as grafted().
+void cut_at(const Cut& cut, Job& job);
+/// The same with some of the pictures, by their places, and no test pictures. There are validation pictures.
+Job part_of(const Job& job, std::vector<std::int64_t> train, std::vector<std::int64_t> val);
+
+/// A run of layers that learn, before its first step.
+struct Tuning {
+  RunConfig config;
+  Graph graph;
+};
+/// Of all recipes but probe; the head of warmup+finetune is warm.
+Tuning plan_tuning(const Job& job, const Recipe& recipe, Console& console);
+TuneConfig tune_config_of(const RunConfig& config, FeatureOptions features);
+
+struct RunHooks {
+  OnOutputs on_test = {};  ///< hears the outputs for the test pictures
+  double end_by = 0;       ///< now_seconds() by which its last epoch should have ended; 0: whenever
+};
+/// Makes the run `out`, which must not be there, and gives back its result.json. Throws as train() and
+/// compute_features(); where it was interrupted, the text says how to go on.
+nlohmann::json run_recipe(const Job& job, const Recipe& recipe, const std::filesystem::path& out,
+                          Console& console, const RunHooks& hooks = {});
+/// Goes on with a run of run_recipe(). Error{usage} where it is a probe's, which is made all at once.
+nlohmann::json resume_recipe(const std::filesystem::path& run, const SourceFlags& source, int threads,
+                             Console& console, const RunHooks& hooks = {});
+/// What a recipe leaves that was killed before its run began goes.
+void remove_unborn(const std::filesystem::path& out);
+
+/// The outcome for people.
+void print_fit(const nlohmann::json& result, Console& console);
+
+}  // namespace enxerto::cli

@@ -1,0 +1,120 @@
+#include "enxerto/transfer/advice.h"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+
+#include "enxerto/transfer/pictures_for_tests.h"
+
+namespace enxerto {
+namespace {
+
+TEST(Advice, APartHasEachClassInProportion) {
+  const auto data = pictures(60);
+  const std::vector<std::int64_t> part = stratified_part(*data, 15, 1);
+  ASSERT_EQ(part.size(), 15U);
+  EXPECT_TRUE(std::ranges::is_sorted(part));
+  for (const std::int32_t k : {0, 1, 2})
+    EXPECT_EQ(std::ranges::count_if(part, [&](std::int64_t i) { return data->label(i) == k; }), 5);
+  EXPECT_EQ(stratified_part(*data, 15, 1), part);
+  EXPECT_NE(stratified_part(*data, 15, 2), part);
+  EXPECT_EQ(stratified_part(*data, 600, 1).size(), 60U);
+}
+
+TEST(Advice, DepthsGoFromTheInputToTheUsualCut) {
+  const Graph graph = network();
+  const std::vector<Cut> cuts = depth_cuts(graph, {.layer = "block.sum", .pool = true}, 4);
+  ASSERT_EQ(cuts.size(), 2U);
+  EXPECT_EQ(cuts.front(), (Cut{.layer = "stem.relu", .pool = true}));
+  EXPECT_EQ(cuts.back(), (Cut{.layer = "block.sum", .pool = true}));
+  EXPECT_EQ(depth_cuts(graph, {.layer = "pool"}, 1).size(), 1U);
+}
+
+/// A chain of so many blocks.
+Graph chain(int blocks) {
+  Graph graph;
+  NodeId x = graph.input({1, 3, 16, 16});
+  for (int i = 0; i < blocks; ++i)
+    x = graph.add("block" + std::to_string(i), Conv2d{.out = 4, .kernel = 3, .pad = 1}, {x});
+  graph.add("head", Linear{.out = 3}, {graph.add("pool", GlobalAvgPool{}, {x})});
+  graph.init({}, Rng(1));
+  return graph;
+}
+
+TEST(Advice, DepthsAreEvenlySpread) {
+  const Graph graph = chain(8);
+  const std::vector<Cut> cuts = depth_cuts(graph, {.layer = "pool"}, 4);
+  std::vector<std::string> names;
+  for (const Cut& cut : cuts) names.push_back(cut.layer);
+  EXPECT_EQ(names, (std::vector<std::string>{"block1", "block3", "block5", "pool"}));
+}
+
+TEST(Advice, TheCurveEndsWithTheProbeOfAll) {
+  const Graph graph = network();
+  const auto train = pictures(90), val = pictures(300);
+  const Prefix prefix{.graph = features_of(graph, {"pool"}), .preprocess = Preprocess::imagenet(16, 16)};
+  const Features train_rows = compute_features(prefix, *train), val_rows = compute_features(prefix, *val);
+  const DepthProbe probe = probe_depth({"pool"}, train_rows, *train, val_rows, *val, {}, 1);
+  EXPECT_EQ(probe.features, 8);
+  EXPECT_GT(probe.top1().mean, 0.9);
+  const std::vector<double> shares{0.034, 0.5, 1};
+  const std::vector<CurvePoint> curve = learning_curve(train_rows, *train, val_rows, *val, 1, shares, 3, 1);
+  ASSERT_EQ(curve.size(), 3U);
+  EXPECT_EQ(curve[0].pictures, 3);
+  EXPECT_EQ(curve[0].top1.size(), 3U);
+  EXPECT_EQ(curve[2].top1.size(), 1U);
+  const DepthProbe all = probe_depth({"pool"}, train_rows, *train, val_rows, *val, 1, 1);
+  EXPECT_EQ(curve[2].mean(), all.top1().mean);
+}
+
+TEST(Advice, ErrorsFallAsAPowerOfThePictures) {
+  const std::vector<CurvePoint> curve{{0.25, 100, {0.6, 0.6}}, {0.5, 200, {0.8}}, {1, 400, {0.9}}};
+  EXPECT_NEAR(*top1_of_twice(curve, 1000), 0.95, 1e-12);  // 40 %, 20 %, 10 %, so 5 %
+  const std::vector<CurvePoint> falling{{0.5, 200, {0.9}}, {1, 400, {0.8}}};
+  EXPECT_NEAR(*top1_of_twice(falling, 1000), 0.8, 1e-12);
+  const std::vector<CurvePoint> perfect{{0.5, 200, {1}}, {1, 400, {1}}};
+  EXPECT_NEAR(*top1_of_twice(perfect, 1000), 1, 1e-12);
+  EXPECT_FALSE(top1_of_twice(std::span(curve).first(1), 1000));
+}
+
+DepthProbe depth(int right, int n) {
+  DepthProbe made;
+  for (int i = 0; i < n; ++i) made.right.push_back(i < right);
+  return made;
+}
+
+TEST(Advice, AnEarlierLayerHasToBeClearlyBetter) {
+  const std::vector<DepthProbe> close{depth(101, 200), depth(100, 200)};
+  EXPECT_EQ(best_depth(close), 1U);
+  const std::vector<DepthProbe> clear{depth(150, 200), depth(120, 200)};
+  EXPECT_EQ(best_depth(clear), 0U);
+}
+
+TEST(Advice, QuadrantsAreThoseOfTheLectures) {
+  const std::vector<DepthProbe> alike{depth(100, 200), depth(190, 200)},
+      unlike{depth(100, 200), depth(120, 200)};
+  EXPECT_EQ(quadrant_of(300, alike, 2).rule_of_thumb(), "probe");
+  EXPECT_EQ(quadrant_of(5000, alike, 2).rule_of_thumb(), "warmup+finetune");
+  EXPECT_EQ(quadrant_of(300, unlike, 2).rule_of_thumb(), "warmup+finetune");
+  EXPECT_EQ(quadrant_of(5000, unlike, 2).rule_of_thumb(), "finetune");
+}
+
+TEST(Advice, AGainHasToBeMoreThanItsErrorAndWithinTheBudget) {
+  const std::vector<Choice> choices{{.recipe = "probe", .seconds = 10},
+                                    {.recipe = "a", .gain = 0.02, .gain_error = 0.03, .seconds = 100},
+                                    {.recipe = "b", .gain = 0.01, .gain_error = 0.005, .seconds = 100},
+                                    {.recipe = "c", .gain = 0.04, .gain_error = 0.02, .seconds = 1000}};
+  EXPECT_EQ(recommended(choices, 0), 3U);
+  EXPECT_EQ(recommended(choices, 500), 2U);
+  EXPECT_EQ(recommended(choices, 50), 0U);
+  EXPECT_EQ(recommended(std::span(choices).first(2), 0), 0U);
+}
+
+TEST(Advice, APilotsGainIsPaired) {
+  const Pilot pilot{.recipe = "a", .probe_right = {1, 0, 0, 0}, .tuned_right = {1, 1, 1, 0}};
+  EXPECT_DOUBLE_EQ(pilot.gain().difference, 0.5);
+  EXPECT_DOUBLE_EQ(pilot.gain().only_first, 0.5);
+}
+
+}  // namespace
+}  // namespace enxerto

@@ -1,0 +1,238 @@
+#!/usr/bin/env python3
+"""`enxerto compare`, `enxerto advise` and `enxerto fit` without a recipe, on a small network that the demo trains.
+
+usage: compare_test.py PATH_OF_ENXERTO [unittest arguments]
+"""
+import json
+import os
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+import unittest
+from pathlib import Path
+
+ENXERTO = ""
+WORK = None  # a folder for all of it; has demo/, a run with data/train, data/val, data/test
+ENVIRONMENT = {**os.environ, "LC_ALL": "C.UTF-8", "ENXERTO_THREADS": "2", "OMP_WAIT_POLICY": "passive"}
+PATIENCE = 300
+
+
+def command(arguments):
+    return [ENXERTO, *map(str, arguments)]
+
+
+def enxerto(*arguments, cwd=None):
+    return subprocess.run(command(arguments), cwd=cwd or WORK, env=ENVIRONMENT, timeout=PATIENCE,
+                          stdin=subprocess.DEVNULL, capture_output=True, text=True)
+
+
+def setUpModule():
+    ENVIRONMENT["ENXERTO_CACHE"] = str(WORK / "cache")
+    made = enxerto("demo", "--out", "demo", "--pictures", 96, "--epochs", 2, "--quiet")
+    assert made.returncode == 0, made.stderr
+    # Data with val/ and no test/.
+    for split in ("train", "val"):
+        shutil.copytree(WORK / "demo/data" / split, WORK / "two" / split)
+
+
+class Case(unittest.TestCase):
+    maxDiff = None
+
+    def check(self, result, code, *texts):
+        self.assertEqual(result.returncode, code, result.stdout + result.stderr)
+        for text in texts:
+            self.assertIn(text, result.stdout + result.stderr)
+
+    def check_error(self, result, code, *texts):
+        self.check(result, code, *texts)
+        self.assertRegex(result.stderr, r"\Aenxerto: [^\n]+\n\Z")
+        self.assertNotIn("fault of ours", result.stderr)
+
+    def told(self, *arguments):
+        result = enxerto(*arguments, "--json")
+        self.check(result, 0)
+        return json.loads(result.stdout)
+
+
+SOURCE = ["demo/data", "--weights", "demo"]
+
+
+class Compare(Case):
+    def test_recipes_are_judged_by_the_same_pictures(self):
+        told = self.told("compare", *SOURCE, "--recipes", "probe,probe:svm,scratch", "--epochs", 1, "--seeds", 2,
+                         "--out", "three")
+        self.assertEqual([each["recipe"] for each in told["recipes"]], ["probe", "probe:svm", "scratch"])
+        pairs = [(each["first"], each["second"]) for each in told["pairs"]]
+        self.assertEqual(pairs, [("probe", "probe:svm"), ("probe", "scratch"), ("probe:svm", "scratch")])
+        for each in told["recipes"]:
+            self.assertEqual(len(each["seeds"]), 2)
+            low, high = each["top1_interval"]
+            self.assertTrue(0 <= low <= each["top1"] <= high <= 1)
+            for run, top1 in zip(each["runs"], each["seeds"]):
+                # The saved model, asked again.
+                self.assertAlmostEqual(self.told("evaluate", f"three/{run}", "demo/data")["top1"], top1)
+        pair = told["pairs"][1]
+        self.assertAlmostEqual(pair["difference"], told["recipes"][0]["top1"] - told["recipes"][2]["top1"])
+        self.assertAlmostEqual(pair["only_first"] - pair["only_second"], pair["difference"])
+        self.assertGreaterEqual(pair["p_adjusted"], pair["p"])
+        # People are told the same, and nothing is trained again.
+        began = time.monotonic()
+        shown = enxerto("compare", *SOURCE, "--recipes", "probe,probe:svm,scratch", "--epochs", 1, "--seeds", 2, "--out",
+                        "three")
+        self.check(shown, 0, "done before", "probe - scratch", "p (McNemar, Holm)")
+        self.assertNotIn("Kept: epoch", shown.stdout)
+
+    def test_validation_pictures_judge_where_there_is_no_test(self):
+        told = self.told("compare", "two", "--weights", "demo", "--recipes", "probe,probe:ridge", "--seeds", 1, "--out",
+                         "by_val")
+        count = len(list((WORK / "two/val").rglob("*.png")))
+        self.assertEqual(told["n"], count)
+        config = json.loads((WORK / "by_val/probe-0/config.json").read_text())
+        self.assertTrue(config["val_as_test"])
+        self.assertEqual(config["splits"]["test"]["pictures"], count)
+        self.assertGreater(config["splits"]["val"]["pictures"], 0)
+
+    def test_what_was_stopped_goes_on_with_the_same_bits(self):
+        flags = [*SOURCE, "--recipes", "probe,warmup+finetune", "--epochs", 4, "--seeds", 2]
+        began = time.monotonic()
+        self.check(enxerto("compare", *flags, "--out", "whole"), 0)
+        longest = time.monotonic() - began
+        rng = random.Random(3)
+        killed = 0
+        while killed < 8:
+            process = subprocess.Popen(command(["compare", *flags, "--out", "killed"]), cwd=WORK, env=ENVIRONMENT,
+                                       stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+            try:
+                _, error = process.communicate(timeout=rng.uniform(0.05, longest))
+                self.assertEqual(process.returncode, 0, error)
+                break
+            except subprocess.TimeoutExpired:
+                process.send_signal(signal.SIGKILL)
+                process.communicate()
+                killed += 1
+        self.check(enxerto("compare", *flags, "--out", "killed"), 0)
+        whole, parts = (json.loads((WORK / out / "comparison.json").read_text()) for out in ("whole", "killed"))
+        self.assertEqual(whole["pairs"], parts["pairs"])
+        for run in whole["runs"]:
+            self.assertEqual(whole["runs"][run]["right"], parts["runs"][run]["right"])
+            self.assertEqual((WORK / "whole" / run / "model.safetensors").read_bytes(),
+                             (WORK / "killed" / run / "model.safetensors").read_bytes(), run)
+
+    def test_errors_say_what_is_wrong(self):
+        (WORK / "full").mkdir(exist_ok=True)
+        (WORK / "full/file").write_text("mine")
+        (WORK / "damaged").mkdir(exist_ok=True)
+        (WORK / "damaged/comparison.json").write_text('{"asked": 1, ')
+        for code, texts, *arguments in (
+                (2, ["--recipes"], *SOURCE),
+                (2, ["two or more"], *SOURCE, "--recipes", "probe"),
+                (2, ["twice"], *SOURCE, "--recipes", "probe,probe"),
+                (2, ["graft"], *SOURCE, "--recipes", "probe,graft"),
+                (2, ["for a probe"], *SOURCE, "--recipes", "probe,finetune:svm"),
+                (2, ["for a probe"], *SOURCE, "--recipes", "probe,probe:oak"),
+                (2, ["--seeds"], *SOURCE, "--recipes", "probe,scratch", "--seeds", 0),
+                (2, ["not empty"], *SOURCE, "--recipes", "probe,scratch", "--out", "full"),
+                (3, ["damaged/comparison.json"], *SOURCE, "--recipes", "probe,scratch", "--out", "damaged"),
+                (3, ["nowhere"], "nowhere", "--weights", "demo", "--recipes", "probe,scratch")):
+            self.check_error(enxerto("compare", "--quiet", *arguments), code, *texts)
+        self.check(enxerto("compare", *SOURCE, "--recipes", "probe,probe:svm", "--seeds", 1, "--out", "one"), 0)
+        self.check_error(enxerto("compare", *SOURCE, "--recipes", "probe,probe:svm", "--seeds", 2, "--out", "one", "--quiet"), 2,
+                         "asked for otherwise")
+
+
+class Advise(Case):
+    def test_measures_and_recommends(self):
+        told = self.told("advise", *SOURCE, "--epochs", 3, "--price", 0.5)
+        depths = told["depths"]["probes"]
+        self.assertGreater(len(depths), 1)
+        self.assertEqual([point["share"] for point in told["learning_curve"]["points"]], [0.25, 0.5, 1])
+        self.assertEqual({pilot["recipe"] for pilot in told["pilots"]}, {"warmup+finetune", "finetune"})
+        self.assertEqual(told["choices"][0]["recipe"], "probe")
+        for choice in told["choices"]:
+            self.assertGreater(choice["minutes"], 0)
+            self.assertAlmostEqual(choice["money"], choice["minutes"] / 60 * 0.5)
+        self.assertIn(told["recommended"]["recipe"], {choice["recipe"] for choice in told["choices"]})
+        self.assertIn("enxerto fit demo/data --weights demo --recipe", told["recommended"]["command"])
+        self.check(enxerto("advise", *SOURCE, "--pilot", 0), 0, "Where to cut", "No pilot", "Take probe",
+                   "twice as many")
+
+    def test_errors_say_what_is_wrong(self):
+        for code, texts, *arguments in (
+                (2, ["DATA"], "--weights", "demo"),
+                (2, ["--val-fraction"], "demo/data/train", "--weights", "demo", "--val-fraction", 0),
+                (2, ["--budget"], *SOURCE, "--budget", -1),
+                (3, ["nowhere"], "nowhere", "--weights", "demo")):
+            self.check_error(enxerto("advise", "--quiet", *arguments), code, *texts)
+
+
+class Auto(Case):
+    def recommend(self, out, recipe):
+        """What the advice would have been, had it found this."""
+        state = json.loads((WORK / out / "auto.json").read_text())
+        state["recipe"]["name"] = recipe
+        for key in ("chosen", "advised", "ended"):
+            state.pop(key, None)
+        (WORK / out / "auto.json").write_text(json.dumps(state))
+
+    def test_the_better_one_is_the_run(self):
+        told = self.told("fit", *SOURCE, "--epochs", 4, "--out", "auto")
+        auto = told["transfer"]["auto"]
+        self.assertIn(auto["chosen"], ("probe", "advised"))
+        self.assertEqual(told["run"], "auto")
+        best = max(auto[key]["val_top1"] for key in ("probe", "advised") if auto[key])
+        self.assertEqual(told["val"]["top1"], best)
+        self.assertEqual(self.told("evaluate", "auto", "demo/data", "--split", "val")["top1"], best)
+        self.check(enxerto("fit", "--resume", "auto"), 0, "ended already")
+        self.assertTrue((WORK / "auto/report.html").exists())
+
+    def test_what_was_stopped_goes_on_wherever_that_was(self):
+        arguments = ["fit", *SOURCE, "--epochs", 4, "--pilot", 0, "--out", "stopped"]
+        self.check(enxerto(*arguments), 0)
+        self.recommend("stopped", "warmup+finetune")
+        probe = (WORK / "stopped/model.safetensors").read_bytes()
+        rng = random.Random(5)
+        elsewhere = WORK / "elsewhere"
+        elsewhere.mkdir()
+        killed = 0
+        while killed < 8:
+            process = subprocess.Popen(command(["fit", "--resume", "../stopped"]), cwd=elsewhere, env=ENVIRONMENT,
+                                       stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+            try:
+                _, error = process.communicate(timeout=rng.uniform(0.05, 1.5))
+                self.assertEqual(process.returncode, 0, error)
+                break
+            except subprocess.TimeoutExpired:
+                process.send_signal(signal.SIGKILL)
+                process.communicate()
+                killed += 1
+                # There is a model at any moment.
+                self.check(enxerto("predict", "stopped", sorted((WORK / "demo/data/test/cross").iterdir())[0]), 0)
+        result = enxerto("fit", "--resume", "../stopped", "--json", cwd=elsewhere)
+        self.check(result, 0)
+        auto = json.loads(result.stdout)["transfer"]["auto"]
+        self.assertEqual(auto["advised"]["recipe"], "warmup+finetune")
+        if auto["chosen"] == "advised":
+            self.assertEqual((WORK / "stopped/probe/model.safetensors").read_bytes(), probe)
+            self.assertNotEqual((WORK / "stopped/model.safetensors").read_bytes(), probe)
+            self.assertFalse((WORK / "stopped/advised").exists())
+        else:
+            self.assertEqual((WORK / "stopped/model.safetensors").read_bytes(), probe)
+
+    def test_a_budget_is_kept(self):
+        told = self.told("fit", *SOURCE, "--epochs", 100000, "--budget", 0.2, "--out", "hurry")
+        for choice in told["transfer"]["auto"]["advice"]["choices"]:
+            self.assertLessEqual(choice.get("epochs", 0), 100000)
+        recommended = told["transfer"]["auto"]["advice"]["recommended"]["recipe"]
+        chosen = next(each for each in told["transfer"]["auto"]["advice"]["choices"] if each["recipe"] == recommended)
+        self.assertLessEqual(chosen["minutes"], 0.2)
+
+
+if __name__ == "__main__":
+    ENXERTO = str(Path(sys.argv.pop(1)).resolve())
+    with tempfile.TemporaryDirectory() as folder:
+        WORK = Path(folder)
+        unittest.main()
