@@ -260,13 +260,8 @@ class Adviser {
   /// features of each phase, of all the views that are kept.
   void add_choice(const std::string& name, const Contrast& gain) {
     const Choice& probe = choices_.front();
-    Choice choice{.recipe = name, .cut = job_.backbone.cut, .gain = gain.difference};
-    choice.top1 = std::clamp(probe.top1 + gain.difference, 0.0, 1.0);
-    choice.gain_error = (gain.interval.high - gain.interval.low) / 2 / 1.959963984540054;
-    const double spread =
-        std::hypot(choice.gain_error, (probe.interval.high - probe.interval.low) / 2 / 1.959963984540054);
-    choice.interval = {.low = std::max(0.0, choice.top1 - 1.96 * spread),
-                       .high = std::min(1.0, choice.top1 + 1.96 * spread)};
+    Choice choice{.recipe = name, .cut = job_.backbone.cut};
+    add_gain(gain, depths_, probe, choice);
     const auto n = static_cast<double>(count()), all = static_cast<double>(count() + val_count());
     double before = 0;
     if (name == "warmup+finetune") {

@@ -114,6 +114,7 @@ int run(int argc, char** argv) {
   add_predict(app, chosen);
   add_evaluate(app, chosen);
   add_fit(app, chosen);
+  add_find_lr(app, chosen);
   add_advise(app, chosen);
   add_compare(app, chosen);
   add_extract(app, chosen);

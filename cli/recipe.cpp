@@ -1,16 +1,19 @@
 #include "cli/recipe.h"
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <memory>
 
 #include "cli/commands.h"
+#include "cli/progress.h"
 #include "enxerto/core/error.h"
 #include "enxerto/core/file.h"
 #include "enxerto/core/system.h"
 #include "enxerto/core/text.h"
 #include "enxerto/graph/rebuild.h"
 #include "enxerto/report/report.h"
+#include "enxerto/train/lr_range.h"
 #include "enxerto/transfer/calibration.h"
 #include "enxerto/transfer/probe.h"
 #include "enxerto/transfer/proof.h"
@@ -24,6 +27,7 @@ using Json = nlohmann::json;
 
 /// Of a tuned run: the network before its first step.
 constexpr const char* start_name = "start.safetensors";
+constexpr int usual_range_steps = 100;
 
 /// Labels and outputs of the pictures that have one.
 struct Answers {
@@ -342,9 +346,18 @@ Json tune_run(RunFolder& run, const SourceFlags& source, const Splits& splits, c
                    {.trainer = trainer, .finish = finish, .on_test = hooks.on_test});
 }
 
-Json fit_by_tuning(const Job& job, const Recipe& recipe, const fs::path& out, Console& console,
+Json fit_by_tuning(const Job& job, Recipe recipe, const fs::path& out, Console& console,
                    const RunHooks& hooks) {
+  Json range;
+  if (recipe.finds_lr) {
+    range = find_lr(job, recipe, usual_range_steps, console);
+    if (range.at("suggested").is_null())
+      console.warn("--lr find: the loss falls at no rate; the usual rate is taken");
+    else
+      recipe.lr = range.at("suggested").get<double>();
+  }
   Tuning tuning = plan_tuning(job, recipe, console);
+  if (!range.is_null()) tuning.config.transfer["lr_range"] = std::move(range);
   // Before the configuration: a run that was killed in between is none yet.
   make_folder(out);
   save_model(out / start_name, {.graph = tuning.graph.clone(),
@@ -377,9 +390,12 @@ Tuning plan_tuning(const Job& job, const Recipe& recipe, Console& console) {
     training.loss = CrossEntropy{.class_weights = balanced_class_weights(*job.splits.train)};
   training.optimizer = parse_optimizer(recipe.optimizer);
   const bool from_nothing = recipe.name == "scratch";
-  training.schedule = {.curve = Schedule::Curve::one_cycle,
+  training.schedule = {.curve = parse_curve(recipe.schedule),
                        .base = recipe.lr.value_or(from_nothing ? usual_lr(training.optimizer)
                                                                : 0.3 * usual_lr(training.optimizer))};
+  if (training.schedule.curve == Schedule::Curve::step)
+    training.schedule.every = std::max<std::int64_t>(
+        1, (steps_per_epoch(job.splits.train->size(), recipe.batch) * recipe.epochs + 2) / 3);
   Graph graph = job.start.clone();
   std::vector<Phase> phases{{}};
   if (from_nothing) {
@@ -406,6 +422,50 @@ Tuning plan_tuning(const Job& job, const Recipe& recipe, Console& console) {
   config.transfer["views"] = training.augment.any() ? recipe.views : 1;
   if (job.source.cache.half) config.transfer["half"] = true;
   return {.config = std::move(config), .graph = std::move(graph)};
+}
+
+Json find_lr(const Job& job, const Recipe& recipe, int steps, Console& console) {
+  if (recipe.name == "probe")
+    throw Error(ErrorKind::usage,
+                "a probe has no learning rate: it is fitted all at once; choose another --recipe");
+  Tuning tuning = plan_tuning(job, recipe, console);
+  TuneConfig config = tune_config_of(
+      tuning.config, feature_options(job.source.cache, job.source.workers, "features", console));
+  config.phases = {{1, config.phases.back().frozen_through}};
+  TrainConfig& training = config.training;
+  const std::int64_t in_epoch = steps_per_epoch(job.splits.train->size(), training.batch);
+  training.epochs = static_cast<int>((steps + in_epoch - 1) / in_epoch);
+  training.schedule = {.curve = Schedule::Curve::range_test, .base = 1, .floor = 1e-7, .total = steps};
+  training.metric = Metric::train_loss;
+  training.patience = 0;
+  LrRange range;
+  const std::atomic<bool>& wish = catch_interrupts();
+  range.stop_with(wish);
+  Pace pace(console, "range test, steps");
+  class Shown final : public Observer {
+   public:
+    Shown(Pace& pace, std::int64_t all) : pace_(pace), all_(all) {}
+    void on_step(const StepReport& report) override { pace_.show(std::min(report.step, all_), all_); }
+
+   private:
+    Pace& pace_;
+    std::int64_t all_;
+  } shown(pace, steps);
+  const std::array<Observer*, 2> observers{&range, &shown};
+  try {
+    tune(tuning.graph, *job.splits.train, nullptr, config, observers, {}, &range.stop());
+  } catch (const Error& error) {
+    // It ends in an explosion by design.
+    if (wish || (error.kind() != ErrorKind::interrupted && error.kind() != ErrorKind::diverged)) throw;
+  }
+  console.clear();
+  Json points = Json::array();
+  for (const LrPoint& point :
+       range.points().first(std::min(range.points().size(), static_cast<std::size_t>(steps))))
+    points.push_back({{"lr", point.lr}, {"loss", point.loss}, {"smoothed", point.smoothed}});
+  const auto found = suggested_lr(range.points());
+  if (found) console.line(text("The range test suggests a learning rate of ", *found));
+  return {{"suggested", found ? Json(*found) : Json()}, {"points", std::move(points)}};
 }
 
 TuneConfig tune_config_of(const RunConfig& config, FeatureOptions features) {
@@ -454,7 +514,23 @@ void add_recipe_flags(CLI::App& verb, Recipe& recipe) {
       ->capture_default_str()
       ->type_name("N");
   verb.add_option("--batch", recipe.batch, "Pictures a step")->capture_default_str()->type_name("N");
-  verb.add_option("--lr", recipe.lr, "Learning rate of the head, the highest")->type_name("X");
+  verb.add_option_function<std::string>(
+          "--lr",
+          [&recipe](const std::string& word) {
+            recipe.finds_lr = word == "find";
+            double value = 0;
+            if (!recipe.finds_lr) {
+              if (!CLI::detail::lexical_cast(word, value))
+                throw CLI::ValidationError("--lr", text("a number or \"find\", not ", word));
+              recipe.lr = value;
+            }
+          },
+          "Learning rate of the head, the highest; \"find\": by a range test, as `enxerto find-lr` does")
+      ->type_name("X");
+  verb.add_option("--schedule", recipe.schedule, "one_cycle, cosine, constant, or step (three of them)")
+      ->capture_default_str()
+      ->check(CLI::IsMember({"one_cycle", "cosine", "constant", "step"}))
+      ->type_name("NAME");
   verb.add_option("--optimizer", recipe.optimizer, join(optimizer_names(), ", "))
       ->capture_default_str()
       ->type_name("NAME");

@@ -40,7 +40,9 @@ struct Recipe {
   std::string optimizer = "adamw", class_weights = "none";
   int epochs = 12, batch = 32, views = 4, stages = 2, patience = 0;
   double share = 0.5;
+  std::string schedule = "one_cycle";
   std::optional<double> lr;
+  bool finds_lr = false;   ///< by a range test before the first epoch (lr_range.h)
   std::uint64_t seed = 0;  ///< of the order, augmentation, folds and what is initialised
   bool plain = false;      ///< no augmentation
 };
@@ -77,6 +79,11 @@ struct Tuning {
 /// Of all recipes but probe; the head of warmup+finetune is warm.
 Tuning plan_tuning(const Job& job, const Recipe& recipe, Console& console);
 TuneConfig tune_config_of(const RunConfig& config, FeatureOptions features);
+
+/// A range test of the recipe's last phase, in which most layers learn: from 1e-7 to 1 in so many steps,
+/// fewer where the loss explodes. {"suggested": rate or null, "points": [{"lr", "loss", "smoothed"}]}.
+/// Error{usage} for a probe; Error{interrupted}.
+nlohmann::json find_lr(const Job& job, const Recipe& recipe, int steps, Console& console);
 
 struct RunHooks {
   OnOutputs on_test = {};  ///< hears the outputs for the test pictures

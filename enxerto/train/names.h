@@ -20,10 +20,11 @@ inline constexpr auto names_of<Form> =
     std::array<std::pair<Form, const char*>, 2>{{{Form::pytorch, "pytorch"}, {Form::textbook, "textbook"}}};
 template <>
 inline constexpr auto names_of<Schedule::Curve> =
-    std::array<std::pair<Schedule::Curve, const char*>, 4>{{{Schedule::Curve::constant, "constant"},
+    std::array<std::pair<Schedule::Curve, const char*>, 5>{{{Schedule::Curve::constant, "constant"},
                                                             {Schedule::Curve::step, "step"},
                                                             {Schedule::Curve::cosine, "cosine"},
-                                                            {Schedule::Curve::one_cycle, "one_cycle"}}};
+                                                            {Schedule::Curve::one_cycle, "one_cycle"},
+                                                            {Schedule::Curve::range_test, "range_test"}}};
 template <>
 inline constexpr auto names_of<Metric> =
     std::array<std::pair<Metric, const char*>, 4>{{{Metric::val_loss, "val_loss"},

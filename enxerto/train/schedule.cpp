@@ -40,6 +40,11 @@ double lr_at(const Schedule& schedule, std::int64_t step) {
       return cosine(schedule.base, schedule.floor, static_cast<double>(s) / static_cast<double>(steps));
     case Schedule::Curve::one_cycle:
       return one_cycle(schedule, static_cast<double>(s), static_cast<double>(steps));
+    case Schedule::Curve::range_test:
+      return schedule.floor *
+             std::pow(schedule.base / schedule.floor,
+                      std::min(1.0, static_cast<double>(s) /
+                                        static_cast<double>(std::max<std::int64_t>(steps - 1, 1))));
   }
   return schedule.base;
 }
@@ -59,6 +64,8 @@ void check_schedule(const Schedule& schedule) {
     check(schedule.every > 0, "the curve \"step\" needs the number of steps between two drops");
     check(schedule.gamma > 0 && schedule.gamma <= 1, "gamma has to lie above 0 and not above 1");
   }
+  if (schedule.curve == Schedule::Curve::range_test)
+    check(schedule.floor > 0, "a range test starts from a floor above 0");
   if (schedule.curve == Schedule::Curve::one_cycle) {
     check(schedule.rise > 0 && schedule.rise < 1, "the rise of one_cycle has to lie between 0 and 1");
     check(schedule.start_div >= 1 && schedule.end_div >= 1, "the divisors of one_cycle have to be 1 or more");

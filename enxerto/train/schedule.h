@@ -18,9 +18,11 @@ namespace enxerto {
 ///              Loshchilov & Hutter 2017)
 ///   one_cycle  base is the peak: cosine from base / start_div to base at s = rise S - 1, then cosine to
 ///              base / start_div / end_div at S - 1 (OneCycleLR; Smith & Topin 2018)
+///   range_test floor (base / floor)^(s / (S - 1)): rises from floor to base, to see how far it may go (Smith
+///              2017; lr_range.h)
 /// Behind its total the rate stays where it ended.
 struct Schedule {
-  enum class Curve { constant, step, cosine, one_cycle };
+  enum class Curve { constant, step, cosine, one_cycle, range_test };
   Curve curve = Curve::cosine;
   double base = 1e-3, floor = 0;
   std::int64_t warmup = 0;
@@ -42,7 +44,7 @@ double lr_at(const Schedule& schedule, std::int64_t step);
 /// Throws Error{usage} where a value makes no sense; the total has to be known.
 void check_schedule(const Schedule& schedule);
 
-/// "constant", "step", "cosine", "one_cycle"; Error{usage} lists them.
+/// "constant", "step", "cosine", "one_cycle", "range_test"; Error{usage} lists them.
 Schedule::Curve parse_curve(std::string_view name);
 
 }  // namespace enxerto

@@ -28,6 +28,13 @@ TEST(Schedule, StaysWhereItEndedBehindItsTotal) {
   EXPECT_DOUBLE_EQ(lr_at(one_cycle, 99), 1 / 25.0 / 1e4);
 }
 
+TEST(Schedule, ARangeTestRisesGeometrically) {
+  const Schedule range{.curve = Schedule::Curve::range_test, .base = 1, .floor = 1e-4, .total = 5};
+  for (int step = 0; step < 5; ++step) EXPECT_NEAR(lr_at(range, step), std::pow(10.0, step - 4), 1e-15);
+  EXPECT_EQ(lr_at(range, 50), 1);
+  EXPECT_THROW(check_schedule({.curve = Schedule::Curve::range_test, .base = 1, .total = 5}), Error);
+}
+
 TEST(Schedule, ShortRunsHaveARateToo) {
   for (const auto curve : {Schedule::Curve::constant, Schedule::Curve::cosine, Schedule::Curve::one_cycle})
     for (std::int64_t total = 1; total < 5; ++total)

@@ -168,6 +168,22 @@ std::string_view Quadrant::rule_of_thumb() const {
   return large ? "finetune" : "warmup+finetune";
 }
 
+void add_gain(const Contrast& gain, std::span<const DepthProbe> depths, const Choice& probe, Choice& choice) {
+  const std::size_t best = best_depth(depths);
+  choice.gain = gain.difference;
+  choice.gain_error = error_of(gain);
+  if (best + 1 < depths.size()) {
+    const std::vector<RightAnswers> both{{depths.back().right}, {depths[best].right}};
+    const Contrast behind = contrasts_of(both).front();
+    choice.gain += behind.difference;
+    choice.gain_error = std::hypot(choice.gain_error, error_of(behind));
+  }
+  choice.top1 = std::clamp(probe.top1 + choice.gain, 0.0, 1.0);
+  const double half =
+      normal_975 * std::hypot(choice.gain_error, (probe.interval.high - probe.interval.low) / 2 / normal_975);
+  choice.interval = {.low = std::max(0.0, choice.top1 - half), .high = std::min(1.0, choice.top1 + half)};
+}
+
 std::size_t recommended(std::span<const Choice> choices, double budget_seconds) {
   ensure(!choices.empty(), "there is something to choose from");
   std::size_t best = 0;

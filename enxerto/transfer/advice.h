@@ -88,6 +88,9 @@ struct Choice {
   double gain = 0, gain_error = 0;  ///< over the probe, and its standard error; 0 of the probe itself
   double seconds = 0;               ///< that it takes here
 };
+/// Tuning starts from the usual cut, which need not be the best one: `gain` over a probe there, as a choice
+/// beside the probe at the best depth.
+void add_gain(const Contrast& gain, std::span<const DepthProbe> depths, const Choice& probe, Choice& choice);
 /// The place of the one to take: of those within `budget_seconds` (0: any) that promise more than the first,
 /// a probe, by more than the standard error of that, the most promising; else the first.
 std::size_t recommended(std::span<const Choice> choices, double budget_seconds);

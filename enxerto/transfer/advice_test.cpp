@@ -110,6 +110,20 @@ TEST(Advice, AGainHasToBeMoreThanItsErrorAndWithinTheBudget) {
   EXPECT_EQ(recommended(std::span(choices).first(2), 0), 0U);
 }
 
+TEST(Advice, AGainCountsFromTheUsualCut) {
+  const Pilot pilot{
+      .recipe = "a", .probe_right = depth(120, 200).right, .tuned_right = depth(160, 200).right};
+  const Choice probe{.recipe = "probe", .top1 = 0.75, .interval = {0.7, 0.8}};
+  Choice at_best{.recipe = "a"}, behind{.recipe = "a"};
+  add_gain(pilot.gain(), std::vector{depth(90, 200), depth(120, 200)}, probe, at_best);
+  EXPECT_NEAR(at_best.gain, 0.2, 1e-12);
+  EXPECT_NEAR(at_best.top1, 0.95, 1e-12);
+  // The usual cut is 15 points behind the best one, to which the probe belongs.
+  add_gain(pilot.gain(), std::vector{depth(150, 200), depth(120, 200)}, probe, behind);
+  EXPECT_NEAR(behind.gain, 0.05, 1e-12);
+  EXPECT_GT(behind.gain_error, at_best.gain_error);
+}
+
 TEST(Advice, APilotsGainIsPaired) {
   const Pilot pilot{.recipe = "a", .probe_right = {1, 0, 0, 0}, .tuned_right = {1, 1, 1, 0}};
   EXPECT_DOUBLE_EQ(pilot.gain().difference, 0.5);
