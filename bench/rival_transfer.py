@@ -6,6 +6,9 @@ usage: rival_transfer.py WAY NET WEIGHTS DATA [--epochs 10] [--threads 2]
            tutorial  PyTorch's "Transfer Learning for Computer Vision Tutorial", feature extractor, as it comes:
                      every epoch decodes, augments and runs the frozen network on all pictures
            fastest   the same, channels-last and torch.compile
+           block     the last block learns with the head (of resnet50 layer4.2, of mobilenet_v2 features.17 and 18), the
+                     rest frozen and without gradients; no augmentation, channels-last, torch.compile, AdamW
+           block_fresh  the same with new augmentation in every epoch
            cached    features once (fastest forward pass), then scikit-learn's logistic regression, C by five-fold
                      cross-validation over ten strengths, as `enxerto fit` chooses it
   NET      resnet50 or mobilenet_v2
@@ -76,6 +79,43 @@ def tutorial(model, data, epochs, fast):
     return best
 
 
+def block(model, data, epochs, augment):
+    """What learns is compiled for training, what does not for inference."""
+    net = model.net
+    if net == "resnet50":
+        parts = [model.conv1, model.bn1, model.relu, model.maxpool, model.layer1, model.layer2, model.layer3, *model.layer4[:2]]
+        prefix, last = torch.nn.Sequential(*parts), torch.nn.Sequential(model.layer4[2], model.avgpool, torch.nn.Flatten())
+    else:
+        prefix = torch.nn.Sequential(*model.features[:17])
+        last = torch.nn.Sequential(*model.features[17:], torch.nn.AdaptiveAvgPool2d(1), torch.nn.Flatten())
+    suffix = torch.nn.Sequential(last, torch.nn.Linear(model.features_out, len(ImageFolder(data / "train").classes)))
+    for parameter in suffix.parameters():
+        parameter.requires_grad = True
+    prefix, suffix = (each.to(memory_format=torch.channels_last) for each in (prefix.eval(), suffix))
+    optimizer = torch.optim.AdamW(suffix.parameters(), lr=3e-4)
+    loss_of = torch.nn.CrossEntropyLoss()
+    frozen, trained = torch.compile(prefix), torch.compile(suffix)
+    best = 0.0
+    for _ in range(epochs):
+        for split, loader in loaders(data, augment, 2).items():
+            suffix.train(split == "train")
+            right = n = 0
+            for images, labels in loader:
+                with torch.no_grad():
+                    rows = frozen(images.contiguous(memory_format=torch.channels_last))
+                with torch.set_grad_enabled(split == "train"):
+                    outputs = trained(rows)
+                right += (outputs.argmax(1) == labels).sum().item()
+                n += len(labels)
+                if split == "train":
+                    optimizer.zero_grad()
+                    loss_of(outputs, labels).backward()
+                    optimizer.step()
+            if split == "val":
+                best = max(best, right / n)
+    return best
+
+
 def cached(model, data):
     from sklearn.linear_model import LogisticRegressionCV
     from sklearn.preprocessing import StandardScaler
@@ -92,7 +132,7 @@ def cached(model, data):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("way", choices=["make", "tutorial", "fastest", "cached"])
+    parser.add_argument("way", choices=["make", "tutorial", "fastest", "block", "block_fresh", "cached"])
     parser.add_argument("net", choices=["resnet50", "mobilenet_v2"])
     parser.add_argument("weights")
     parser.add_argument("data", type=Path)
@@ -112,8 +152,11 @@ def main():
         model.features_out, model.classifier = model.classifier[1].in_features, torch.nn.Identity()
     for parameter in model.parameters():
         parameter.requires_grad = False
+    model.net = options.net
     began = time.monotonic()
-    if options.way == "cached":
+    if options.way.startswith("block"):
+        top1 = block(model, options.data, options.epochs, options.way == "block_fresh")
+    elif options.way == "cached":
         top1 = cached(model, options.data)
     else:
         top1 = tutorial(model, options.data, options.epochs, options.way == "fastest")

@@ -29,7 +29,8 @@ std::vector<std::int64_t> everything(const Dataset& data) { return stratified_pa
 Prefix prefix_of(const Job& job, const Cut& cut) {
   return {.graph = features_of(job.backbone.graph, cut),
           .preprocess = job.backbone.preprocess,
-          .half = job.source.cache.half};
+          .half = job.source.cache.half,
+          .bf16 = job.source.cache.bf16};
 }
 
 Features rows_of(const Job& job, const Cut& cut, const Dataset& data, const std::string& what, bool keep,

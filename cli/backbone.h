@@ -35,9 +35,9 @@ struct CacheFlags {
   std::string folder;  ///< empty: "features" in the cache of the zoo, where there is one
   bool none = false;
   double memory_gib = 1, file_gib = 8;
-  bool half = false;
+  bool half = false, bf16 = false;
 };
-/// Adds --feature-cache, --no-feature-cache, --feature-memory, --feature-file and --half.
+/// Adds --feature-cache, --no-feature-cache, --feature-memory, --feature-file, --half and --bf16.
 void add_cache_flags(CLI::App& verb, CacheFlags& flags);
 /// With progress on the console that opens with `what`; Ctrl-C ends it.
 FeatureOptions feature_options(const CacheFlags& flags, int workers, const std::string& what,

@@ -53,7 +53,8 @@ int run_extract(const ExtractFlags& flags) {
   const Prefix prefix{.graph = features_of(backbone.graph, backbone.cut),
                       .preprocess = backbone.preprocess,
                       .batch = flags.batch,
-                      .half = flags.cache.half};
+                      .half = flags.cache.half,
+                      .bf16 = flags.cache.bf16};
   const std::int64_t columns = prefix.row_size();
   console.line(text(with_commas(data->size()), " pictures, ", with_commas(columns),
                     " features of each after \"", backbone.cut.layer, "\"",

@@ -118,7 +118,8 @@ Json head_json(const HeadReport& report, const std::string& kind) {
 Features features_for(const Job& job, const Dataset& data, const char* what, Console& console) {
   const Prefix prefix{.graph = features_of(job.backbone.graph, job.backbone.cut),
                       .preprocess = job.backbone.preprocess,
-                      .half = job.source.cache.half};
+                      .half = job.source.cache.half,
+                      .bf16 = job.source.cache.bf16};
   FeatureOptions options =
       feature_options(job.source.cache, job.source.workers, text("features of ", what), console);
   // The head wants all of them at once.
@@ -177,6 +178,18 @@ Json prove(const Graph& start, const fs::path& run, const std::vector<std::strin
   return to_json(changes);
 }
 
+/// What the frozen part in bfloat16 did to the validation accuracy: beside that of the saved model, which is
+/// float.
+Json compare_precisions(const Evaluation& in_bf16, const Evaluation& in_float, Console& console) {
+  console.line(text("bfloat16: ", percent(in_bf16.top1()),
+                    " of the validation pictures right, the saved model in float ", percent(in_float.top1()),
+                    "; the loss ", fixed(in_bf16.loss, 4), " and ", fixed(in_float.loss, 4)));
+  return {{"val_top1", in_bf16.top1()},
+          {"val_top1_float", in_float.top1()},
+          {"val_loss", in_bf16.loss},
+          {"val_loss_float", in_float.loss}};
+}
+
 /// Writes the probe's run: the network with its head, what was measured, the report.
 Json save_probe(const Job& job, const Probe& made, const Graph& graph, double began, RunFolder& run,
                 const OnOutputs& on_test) {
@@ -209,6 +222,7 @@ Json save_probe(const Job& job, const Probe& made, const Graph& graph, double be
                 {"head", head_json(made.fit.report, made.fit.head.kind)},
                 {"layers", prove(job.start, run.folder(), {head_of(graph).name})}};
   if (made.val) transfer["calibration"] = made.calibration.to_json();
+  if (run.config().transfer.contains("bf16")) transfer["bf16"] = run.config().transfer.at("bf16");
   std::optional<Evaluation> test;
   if (job.splits.test) {
     // By the network as it is saved, from the pictures.
@@ -249,12 +263,19 @@ Json fit_by_probe(const Job& job, const Recipe& recipe, const fs::path& out, Con
   const double began = now_seconds();
   RunConfig config = config_of(job, recipe);
   config.training.epochs = 1;
-  const Probe made = probe(job, head_of_recipe(recipe), console);
+  Probe made = probe(job, head_of_recipe(recipe), console);
   console.line(text(with_commas(made.computed), " rows of features computed, ",
                     with_commas(made.rows - made.computed), " found again"));
   console.line(format_head(made.fit.report, made.fit.head.kind));
   Graph graph = job.start.clone();
   set_head(std::get<LinearHead>(made.fit.head.model), made.calibration.temperature, graph);
+  if (job.source.cache.bf16 && made.val) {
+    // What is reported is what the saved model does, which is float.
+    const Tensor outputs = outputs_of(graph, *job.splits.val, config.training, job.source.workers);
+    const Evaluation in_float = evaluate_outputs(outputs.view(), *job.splits.val);
+    config.transfer["bf16"] = compare_precisions(*made.val, in_float, console);
+    made.val = in_float;
+  }
   // Not before: what ends earlier leaves nothing that one could take for a run.
   RunFolder run = RunFolder::create(out, std::move(config));
   try {
@@ -330,6 +351,7 @@ Json tune_run(RunFolder& run, const SourceFlags& source, const Splits& splits, c
   };
   const auto finish = [&](Graph& network, TrainResult& result) -> Json {
     Json more = transfer;
+    const std::optional<Evaluation> in_bf16 = config.bf16 ? result.val : std::nullopt;
     if (splits.val && !splits.train->multi_label()) {
       Tensor outputs = outputs_of(network, *splits.val, run.config().training, source.workers);
       const Calibration found = calibrate(outputs, *splits.val);
@@ -337,6 +359,7 @@ Json tune_run(RunFolder& run, const SourceFlags& source, const Splits& splits, c
       set_head(head_in(network), found.temperature, network);
       result.val = evaluate_at(found.temperature, outputs, *splits.val);
     }
+    if (in_bf16 && result.val) more["bf16"] = compare_precisions(*in_bf16, *result.val, console);
     run.save_final(network, result);
     more["layers"] = prove(start, run.folder(), trained_layers(network));
     return more;
@@ -406,6 +429,12 @@ Tuning plan_tuning(const Job& job, const Recipe& recipe, Console& console) {
     graph.unfreeze(head_of(graph).name);
     graph.init({}, Rng(recipe.seed));  // the head alone; which layers learn, the phases say
   }
+  if (recipe.name == "finetune" && recipe.blocks > 0) {
+    const std::vector<std::string> ends = block_ends(graph);
+    // The last end is the head's beginning.
+    if (static_cast<std::size_t>(recipe.blocks) < ends.size())
+      phases = {{1, ends[ends.size() - 1 - static_cast<std::size_t>(recipe.blocks)]}};
+  }
   if (recipe.name == "warmup+finetune") {
     phases = unfreezing(graph, recipe.epochs, recipe.stages, recipe.share);
     training.layer_rates = falling_rates(graph, 0.5, 0.05);
@@ -421,6 +450,7 @@ Tuning plan_tuning(const Job& job, const Recipe& recipe, Console& console) {
   config.transfer["phases"] = phases_json(phases);
   config.transfer["views"] = training.augment.any() ? recipe.views : 1;
   if (job.source.cache.half) config.transfer["half"] = true;
+  if (job.source.cache.bf16) config.transfer["bf16"] = true;
   return {.config = std::move(config), .graph = std::move(graph)};
 }
 
@@ -473,6 +503,7 @@ TuneConfig tune_config_of(const RunConfig& config, FeatureOptions features) {
           .phases = phases_from(config.transfer),
           .views = config.transfer.value("views", 0),
           .half = config.transfer.value("half", false),
+          .bf16 = config.transfer.value("bf16", false),
           .features = std::move(features)};
 }
 
@@ -542,6 +573,9 @@ void add_recipe_flags(CLI::App& verb, Recipe& recipe) {
       ->capture_default_str()
       ->check(CLI::Range(0.0, 1.0))
       ->type_name("X");
+  verb.add_option("--blocks", recipe.blocks,
+                  "Of finetune: only the last so many blocks learn, and the head (0: all layers)")
+      ->type_name("N");
   verb.add_flag("--no-augment", recipe.plain, "Pictures as they are: no random changes");
   add_augment_flags(verb, recipe.augment);
   verb.add_option("--views", recipe.views,
@@ -557,6 +591,7 @@ void check_recipe(const Recipe& recipe) {
   check_at_least("--batch", recipe.batch, 1);
   check_at_least("--views", recipe.views, 0);
   check_at_least("--stages", recipe.stages, 1);
+  check_at_least("--blocks", recipe.blocks, 0);
   if (recipe.name == "probe")
     for (const char* kind : {"knn", "tree", "forest"})
       if (recipe.head.kind == kind)

@@ -39,6 +39,7 @@ struct Recipe {
   AugmentFlags augment;
   std::string optimizer = "adamw", class_weights = "none";
   int epochs = 12, batch = 32, views = 4, stages = 2, patience = 0;
+  int blocks = 0;  ///< of finetune: only so many of the last blocks learn, and the head; 0: everything
   double share = 0.5;
   std::string schedule = "one_cycle";
   std::optional<double> lr;

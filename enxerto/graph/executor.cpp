@@ -10,6 +10,7 @@
 #include "enxerto/core/text.h"
 #include "enxerto/graph/lower.h"
 #include "enxerto/graph/memory_plan.h"
+#include "enxerto/kernels/onednn/onednn.h"
 
 namespace enxerto {
 namespace {
@@ -61,6 +62,13 @@ bool all_finite(std::span<const float> data) {
   return std::ranges::all_of(data, [](float x) { return std::isfinite(x); });
 }
 
+bool all_finite(const Layout& layout, const float* data) {
+  if (!layout.bf16) return all_finite({data, static_cast<std::size_t>(layout.size())});
+  const auto* const halves = reinterpret_cast<const std::uint16_t*>(data);
+  return std::all_of(halves, halves + layout.elements(),
+                     [](std::uint16_t x) { return (x & 0x7F80) != 0x7F80; });
+}
+
 }  // namespace
 
 struct Executor::Plan {
@@ -106,8 +114,10 @@ struct Executor::Plan {
       PlanArgs args;
       args.reference = config.reference;
       args.train = config.train && !node.frozen;
+      args.bf16 = config.bf16 && !(config.train && trained[i]);
       for (const NodeId input : node.inputs) {
-        args.in.push_back(cells[at(value_cell[at(input.index)])].layout);
+        // Only convolutions know bf16, and they ask for what they want.
+        args.in.push_back(in_format(cells[at(value_cell[at(input.index)])].layout, false));
         run.wants_din.push_back(config.train && trained[at(input.index)]);
       }
       run.wants_dparams = config.train && has_trainable(node);
@@ -437,7 +447,7 @@ struct Executor::Plan {
   bool is_finite(const Step& step) {
     if (step.run == none) return true;
     const int out = runs[at(step.run)].out;
-    return all_finite({data(out), static_cast<std::size_t>(cells[at(out)].layout.size())});
+    return all_finite(cells[at(out)].layout, data(out));
   }
   const std::string& name_of(const Step& step) const {
     return program.nodes()[at(runs[at(step.run)].node)].name;
@@ -477,6 +487,8 @@ struct Executor::Plan {
   std::vector<const float*> pointers;
   std::vector<float*> gradients;
 };
+
+bool has_bf16() { return onednn::has_bf16(); }
 
 Executor::Executor(const Graph& graph, const ExecutorConfig& config)
     : plan_(std::make_unique<Plan>(graph, config)) {}

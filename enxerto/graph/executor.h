@@ -22,12 +22,18 @@ struct Update {
 
 struct ExecutorConfig {
   int batch = 1;
-  bool train = false;         ///< plans the backward pass for what is not frozen
-  bool reference = false;     ///< the slow twins in double, nothing fused (also ENXERTO_KERNELS=reference)
-  bool lower = true;          ///< fold and fuse; false runs the graph as it is written
+  bool train = false;      ///< plans the backward pass for what is not frozen
+  bool reference = false;  ///< the slow twins in double, nothing fused (also ENXERTO_KERNELS=reference)
+  bool lower = true;       ///< fold and fuse; false runs the graph as it is written
+  /// What is not trained may run its convolutions in bfloat16, with products added up in float; where the
+  /// chip has no such arithmetic (has_bf16()) everything stays float.
+  bool bf16 = false;
   bool side_outputs = false;  ///< compute the graph's side outputs too; else what only they need is left out
   std::uint64_t seed = 0;     ///< of dropout
 };
+
+/// Whether this chip has arithmetic for ExecutorConfig::bf16.
+bool has_bf16();
 
 /// One step of the plan, for profiles and tests.
 struct StepProfile {

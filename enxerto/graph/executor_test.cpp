@@ -137,6 +137,29 @@ TEST(Executor, AnswersAsTheReferenceDoesFusedOrNot) {
   EXPECT_LT(difference(wanted.data(), fast.forward(images.view()).data), 2e-6);
 }
 
+TEST(Executor, FrozenConvolutionsRunInBfloat16) {
+  if (!has_bf16()) GTEST_SKIP() << "this processor has no bfloat16 arithmetic";
+  const Graph graph = busy_graph();
+  const Tensor images = random_tensor({3, 3, 16, 16}, 7);
+  Executor full(graph, {.batch = 3}), half(graph, {.batch = 3, .bf16 = true});
+  const ConstView y = full.forward(images.view());
+  const Tensor wanted = [&] {
+    Tensor copy(y.shape);
+    std::ranges::copy(y.data, copy.data().begin());
+    return copy;
+  }();
+  const double apart = difference(wanted.data(), half.forward(images.view()).data);
+  EXPECT_GT(apart, 1e-5);  // it is not float
+  EXPECT_LT(apart, 2e-2);  // eight bits of mantissa, a dozen layers
+  EXPECT_LT(half.memory_bytes(), full.memory_bytes());
+  EXPECT_EQ(half.find_not_finite(images.view(), 0), "");
+  // What is trained stays float.
+  Executor train(graph, {.batch = 3, .train = true}),
+      train_half(graph, {.batch = 3, .train = true, .bf16 = true});
+  const ConstView a = train.forward(images.view()), b = train_half.forward(images.view());
+  EXPECT_TRUE(std::ranges::equal(a.data, b.data));
+}
+
 TEST(Executor, GradientsAreThoseOfTheReferenceFusedOrNot) {
   // Without dropout: its mask belongs to a node's number, which lowering changes.
   const Graph graph = busy_graph(0.0f);

@@ -1,7 +1,8 @@
 #include "enxerto/kernels/layout.h"
 
 #include <algorithm>
-#include <cstring>
+#include <bit>
+#include <cstdint>
 
 #include "enxerto/core/error.h"
 #include "enxerto/core/system.h"
@@ -17,49 +18,56 @@ std::int64_t start_of(const Layout& layout, std::int64_t n, std::int64_t c) {
   return (n * layout.blocks() + c / layout.block) * layout.pixels() * layout.block + c % layout.block;
 }
 
+using Bf16 = std::uint16_t;
+
+inline void convert(float from, float& to) { to = from; }
+inline void convert(Bf16 from, Bf16& to) { to = from; }
+inline void convert(Bf16 from, float& to) { to = std::bit_cast<float>(std::uint32_t{from} << 16); }
+inline void convert(float from, Bf16& to) {
+  const auto bits = std::bit_cast<std::uint32_t>(from);
+  // To the nearest, ties to even; what is no number stays none.
+  const std::uint32_t rounded = (bits + 0x7FFF + (bits >> 16 & 1)) >> 16, quiet = bits >> 16 | 0x40;
+  to = static_cast<Bf16>((bits & 0x7FFFFFFF) > 0x7F800000 ? quiet : rounded);
+}
+
+template <class A, class B>
+void convert_row(const A* from, std::int64_t count, B* to) {
+  for (std::int64_t i = 0; i < count; ++i) convert(from[i], to[i]);
+}
+
 /// Pixels [begin, end) of the channels [first, last) of picture n; those behind the last one are zero.
-void reorder_tile(const Layout& from, const float* source, const Layout& to, float* target, std::int64_t n,
+template <class A, class B>
+void reorder_tile(const Layout& from, const A* source, const Layout& to, B* target, std::int64_t n,
                   std::int64_t first, std::int64_t last, std::int64_t begin, std::int64_t end) {
   const std::int64_t a = from.block, b = to.block;
   for (std::int64_t c = first; c < last;) {
-    float* const into = target + start_of(to, n, c);
+    B* const into = target + start_of(to, n, c);
     if (c >= from.shape.c) {
-      for (std::int64_t p = begin; p < end; ++p) into[p * b] = 0.0f;
+      for (std::int64_t p = begin; p < end; ++p) into[p * b] = B{};
       ++c;
       continue;
     }
-    const float* const out_of = source + start_of(from, n, c);
+    const A* const out_of = source + start_of(from, n, c);
     // Channels that lie side by side in both.
     const std::int64_t run = std::min({a - c % a, b - c % b, last - c, from.shape.c - c});
     if (run == 1)
-      for (std::int64_t p = begin; p < end; ++p) into[p * b] = out_of[p * a];
+      for (std::int64_t p = begin; p < end; ++p) convert(out_of[p * a], into[p * b]);
     else if (run == 8)
-      for (std::int64_t p = begin; p < end; ++p) std::memcpy(into + p * b, out_of + p * a, 8 * sizeof(float));
+      for (std::int64_t p = begin; p < end; ++p) convert_row(out_of + p * a, 8, into + p * b);
     else
-      for (std::int64_t p = begin; p < end; ++p) std::copy_n(out_of + p * a, run, into + p * b);
+      for (std::int64_t p = begin; p < end; ++p) convert_row(out_of + p * a, run, into + p * b);
     c += run;
   }
 }
 
-}  // namespace
-
-Layout make_layout(const Shape& shape, std::int64_t block) {
-  ensure(block >= 1, "a block has at least one channel");
-  const bool moves = shape.h * shape.w != 1 || shape.c % block != 0;
-  return {shape, moves ? block : 1};
-}
-
-std::string format_layout(const Layout& layout) {
-  std::string made = format_shape(layout.shape);
-  if (layout.block == 1) return made;
-  if (layout.block == layout.shape.c) return made + " channels last";
-  return text(made, " blocked by ", layout.block);
-}
-
-void reorder(const Layout& from, const float* source, const Layout& to, float* target) {
-  ensure(from.shape == to.shape, "a reorder keeps the shape");
+template <class A, class B>
+void reorder_as(const Layout& from, const A* source, const Layout& to, B* target) {
   if (from.block == to.block) {
-    std::copy_n(source, from.size(), target);
+    constexpr std::int64_t piece = 1 << 14;
+    const std::int64_t all = from.elements();
+#pragma omp parallel for schedule(static) if (all > 4 * piece)
+    for (std::int64_t at = 0; at < all; at += piece)
+      convert_row(source + at, std::min(piece, all - at), target + at);
     return;
   }
   const std::int64_t channels = to.blocks() * to.block;
@@ -74,6 +82,36 @@ void reorder(const Layout& from, const float* source, const Layout& to, float* t
     reorder_tile(from, source, to, target, n, first, std::min(first + tile_channels, channels), begin,
                  std::min(begin + tile_pixels, to.pixels()));
   }
+}
+
+}  // namespace
+
+Layout make_layout(const Shape& shape, std::int64_t block) {
+  ensure(block >= 1, "a block has at least one channel");
+  const bool moves = shape.h * shape.w != 1 || shape.c % block != 0;
+  return {shape, moves ? block : 1};
+}
+
+std::string format_layout(const Layout& layout) {
+  std::string made = format_shape(layout.shape);
+  if (layout.bf16) made += " bf16";
+  if (layout.block == 1) return made;
+  if (layout.block == layout.shape.c) return made + " channels last";
+  return text(made, " blocked by ", layout.block);
+}
+
+void reorder(const Layout& from, const float* source, const Layout& to, float* target) {
+  ensure(from.shape == to.shape, "a reorder keeps the shape");
+  const auto* const halves = reinterpret_cast<const Bf16*>(source);
+  auto* const into_halves = reinterpret_cast<Bf16*>(target);
+  if (from.bf16 && to.bf16)
+    reorder_as(from, halves, to, into_halves);
+  else if (from.bf16)
+    reorder_as(from, halves, to, target);
+  else if (to.bf16)
+    reorder_as(from, source, to, into_halves);
+  else
+    reorder_as(from, source, to, target);
 }
 
 std::int64_t preferred_block() { return chip_isa() == Isa::avx512 ? 16 : 8; }

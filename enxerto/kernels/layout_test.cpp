@@ -2,7 +2,10 @@
 
 #include <gtest/gtest.h>
 
+#include <cmath>
+#include <limits>
 #include <stdexcept>
+#include <utility>
 
 #include "enxerto/core/random.h"
 #include "enxerto/core/system.h"
@@ -43,6 +46,44 @@ TEST(Reorder, PutsChannelsSideBySide) {
   reorder(plain(shape), source.data(), make_layout(shape, 8), blocked.data());
   EXPECT_EQ(blocked,
             (std::vector<float>{1, 10, 0, 0, 0, 0, 0, 0, 2, 20, 0, 0, 0, 0, 0, 0, 3, 30, 0, 0, 0, 0, 0, 0}));
+}
+
+TEST(Reorder, RoundsToBfloat16AndBack) {
+  const float tie_down = 1 + 0x1p-8f, tie_up = 1 + 3 * 0x1p-8f, inf = std::numeric_limits<float>::infinity();
+  const std::vector<float> source{1.0f, -2.5f, tie_down, tie_up, 1 + 0x1.8p-8f, inf, std::nanf(""), 3.4e38f};
+  const std::vector<float> wanted{1.0f, -2.5f, 1.0f, 1 + 0x1p-6f, 1 + 0x1p-7f, inf, 0, inf};
+  const Shape shape{.n = 1, .c = 8, .h = 1, .w = 1};
+  const Layout half = in_format(plain(shape), true);
+  EXPECT_EQ(half.elements(), 8);
+  EXPECT_EQ(half.size(), 4);
+  std::vector<float> packed(4), back(8);
+  reorder(plain(shape), source.data(), half, packed.data());
+  reorder(half, packed.data(), plain(shape), back.data());
+  for (std::size_t i = 0; i < wanted.size(); ++i)
+    if (i == 6)
+      EXPECT_TRUE(std::isnan(back[i]));
+    else
+      EXPECT_EQ(back[i], wanted[i]) << i;
+}
+
+TEST(Reorder, FindsEveryElementBetweenAnyTwoLayoutsOfEitherFormat) {
+  const Shape shape{3, 20, 4, 5};
+  std::vector<float> source(static_cast<std::size_t>(shape.size()));
+  for (std::size_t i = 0; i < source.size(); ++i)
+    source[i] = static_cast<float>(i % 251);  // exact in eight bits
+  for (const std::int64_t a : {std::int64_t{1}, std::int64_t{8}, std::int64_t{16}, shape.c})
+    for (const std::int64_t b : {std::int64_t{1}, std::int64_t{8}, std::int64_t{16}, shape.c})
+      for (const auto& [first_half, second_half] : {std::pair{false, true}, {true, false}, {true, true}}) {
+        const Layout first = in_format(make_layout(shape, a), first_half);
+        const Layout second = in_format(make_layout(shape, b), second_half);
+        std::vector<float> one(static_cast<std::size_t>(first.size()), -1.0f);
+        std::vector<float> two(static_cast<std::size_t>(second.size()), -1.0f);
+        std::vector<float> back(source.size(), -1.0f);
+        reorder(plain(shape), source.data(), first, one.data());
+        reorder(first, one.data(), second, two.data());
+        reorder(second, two.data(), plain(shape), back.data());
+        EXPECT_EQ(back, source) << format_layout(first) << " to " << format_layout(second);
+      }
 }
 
 TEST(Reorder, FindsEveryElementBetweenAnyTwoLayouts) {

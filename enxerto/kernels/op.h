@@ -19,6 +19,7 @@ struct PlanArgs {
   std::vector<bool> wants_din;  ///< per input: its gradient will be asked for; empty: none
   bool wants_dparams = false;   ///< the gradients of trainable parameters will be asked for
   bool reference = false;       ///< the slow twin in double, layouts plain
+  bool bf16 = false;            ///< a convolution that is not trained may take and make bf16
   bool backward() const {
     for (const bool wanted : wants_din)
       if (wanted) return true;

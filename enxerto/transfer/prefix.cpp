@@ -18,6 +18,7 @@ ContentKey Prefix::key() const {
   hash.add(static_cast<std::uint64_t>(chip_isa()));
   hash.add(static_cast<std::uint64_t>(batch));
   hash.add(std::uint64_t{half});
+  if (bf16) hash.add("bf16");
   hash.add(static_cast<std::uint64_t>(threads()));
   // Without what is frozen, which changes nothing in inference.
   Graph plain = graph.clone();
@@ -32,7 +33,13 @@ ContentKey Prefix::key() const {
   return hash.key();
 }
 
-PrefixRunner::PrefixRunner(const Prefix& prefix) : executor_(prefix.graph, {.batch = prefix.batch}) {
+PrefixRunner::PrefixRunner(const Prefix& prefix)
+    : executor_(prefix.graph, {.batch = prefix.batch, .bf16 = prefix.bf16}) {
+  if (prefix.bf16 && !has_bf16())
+    throw Error(ErrorKind::unsupported,
+                "bfloat16: this processor has no arithmetic for it (AVX-512 BF16 or AMX), where it would "
+                "crawl; leave "
+                "it out");
   if (!prefix.half) return;
   Shape shape = prefix.graph.output_shape();
   shape.n = prefix.batch;

@@ -21,6 +21,7 @@ struct Prefix {
   /// Pictures that it runs at once. It decides which kernels run, and so the last bits.
   int batch = 32;
   bool half = false;  ///< values are rounded to half precision, and kept in it
+  bool bf16 = false;  ///< convolutions run in bfloat16 (ExecutorConfig::bf16), where the chip has it
 
   std::int64_t row_size() const { return graph.output_shape().size(); }
   /// Stands for all of it: the values of the parameters, the layers, the preprocessing; augmentation and seed
@@ -33,6 +34,7 @@ struct Prefix {
 /// place in the batch, nor on the others (prefix_test.cpp).
 class PrefixRunner {
  public:
+  /// Throws Error{unsupported} where the prefix says bf16 and the chip has no such arithmetic.
   explicit PrefixRunner(const Prefix& prefix);
   /// {batch, ...}, valid until the next call. Throws Error{diverged} that names the first layer at fault
   /// where one of the first `count` rows is not finite.

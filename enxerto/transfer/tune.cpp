@@ -111,6 +111,7 @@ class PhaseRun {
                      .augment = training.augment,
                      .seed = training.seed};
     prefix_.half = augmented.half = config.half;
+    prefix_.bf16 = augmented.bf16 = config.bf16;
     const int views = training.augment.any() ? config.views : 1;
     start.row_values = prefix_.row_size();
     start.kept = views > 0 && can_keep(augmented, data, views);

@@ -24,8 +24,8 @@ struct TuneConfig {
   /// Where training augments: views of each picture that are kept and come round again; 0: new ones in each
   /// epoch, so that nothing of the training pictures is kept.
   int views = 0;
-  bool half = false;             ///< rows in half precision (Prefix::half)
-  FeatureOptions features = {};  ///< where rows are kept; its views are not read
+  bool half = false, bf16 = false;  ///< of the frozen part (Prefix)
+  FeatureOptions features = {};     ///< where rows are kept; its views are not read
 };
 
 /// What was done with the frozen part in a phase.

@@ -69,18 +69,24 @@ dnnl::primitive_attr user_scratchpad() {
 Desc desc_of(const Layout& layout) {
   const Shape& s = layout.shape;
   const Dims dims{s.n, s.c, s.h, s.w};
-  if (layout.block == 1) return tagged(dims, Tag::nchw);
-  if (layout.block == s.c) return tagged(dims, Tag::nhwc);
-  return tagged(dims, layout.block == 16 ? Tag::nChw16c : layout.block == 8 ? Tag::nChw8c : Tag::nChw4c);
+  if (layout.block == 1) return tagged(dims, Tag::nchw, layout.bf16);
+  if (layout.block == s.c) return tagged(dims, Tag::nhwc, layout.bf16);
+  return tagged(dims,
+                layout.block == 16  ? Tag::nChw16c
+                : layout.block == 8 ? Tag::nChw8c
+                                    : Tag::nChw4c,
+                layout.bf16);
 }
 
 std::optional<Layout> layout_of(const Desc& desc, const Shape& shape) {
   const Dims dims{shape.n, shape.c, shape.h, shape.w};
-  if (desc == tagged(dims, Tag::nchw)) return plain(shape);
-  if (desc == tagged(dims, Tag::nhwc)) return channels_last(shape);
-  if (desc == tagged(dims, Tag::nChw16c)) return make_layout(shape, 16);
-  if (desc == tagged(dims, Tag::nChw8c)) return make_layout(shape, 8);
-  if (desc == tagged(dims, Tag::nChw4c)) return make_layout(shape, 4);
+  for (const bool bf16 : {false, true})
+    for (const auto& [tag, layout] : {std::pair{Tag::nchw, plain(shape)},
+                                      {Tag::nhwc, channels_last(shape)},
+                                      {Tag::nChw16c, make_layout(shape, 16)},
+                                      {Tag::nChw8c, make_layout(shape, 8)},
+                                      {Tag::nChw4c, make_layout(shape, 4)}})
+      if (desc == tagged(dims, tag, bf16)) return in_format(layout, bf16);
   return std::nullopt;
 }
 

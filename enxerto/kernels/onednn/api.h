@@ -17,11 +17,14 @@ using Dims = dnnl::memory::dims;
 const dnnl::engine& engine();
 dnnl::stream& stream();
 
-inline Desc any(const Dims& dims) {
-  return {dims, dnnl::memory::data_type::f32, dnnl::memory::format_tag::any};
+inline dnnl::memory::data_type type_of(bool bf16) {
+  return bf16 ? dnnl::memory::data_type::bf16 : dnnl::memory::data_type::f32;
 }
-inline Desc tagged(const Dims& dims, dnnl::memory::format_tag tag) {
-  return {dims, dnnl::memory::data_type::f32, tag};
+inline Desc any(const Dims& dims, bool bf16 = false) {
+  return {dims, type_of(bf16), dnnl::memory::format_tag::any};
+}
+inline Desc tagged(const Dims& dims, dnnl::memory::format_tag tag, bool bf16 = false) {
+  return {dims, type_of(bf16), tag};
 }
 
 /// A primitive descriptor, made as this version wants it.
@@ -102,8 +105,10 @@ class Packing {
  public:
   Packing() = default;
   Packing(const Desc& plain, const Desc& packed);
-  /// Floats, all of which the kernels write.
-  std::int64_t size() const { return static_cast<std::int64_t>(packed_.desc().get_size() / sizeof(float)); }
+  /// Floats of memory, all of which the kernels write.
+  std::int64_t size() const {
+    return static_cast<std::int64_t>((packed_.desc().get_size() + sizeof(float) - 1) / sizeof(float));
+  }
   void pack(const float* plain, float* packed) const;
   void unpack(const float* packed, float* plain) const;
 

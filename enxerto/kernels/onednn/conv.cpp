@@ -23,8 +23,9 @@ bool is_slow(const std::string& implementation) {
 /// The descriptors of one convolution; layouts are left to oneDNN unless given.
 class Planner {
  public:
-  Planner(const ConvSpec& spec)
+  explicit Planner(const ConvSpec& spec, bool bf16 = false)
       : spec_(spec),
+        bf16_(bf16),
         x_{spec.in.n, spec.in.c, spec.in.h, spec.in.w},
         y_{spec.out.n, spec.out.c, spec.out.h, spec.out.w},
         strides_{spec.window.stride_h, spec.window.stride_w},
@@ -82,9 +83,9 @@ class Planner {
     return (in.block == 16 && w == tagged(w_, Tag::Goihw16g)) ||
            (in.block == 8 && w == tagged(w_, Tag::Goihw8g));
   }
-  Desc any_x() const { return any(x_); }
-  Desc any_w() const { return any(w_); }
-  Desc any_y() const { return any(y_); }
+  Desc any_x() const { return any(x_, bf16_); }
+  Desc any_w() const { return any(w_, bf16_); }
+  Desc any_y() const { return any(y_, bf16_); }
   Desc blocked_w(int block) const { return tagged(w_, block == 16 ? Tag::OIhw16i16o : Tag::OIhw8i8o); }
 
   Desc plain_weights;
@@ -92,6 +93,7 @@ class Planner {
  private:
   Desc bias() const { return spec_.bias ? tagged({spec_.out.c}, Tag::x) : Desc(); }
   const ConvSpec& spec_;
+  bool bf16_;
   Dims x_, y_, w_, strides_, dilations_, before_, after_;
 };
 
@@ -163,14 +165,15 @@ std::unique_ptr<Op> finish(const Planner& planner, const ConvSpec& spec, const P
 }  // namespace
 
 std::unique_ptr<Op> conv(const ConvSpec& spec, const PlanArgs& args) {
-  const Planner planner(spec);
+  const bool bf16 = args.bf16 && !args.backward() && has_bf16();
+  const Planner planner(spec, bf16);
   // First oneDNN's own wish. Where that is an order that we have no word for, a plain blocked one.
   auto forward = planner.forward(planner.any_x(), planner.any_w(), planner.any_y(), args.backward());
   std::optional<Layout> in = layout_of(forward.src_desc(), spec.in);
   std::optional<Layout> out = layout_of(forward.dst_desc(), spec.out);
   if (!in || !out) {
-    in = make_layout(spec.in, spec.in.c < preferred_block() ? 1 : preferred_block());
-    out = make_layout(spec.out, preferred_block());
+    in = in_format(make_layout(spec.in, spec.in.c < preferred_block() ? 1 : preferred_block()), bf16);
+    out = in_format(make_layout(spec.out, preferred_block()), bf16);
     forward = planner.forward(desc_of(*in), planner.any_w(), desc_of(*out), args.backward());
   }
   return finish(planner, spec, args, forward, *in, *out);
@@ -182,6 +185,14 @@ std::unique_ptr<Op> conv_blocked(const ConvSpec& spec, const PlanArgs& args, int
   const Layout in = make_layout(spec.in, block), out = make_layout(spec.out, block);
   const auto forward = planner.forward(desc_of(in), planner.blocked_w(block), desc_of(out), args.backward());
   return finish(planner, spec, args, forward, in, out);
+}
+
+bool has_bf16() {
+  const dnnl::cpu_isa isa = dnnl::get_effective_cpu_isa();
+#if DNNL_VERSION_MAJOR >= 3
+  if (isa == dnnl::cpu_isa::avx512_core_fp16 || isa == dnnl::cpu_isa::avx512_core_amx_fp16) return true;
+#endif
+  return isa == dnnl::cpu_isa::avx512_core_bf16 || isa == dnnl::cpu_isa::avx512_core_amx;
 }
 
 bool can_fuse(Activation kind) {

@@ -21,6 +21,9 @@ struct Product {
 };
 void multiply_transposed(const float* a, const float* b, float* out, const Product& sizes, bool add);
 
+/// Whether this chip multiplies bfloat16 (AVX-512 BF16, AMX); elsewhere it would crawl.
+bool has_bf16();
+
 /// Whether conv() and linear() can run this activation as their last step.
 bool can_fuse(Activation kind);
 
