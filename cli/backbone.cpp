@@ -39,7 +39,7 @@ Backbone load_backbone(const BackboneFlags& flags) {
   Pretrained loaded = load(flags.model);
   const std::string& file = flags.model.path;
   Backbone backbone{
-      .file = file, .net = loaded.net, .graph = std::move(loaded.model.graph), .preprocess = {}, .cut = {}};
+      .file = file, .net = loaded.net, .graph = with_linear_head(loaded.model), .preprocess = {}, .cut = {}};
   if (loaded.model.preprocess.is_null())
     throw Error(ErrorKind::usage,
                 text(file, ": does not say how its pictures are prepared; give --preprocess, one of ",

@@ -37,8 +37,14 @@ int run_convert(const ConvertFlags& flags) {
   std::error_code ignored;
   if (fs::equivalent(flags.model.path, flags.out, ignored))
     throw Error(ErrorKind::usage, text(flags.out, ": is the file to be converted; choose another name"));
-  const Pretrained loaded = load(flags.model);
+  Pretrained loaded = load(flags.model);
   const ModelFile& model = loaded.model;
+  if (onnx && model.head)
+    throw Error(
+        ErrorKind::unsupported,
+        text(flags.model.path, ": its head is ", model.head->kind,
+             ", which is no layer, so it cannot be written as ONNX; fit a logistic, svm or ridge head, or "
+             "write .safetensors"));
   if (onnx) {
     OnnxExtras extras;
     if (!model.preprocess.is_null()) extras.preprocess = Preprocess::from_json(model.preprocess);
@@ -46,6 +52,10 @@ int run_convert(const ConvertFlags& flags) {
     if (model.multi_label) extras.metadata["enxerto.multi_label"] = "true";
     extras.preprocess_inside = !flags.plain_input;
     save_onnx(flags.out, model.graph, extras);
+    if (model.novelty) {
+      loaded.notes.emplace_back("its \"unknown\" answer stays behind: ONNX has no place for it");
+      std::cerr << flags.out << ": " << loaded.notes.back() << '\n';
+    }
   } else {
     save_model(flags.out, model);
   }

@@ -108,7 +108,7 @@ void print_predictions(const std::vector<Shown>& all, const Dataset& test, Conso
 /// A few pictures of the test split that the network has never seen.
 void show_predictions(const fs::path& run, const Dataset& test, Console& console) {
   const Classifier model = load_classifier({.path = run.string(), .net = {}, .preprocess = {}});
-  Executor executor(model.graph, {.batch = 1});
+  ModelRunner runner = model.runner(1);
   Tensor image(model.preprocess.shape());
   std::vector<Shown> all;
   constexpr std::int64_t count = 8;
@@ -116,7 +116,7 @@ void show_predictions(const fs::path& run, const Dataset& test, Console& console
     const std::int64_t index = i * (test.size() - 1) / (count - 1);
     Sample sample = test.get(index);
     model.preprocess.apply(sample.image, image.data());
-    const std::vector<Ranked> ranked = rank(model, executor.forward(image.view()).data, 1);
+    const std::vector<Ranked> ranked = rank(model, runner.run(image.view(), 1).data, 1);
     all.push_back({std::move(sample), test.name(index), ranked.front()});
   }
   print_predictions(all, test, console);

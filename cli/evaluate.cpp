@@ -14,6 +14,7 @@
 #include "enxerto/core/text.h"
 #include "enxerto/data/split.h"
 #include "enxerto/train/metrics.h"
+#include "enxerto/transfer/unknown.h"
 
 namespace enxerto::cli {
 namespace {
@@ -153,13 +154,21 @@ void print_mistakes(const Evaluation& evaluation, Console& console) {
                       "\" taken for \"", evaluation.classes[mistake.taken_for], "\""));
 }
 
+/// What a model that says "unknown" answers at all.
+void print_unknown(const nlohmann::json& unknown, Console& console) {
+  console.line(text("answers", pad_left(percent(unknown.at("coverage").get<double>(), 2), 8), "   (of these ",
+                    percent(1 - unknown.at("risk").get<double>(), 2),
+                    " right; the others are unknown: too far from every class)"));
+}
+
 void print_evaluation(const EvaluateFlags& flags, const std::string& split, const Evaluation& evaluation,
-                      Console& console) {
+                      const nlohmann::json& unknown, Console& console) {
   const nlohmann::json json = evaluation.to_json();
   console.line(text(flags.data, ", ", split == "all" ? "all" : "split " + split, ": ",
                     with_commas(evaluation.n), " pictures"));
   console.line();
   print_scores(json, console);
+  if (!unknown.is_null()) print_unknown(unknown, console);
   console.line();
   print_classes(json, console);
   print_mistakes(evaluation, console);
@@ -195,16 +204,33 @@ int run_evaluate(const EvaluateFlags& flags) {
                         human_seconds(static_cast<double>(chosen.data->size() - done) / pace), " left"));
     }
   };
-  const Evaluation evaluation =
-      evaluate(model.graph, *chosen.data, model.preprocess, batch, flags.workers,
-               {.multi_label = model.multi_label, .on_outputs = show, .stop = &catch_interrupts()});
+  ModelRunner runner = model.runner(batch);
+  std::vector<double> distances(model.novelty ? static_cast<std::size_t>(chosen.data->size()) : 0);
+  Tensor outputs({.n = std::ssize(distances), .c = std::ssize(model.classes)});
+  const auto keep = [&](std::int64_t i, std::int32_t label, std::span<const float> row) {
+    if (!distances.empty())
+      std::ranges::copy(row, outputs.data().begin() + i * static_cast<std::ptrdiff_t>(row.size()));
+    show(i, label, row);
+  };
+  const Evaluation evaluation = evaluate(
+      runner, *chosen.data, model.preprocess, flags.workers,
+      {.multi_label = model.multi_label,
+       .on_outputs = keep,
+       .on_distance = [&](std::int64_t i, double far) { distances[static_cast<std::size_t>(i)] = far; },
+       .stop = &catch_interrupts()});
+  nlohmann::json unknown;
+  if (model.novelty && !evaluation.multi_label && evaluation.n > 0) {
+    unknown = unknown_json(*model.novelty, distances, outputs.view(), *chosen.data, false);
+    unknown["threshold"] = model.novelty->threshold;
+  }
   if (flags.common.json) {
     nlohmann::json json = evaluation.to_json();
     json["split"] = chosen.split;
     json["seconds"] = now_seconds() - began;
+    if (!unknown.is_null()) json["unknown"] = unknown;
     print_json(json);
   } else {
-    print_evaluation(flags, chosen.split, evaluation, console);
+    print_evaluation(flags, chosen.split, evaluation, unknown, console);
   }
   return 0;
 }

@@ -71,7 +71,10 @@ Classifier load_classifier(const ModelFlags& flags) {
   model.graph = std::move(file.graph);
   model.classes = std::move(file.classes);
   model.multi_label = file.multi_label;
-  model.gives_probabilities = std::holds_alternative<Softmax>(model.graph.node(model.graph.last()).layer);
+  model.head = std::move(file.head);
+  model.novelty = std::move(file.novelty);
+  model.gives_probabilities =
+      !model.head && std::holds_alternative<Softmax>(model.graph.node(model.graph.last()).layer);
   for (const std::string& name : model.classes) {
     const auto known = find_imagenet_class(name);
     if (!known) break;
@@ -79,6 +82,18 @@ Classifier load_classifier(const ModelFlags& flags) {
   }
   if (model.wnids.size() != model.classes.size()) model.wnids.clear();
   return model;
+}
+
+std::string format_fitted_head(const FittedHead& head) {
+  std::string line = head.kind;
+  if (const auto* knn = std::get_if<Knn>(&head.model))
+    line += text(", the nearest ", knn->k, " of ", with_commas(knn->x.shape().n), " rows,");
+  if (const auto* forest = std::get_if<Forest>(&head.model))
+    line += text(" of ", forest->trees.size(), " trees");
+  if (const auto* tree = std::get_if<Tree>(&head.model)) line += text(" of ", tree->feature.size(), " nodes");
+  line += " on ";
+  if (head.pca) line += text(head.pca->size(), " principal components of ");
+  return line + text(with_commas(head.columns()), " features");
 }
 
 std::vector<Ranked> rank(const Classifier& model, std::span<const float> outputs, int top) {

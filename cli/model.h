@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "enxerto/data/preprocess.h"
-#include "enxerto/graph/executor.h"
+#include "enxerto/zoo/model_runner.h"
 #include "enxerto/zoo/pretrained.h"
 
 namespace enxerto::cli {
@@ -34,13 +34,21 @@ struct Classifier {
   std::vector<std::string> classes;
   bool gives_probabilities = false;  ///< the network ends in a softmax
   bool multi_label = false;          ///< each class is a question of its own: probabilities are sigmoids
+  std::shared_ptr<const FittedHead> head = nullptr;  ///< as ModelFile has it
+  std::shared_ptr<const Novelty> novelty = nullptr;  ///< as ModelFile has it
   /// Of each class, where all of them are ImageNet's: its wnid. Else empty.
   std::vector<std::string> wnids;
+
+  /// Gives the outputs of its pictures.
+  ModelRunner runner(int batch) const { return {graph, batch, head, novelty}; }
 };
 
 /// Throws Error that names the file: what load_pretrained() throws, unsupported where it is no classifier,
 /// usage where nobody knows its preprocessing, corrupt where that does not fit its network.
 Classifier load_classifier(const ModelFlags& flags);
+
+/// "forest of 100 trees on 50 principal components of 1,280 features".
+std::string format_fitted_head(const FittedHead& head);
 
 struct Ranked {
   std::string name;

@@ -3,6 +3,7 @@
 #include <iostream>
 #include <memory>
 #include <nlohmann/json.hpp>
+#include <optional>
 
 #include "cli/commands.h"
 #include "cli/console.h"
@@ -21,6 +22,7 @@ struct PredictFlags {
   ModelFlags model;
   std::vector<std::string> paths;
   int top = 5, batch = 32;
+  bool no_unknown = false;
 };
 
 /// A file, or something given that has no files.
@@ -71,8 +73,8 @@ std::size_t count_likely(std::span<const Ranked> ranked) {
 
 /// All classes are in `ranked`; `top` says how many to list. Of ImageNet's classes WordNet's id is told too,
 /// which has no synonyms.
-void print_as_json(const Picture& picture, std::span<const Ranked> ranked, std::size_t top,
-                   const Classifier& model) {
+void print_as_json(const Picture& picture, std::span<const Ranked> ranked, std::optional<double> distance,
+                   std::size_t top, const Classifier& model) {
   nlohmann::json list = nlohmann::json::array();
   for (const Ranked& each : ranked.first(std::min(top, ranked.size()))) {
     list.push_back({{"class", each.name}, {"probability", each.probability}, {"index", each.index}});
@@ -86,6 +88,10 @@ void print_as_json(const Picture& picture, std::span<const Ranked> ranked, std::
     line["labels"] = nlohmann::json::array();
     for (const Ranked& each : ranked.first(count_likely(ranked))) line["labels"].push_back(each.name);
   }
+  if (distance) {
+    line["unknown"] = model.novelty->is_unknown(*distance);
+    line["distance"] = *distance;
+  }
   print_json(line);
 }
 
@@ -96,19 +102,25 @@ std::string list(std::span<const Ranked> ranked) {
   return join(parts, ", ");
 }
 
-/// The likeliest class before the others; of several labels those above one half before the others.
-void print(const Picture& picture, std::span<const Ranked> ranked, std::size_t top, const Classifier& model,
-           const Widths& widths) {
-  const std::size_t said = model.multi_label ? count_likely(ranked) : 1;
+/// The likeliest class before the others, or that it is none of them; of several labels those above one half
+/// before the others.
+void print(const Picture& picture, std::span<const Ranked> ranked, bool unknown, std::size_t top,
+           const Classifier& model, const Widths& widths) {
+  const std::size_t said = unknown ? 0 : model.multi_label ? count_likely(ranked) : 1;
   std::string line = text(pad_right(picture.file, widths.file), "  ");
-  if (!model.multi_label)
+  if (unknown)
+    line += pad_right("unknown", widths.name) + pad_left("", 9);
+  else if (!model.multi_label)
     line +=
         text(pad_right(ranked.front().name, widths.name), pad_left(percent(ranked.front().probability), 9));
   else
     line += said ? list(ranked.first(said)) : "none of the classes";
   const std::size_t listed = std::max(said, std::min(top, ranked.size()));
   if (listed > said)
-    line += text(model.multi_label ? "   not " : "   ", list(ranked.subspan(said, listed - said)));
+    line += text(model.multi_label ? "   not "
+                 : unknown         ? "   if any "
+                                   : "   ",
+                 list(ranked.subspan(said, listed - said)));
   std::cout << line << '\n';
 }
 
@@ -116,7 +128,8 @@ int run_predict(const PredictFlags& flags) {
   check_at_least("--top", flags.top, 1);
   check_at_least("--batch", flags.batch, 1);
   set_threads(flags.common.threads);
-  const Classifier model = load_classifier(flags.model);
+  Classifier model = load_classifier(flags.model);
+  if (flags.no_unknown) model.novelty = nullptr;
   std::vector<Picture> pictures = list_all(flags.paths);
   Widths widths;
   for (const Picture& picture : pictures)
@@ -124,13 +137,14 @@ int run_predict(const PredictFlags& flags) {
   constexpr std::size_t widest = 30;  // ImageNet's names go on and on
   for (const std::string& name : model.classes)
     widths.name = std::max(widths.name, std::min(columns_of(name), widest));
+  if (model.novelty) widths.name = std::max(widths.name, columns_of("unknown"));
   // All of several labels may be likely, however few are listed.
   const auto top = static_cast<std::size_t>(flags.top);
   const int ranked_classes = model.multi_label ? static_cast<int>(model.classes.size()) : flags.top;
 
   const int batch =
       std::clamp(static_cast<int>(std::min<std::size_t>(pictures.size(), 4096)), 1, flags.batch);
-  Executor executor(model.graph, {.batch = batch});
+  ModelRunner runner = model.runner(batch);
   Shape shape = model.preprocess.shape();
   shape.n = batch;
   Tensor images(shape);
@@ -139,16 +153,18 @@ int run_predict(const PredictFlags& flags) {
     const std::span<Picture> part = std::span(pictures).subspan(
         begin, std::min(pictures.size() - begin, static_cast<std::size_t>(batch)));
     read_batch(part, model.preprocess, images);
-    const ConstView outputs = executor.forward(images.view());
+    const ConstView outputs = runner.run(images.view(), part.size());
     for (std::size_t i = 0; i < part.size(); ++i) {
       if (part[i].error.empty()) {
         const std::size_t classes = model.classes.size();
         const std::vector<Ranked> ranked =
             rank(model, outputs.data.subspan(i * classes, classes), ranked_classes);
+        std::optional<double> distance;
+        if (model.novelty) distance = runner.distances()[i];
         if (flags.common.json)
-          print_as_json(part[i], ranked, top, model);
+          print_as_json(part[i], ranked, distance, top, model);
         else
-          print(part[i], ranked, top, model, widths);
+          print(part[i], ranked, distance && model.novelty->is_unknown(*distance), top, model, widths);
       } else {
         all_read = false;
         if (flags.common.json) print_json({{"file", part[i].file}, {"error", part[i].error}});
@@ -174,6 +190,8 @@ void add_predict(CLI::App& app, Action& chosen) {
       ->capture_default_str()
       ->type_name("N");
   verb->add_option("--batch", flags->batch, "Pictures at once")->capture_default_str()->type_name("N");
+  verb->add_flag("--no-unknown", flags->no_unknown,
+                 "Name a class for every picture, however far it is from all that the model was shown");
   add_threads(*verb, flags->common);
   add_json(*verb, flags->common);
   verb->footer(

@@ -18,6 +18,7 @@
 #include "enxerto/transfer/probe.h"
 #include "enxerto/transfer/proof.h"
 #include "enxerto/transfer/tune.h"
+#include "enxerto/transfer/unknown.h"
 
 namespace enxerto::cli {
 namespace {
@@ -67,17 +68,32 @@ Calibration calibrate(const Tensor& outputs, const Dataset& data) {
   return made;
 }
 
-/// Outputs of the whole network, as it predicts.
-Tensor outputs_of(const Graph& graph, const Dataset& data, const TrainConfig& training, int workers) {
-  Tensor outputs({.n = data.size(), .c = std::ssize(data.classes())});
-  const auto c = static_cast<std::size_t>(outputs.shape().c);
-  evaluate(graph, data, training.preprocess, training.batch, workers,
-           {.on_outputs =
-                [&](std::int64_t i, std::int32_t, std::span<const float> row) {
-                  std::ranges::copy(row, outputs.data().begin() + i * static_cast<std::ptrdiff_t>(c));
-                },
-            .stop = &catch_interrupts()});
-  return outputs;
+/// What a model gives for each picture, and how well it does.
+struct Given {
+  Evaluation evaluation;
+  Tensor outputs;
+  std::vector<double> distances;  ///< with novelty
+};
+
+/// By the model as it predicts, from the pictures.
+Given run_model(const Graph& graph, std::shared_ptr<const FittedHead> head,
+                std::shared_ptr<const Novelty> novelty, const Dataset& data, const TrainConfig& training,
+                int workers, const OnOutputs& also = {}) {
+  Given given;
+  given.outputs = Tensor({.n = data.size(), .c = std::ssize(data.classes())});
+  if (novelty) given.distances.resize(static_cast<std::size_t>(data.size()));
+  const int batch = static_cast<int>(std::clamp<std::int64_t>(data.size(), 1, training.batch));
+  ModelRunner runner(graph, batch, std::move(head), std::move(novelty));
+  const auto keep = [&](std::int64_t i, std::int32_t label, std::span<const float> row) {
+    std::ranges::copy(row, given.outputs.data().begin() + i * static_cast<std::ptrdiff_t>(row.size()));
+    if (also) also(i, label, row);
+  };
+  given.evaluation = evaluate(
+      runner, data, training.preprocess, workers,
+      {.on_outputs = keep,
+       .on_distance = [&](std::int64_t i, double far) { given.distances[static_cast<std::size_t>(i)] = far; },
+       .stop = &catch_interrupts()});
+  return given;
 }
 
 /// How well outputs do once they are divided by the temperature.
@@ -135,6 +151,9 @@ struct Probe {
   Evaluation train;
   std::optional<Evaluation> val;
   Calibration calibration;
+  std::shared_ptr<const Novelty> novelty = nullptr;
+  Tensor val_outputs = {};                 ///< at the temperature
+  std::vector<double> val_distances = {};  ///< with novelty
   std::int64_t computed = 0, rows = 0;
 };
 
@@ -147,7 +166,8 @@ HeadConfig head_of_recipe(const Recipe& recipe) {
   return config;
 }
 
-Probe probe(const Job& job, const HeadConfig& config, Console& console) {
+/// `with_unknown`: with the novelty too.
+Probe probe(const Job& job, const HeadConfig& config, bool with_unknown, Console& console) {
   const Splits& splits = job.splits;
   const Features rows = features_for(job, *splits.train, "train", console);
   Probe made{.fit = fit_probe(rows, *splits.train, config), .train = {}, .val = {}, .calibration = {}};
@@ -158,9 +178,11 @@ Probe probe(const Job& job, const HeadConfig& config, Console& console) {
   const Features val_rows = features_for(job, *splits.val, "val", console);
   made.computed += val_rows.computed();
   made.rows += val_rows.pictures();
-  Tensor outputs = outputs_of(made.fit.head, val_rows);
-  made.calibration = calibrate(outputs, *splits.val);
-  made.val = evaluate_at(made.calibration.temperature, outputs, *splits.val);
+  made.val_outputs = outputs_of(made.fit.head, val_rows);
+  made.calibration = calibrate(made.val_outputs, *splits.val);
+  made.val = evaluate_at(made.calibration.temperature, made.val_outputs, *splits.val);
+  if (with_unknown) made.novelty = learn_unknown(rows, *splits.train, val_rows);
+  if (made.novelty) made.val_distances = distances_of(*made.novelty, val_rows);
   return made;
 }
 
@@ -190,16 +212,43 @@ Json compare_precisions(const Evaluation& in_bf16, const Evaluation& in_float, C
           {"val_loss_float", in_float.loss}};
 }
 
+/// The novelty with what it answers: of the validation pictures, and where there are any of the test
+/// pictures, which then have the curves.
+Json unknown_result(const Novelty& novelty, const Splits& splits, const Tensor& val_outputs,
+                    std::span<const double> val_distances, const Given* test) {
+  Json json = novelty.to_json();
+  json["val"] = unknown_json(novelty, val_distances, val_outputs.view(), *splits.val, !test);
+  if (test) json["test"] = unknown_json(novelty, test->distances, test->outputs.view(), *splits.test, true);
+  return json;
+}
+
+/// The network that a probe's run keeps: with the head as its last layer, or, where that is no layer, up to
+/// the rows that go into it.
+struct ProbeModel {
+  Graph graph;
+  std::shared_ptr<const FittedHead> head;  ///< null: it is a layer
+};
+
+/// Takes a head that is no layer out of `made`.
+ProbeModel model_of(const Job& job, Probe& made) {
+  ProbeModel model{.graph = job.start.clone(), .head = nullptr};
+  if (const auto* linear = std::get_if<LinearHead>(&made.fit.head.model)) {
+    set_head(*linear, made.calibration.temperature, model.graph);
+    return model;
+  }
+  const NodeId rows = features_node(model.graph, nullptr);
+  model.graph.cut_after(std::string(model.graph.node(rows).name));
+  made.fit.head.temperature = made.calibration.temperature;
+  model.head = std::make_shared<FittedHead>(std::move(made.fit.head));
+  return model;
+}
+
 /// Writes the probe's run: the network with its head, what was measured, the report.
-Json save_probe(const Job& job, const Probe& made, const Graph& graph, double began, RunFolder& run,
-                const OnOutputs& on_test) {
+Json save_probe(const Job& job, const Probe& made, const ProbeModel& model, const std::string& kind,
+                double began, RunFolder& run, const OnOutputs& on_test) {
   if (job.check) save_check(run.folder(), *job.check);
   // The head counts as one epoch of one step.
   const double seconds = now_seconds() - began;
-  TrainState state;
-  state.epoch = state.best_epoch = 1;
-  state.step = 1;
-  state.seconds = seconds;
   const EpochReport epoch{.epoch = 1,
                           .epochs = 1,
                           .step = 1,
@@ -212,36 +261,45 @@ Json save_probe(const Job& job, const Probe& made, const Graph& graph, double be
                           .peak_memory_bytes = peak_memory_bytes(),
                           .best = true,
                           .best_epoch = 1};
-  state.best_value = made.val ? made.val->loss : made.train.loss;
-  run.on_epoch(epoch, graph, state);
+  const double value = made.val ? made.val->loss : made.train.loss;
+  run.set_beside(model.head, made.novelty);
+  run.on_fitted(epoch, model.graph, value);
+  const NodeId rows = features_node(model.graph, model.head.get());
+  Graph start = job.start.clone();
+  if (model.head) start.cut_after(std::string(model.graph.node(rows).name));
+  std::vector<std::string> trained;
+  if (!model.head) trained.push_back(head_of(model.graph).name);
   Json transfer{{"recipe", "probe"},
                 {"cut", job.backbone.cut.layer},
-                {"features", std::get<LinearHead>(made.fit.head.model).w.shape().c},
+                {"features", model.graph.node(rows).out.size()},
                 {"computed", made.computed},
                 {"rows", made.rows},
-                {"head", head_json(made.fit.report, made.fit.head.kind)},
-                {"layers", prove(job.start, run.folder(), {head_of(graph).name})}};
+                {"head", head_json(made.fit.report, kind)},
+                {"layers", prove(start, run.folder(), trained)}};
   if (made.val) transfer["calibration"] = made.calibration.to_json();
   if (run.config().transfer.contains("bf16")) transfer["bf16"] = run.config().transfer.at("bf16");
-  std::optional<Evaluation> test;
+  std::optional<Given> test;
   if (job.splits.test) {
-    // By the network as it is saved, from the pictures.
-    const Tensor outputs = outputs_of(graph, *job.splits.test, run.config().training, job.source.workers);
-    test = evaluate_outputs(outputs.view(), *job.splits.test, {.on_outputs = on_test});
-    const Answers answers = answers_of(outputs, *job.splits.test);
+    // By the network as it is saved.
+    test = run_model(model.graph, model.head, made.novelty, *job.splits.test, run.config().training,
+                     job.source.workers, on_test);
+    const Answers answers = answers_of(test->outputs, *job.splits.test);
     transfer["ece_test"] = calibration_error(answers.logits.view(), answers.labels);
   }
+  if (made.novelty)
+    transfer["unknown"] = unknown_result(*made.novelty, job.splits, made.val_outputs, made.val_distances,
+                                         test ? &*test : nullptr);
   const double all = now_seconds() - began;
   const TrainResult result{.epochs = 1,
                            .best_epoch = 1,
-                           .best_value = state.best_value,
+                           .best_value = value,
                            .steps = 1,
                            .seconds = all,
                            .images_per_second = epoch.images_per_second,
                            .peak_memory_bytes = peak_memory_bytes(),
                            .train_loss = made.train.loss,
                            .val = made.val};
-  Json json = run.finish(result, test, transfer);
+  Json json = run.finish(result, test ? std::optional(test->evaluation) : std::nullopt, transfer);
   write_report(run.folder());
   return json;
 }
@@ -263,26 +321,26 @@ Json fit_by_probe(const Job& job, const Recipe& recipe, const fs::path& out, Con
   const double began = now_seconds();
   RunConfig config = config_of(job, recipe);
   config.training.epochs = 1;
-  Probe made = probe(job, head_of_recipe(recipe), console);
+  Probe made = probe(job, head_of_recipe(recipe), true, console);
   console.line(text(with_commas(made.computed), " rows of features computed, ",
                     with_commas(made.rows - made.computed), " found again"));
-  console.line(format_head(made.fit.report, made.fit.head.kind));
-  Graph graph = job.start.clone();
-  set_head(std::get<LinearHead>(made.fit.head.model), made.calibration.temperature, graph);
+  const std::string kind = made.fit.head.kind;
+  console.line(format_head(made.fit.report, kind));
+  const ProbeModel model = model_of(job, made);
   if (job.source.cache.bf16 && made.val) {
     // What is reported is what the saved model does, which is float.
-    const Tensor outputs = outputs_of(graph, *job.splits.val, config.training, job.source.workers);
-    const Evaluation in_float = evaluate_outputs(outputs.view(), *job.splits.val);
-    config.transfer["bf16"] = compare_precisions(*made.val, in_float, console);
-    made.val = in_float;
+    const Given given =
+        run_model(model.graph, model.head, nullptr, *job.splits.val, config.training, job.source.workers);
+    config.transfer["bf16"] = compare_precisions(*made.val, given.evaluation, console);
+    made.val = given.evaluation;
   }
   // Not before: what ends earlier leaves nothing that one could take for a run.
   RunFolder run = RunFolder::create(out, std::move(config));
   try {
-    return save_probe(job, made, graph, began, run, on_test);
+    return save_probe(job, made, model, kind, began, run, on_test);
   } catch (const Error&) {
     std::error_code ignored;
-    fs::remove(run.folder() / "checkpoint.safetensors", ignored);  // nothing goes on from it
+    fs::remove(run.folder() / "model.safetensors", ignored);  // nothing goes on from it
     remove_stillborn(run.folder());
     throw;
   }
@@ -333,6 +391,35 @@ class Deadline final : public Observer {
   double at_;
 };
 
+struct Unknown {
+  std::shared_ptr<const Novelty> novelty;
+  std::vector<double> val_distances;
+};
+
+/// Of a network that was trained: from its own features, which nobody wants again.
+Unknown learn_unknown(const Graph& network, const Splits& splits, const TrainConfig& training,
+                      const SourceFlags& source, Console& console) {
+  Graph features = network.clone();
+  const NodeId rows = features_node(features, nullptr);
+  features.cut_after(std::string(features.node(rows).name));
+  const Prefix prefix{.graph = std::move(features), .preprocess = training.preprocess};
+  const std::int64_t all = splits.train->size(), most = std::min(all, NoveltyConfig{}.most_rows);
+  std::vector<std::int64_t> some;
+  for (std::int64_t k = 0; k < most; ++k) some.push_back(k * all / most);
+  const Subset train(splits.train, some);
+  const auto compute = [&](const Dataset& data, const char* what) {
+    FeatureOptions options = feature_options(source.cache, source.workers, what, console);
+    options.folder.clear();
+    options.memory_bytes = std::max(options.memory_bytes, feature_bytes(prefix, data.size(), 1));
+    return compute_features(prefix, data, options);
+  };
+  const Features train_rows = compute(train, "features of train, for the unknown answer");
+  const Features val_rows = compute(*splits.val, "features of val, for the unknown answer");
+  Unknown made{.novelty = enxerto::learn_unknown(train_rows, train, val_rows), .val_distances = {}};
+  if (made.novelty) made.val_distances = distances_of(*made.novelty, val_rows);
+  return made;
+}
+
 /// Trains, from a new run or one that goes on.
 Json tune_run(RunFolder& run, const SourceFlags& source, const Splits& splits, const Graph& start,
               Graph graph, TrainState state, Console& console, const RunHooks& hooks) {
@@ -349,24 +436,38 @@ Json tune_run(RunFolder& run, const SourceFlags& source, const Splits& splits, c
     return tune(network, *splits.train, splits.val.get(), config, all, std::move(from), stop,
                 phase_printer(console));
   };
-  const auto finish = [&](Graph& network, TrainResult& result) -> Json {
+  const auto finish = [&](Graph& network, TrainResult& result, std::optional<Evaluation>& test) -> Json {
     Json more = transfer;
     const std::optional<Evaluation> in_bf16 = config.bf16 ? result.val : std::nullopt;
+    const TrainConfig& training = run.config().training;
+    Tensor outputs;
+    Unknown unknown;
     if (splits.val && !splits.train->multi_label()) {
-      Tensor outputs = outputs_of(network, *splits.val, run.config().training, source.workers);
+      outputs = run_model(network, nullptr, nullptr, *splits.val, training, source.workers).outputs;
       const Calibration found = calibrate(outputs, *splits.val);
       more["calibration"] = found.to_json();
       set_head(head_in(network), found.temperature, network);
       result.val = evaluate_at(found.temperature, outputs, *splits.val);
+      unknown = learn_unknown(network, splits, training, source, console);
     }
     if (in_bf16 && result.val) more["bf16"] = compare_precisions(*in_bf16, *result.val, console);
+    run.set_beside(nullptr, unknown.novelty);
     run.save_final(network, result);
     more["layers"] = prove(start, run.folder(), trained_layers(network));
+    std::optional<Given> given;
+    if (splits.test) {
+      given =
+          run_model(network, nullptr, unknown.novelty, *splits.test, training, source.workers, hooks.on_test);
+      test = given->evaluation;
+    }
+    if (unknown.novelty)
+      more["unknown"] =
+          unknown_result(*unknown.novelty, splits, outputs, unknown.val_distances, given ? &*given : nullptr);
     return more;
   };
   return train_run(run, std::move(graph), std::move(state), splits,
                    {.workers = source.workers, .cache_folder = {}}, console,
-                   {.trainer = trainer, .finish = finish, .on_test = hooks.on_test});
+                   {.trainer = trainer, .finish = finish});
 }
 
 Json fit_by_tuning(const Job& job, Recipe recipe, const fs::path& out, Console& console,
@@ -441,7 +542,7 @@ Tuning plan_tuning(const Job& job, const Recipe& recipe, Console& console) {
     if (one_label) {
       HeadConfig head = head_of_recipe(recipe);
       head.kind = "logistic";  // whose scores are what the loss wants
-      const Probe warm = probe(job, head, console);
+      const Probe warm = probe(job, head, false, console);
       console.line(text("The head begins as ", format_head(warm.fit.report, "logistic"),
                         warm.val ? text(": ", percent(warm.val->top1()), " of validation right") : ""));
       set_head(std::get<LinearHead>(warm.fit.head.model), 1, graph);
@@ -528,7 +629,7 @@ const std::vector<std::string>& recipe_names() {
 }
 
 void add_recipe_flags(CLI::App& verb, Recipe& recipe) {
-  verb.add_option("--head", recipe.head.kind, "Of a probe: logistic, svm or ridge")
+  verb.add_option("--head", recipe.head.kind, "Of a probe: logistic, svm, ridge, knn, tree or forest")
       ->capture_default_str()
       ->check(CLI::IsMember({"logistic", "svm", "ridge", "knn", "tree", "forest"}))
       ->type_name("NAME");
@@ -592,13 +693,6 @@ void check_recipe(const Recipe& recipe) {
   check_at_least("--views", recipe.views, 0);
   check_at_least("--stages", recipe.stages, 1);
   check_at_least("--blocks", recipe.blocks, 0);
-  if (recipe.name == "probe")
-    for (const char* kind : {"knn", "tree", "forest"})
-      if (recipe.head.kind == kind)
-        throw Error(ErrorKind::unsupported,
-                    text("--head ", kind,
-                         ": as yet only linear heads become part of a model; `enxerto extract` and "
-                         "`enxerto head` measure the others"));
   if (recipe.lr && !(std::isfinite(*recipe.lr) && *recipe.lr > 0))
     throw Error(ErrorKind::usage, text("--lr: more than 0, not ", *recipe.lr));
 }
@@ -623,6 +717,12 @@ void print_fit(const Json& result, Console& console) {
     console.line(text("Calibrated at temperature ", fixed(found->at("temperature").get<double>(), 2),
                       ": calibration error ", percent(found->at("ece_before").get<double>()), " before, ",
                       percent(found->at("ece_after").get<double>()), " after, on the validation pictures"));
+  if (const auto found = transfer.find("unknown"); found != transfer.end())
+    for (const char* split : {"val", "test"})
+      if (const auto& part = found->find(split); part != found->end())
+        console.line(text("Unknown beyond distance ", fixed(found->at("threshold").get<double>(), 3), ": ",
+                          percent(part->at("coverage").get<double>()), " of ", split, " answered, ",
+                          percent(1 - part->at("risk").get<double>()), " of these right"));
   const Json& layers = transfer.at("layers");
   if (layers.at("frozen") > 0)
     console.line(text(layers.at("frozen_same").get<int>(), " of ", layers.at("frozen").get<int>(),

@@ -50,7 +50,7 @@ struct Recipe {
 const std::vector<std::string>& recipe_names();
 /// Adds what describes a recipe, but neither its name nor its seed.
 void add_recipe_flags(CLI::App& verb, Recipe& recipe);
-/// Throws Error: usage where a value is out of range, unsupported where the head cannot be.
+/// Throws Error{usage} where a value is out of range.
 void check_recipe(const Recipe& recipe);
 
 /// What every recipe starts from.

@@ -66,8 +66,8 @@ StartWeights load_start_weights(const ModelFlags& flags) {
   whole.net.clear();
   Pretrained loaded = load(whole);
   weights.tensors = loaded.model.graph.state();
-  weights.classes = std::move(loaded.model.classes);
-  if (flags.net.empty()) weights.graph = std::move(loaded.model.graph);
+  weights.classes = loaded.model.classes;
+  if (flags.net.empty()) weights.graph = with_linear_head(loaded.model);
   if (loaded.model.preprocess.is_null()) return weights;
   try {
     weights.preprocess = Preprocess::from_json(loaded.model.preprocess);

@@ -27,18 +27,21 @@ struct SummaryFlags {
   bool no_top = false;
 };
 
-Graph find_graph(const SummaryFlags& flags) {
+/// A net of the zoo is a model without anything beside its graph.
+ModelFile find_what(const SummaryFlags& flags) {
   const std::string& what = flags.model.path;
   const bool is_net = std::ranges::any_of(nets(), [&](const NetInfo& net) { return net.name == what; });
   if (!is_net && std::filesystem::exists(what)) {
     if (flags.classes || flags.no_top)
       throw Error(ErrorKind::usage, text(what, ": a model is as it is; leave out --classes and --no-top"));
-    return load(flags.model).model.graph;
+    return load(flags.model).model;
   }
   const NetInfo& net = find_net(what);
   Shape image = net.image;
   if (flags.model.size) image.h = image.w = flags.model.size;
-  return make_net(what, {.image = image, .classes = flags.classes, .include_top = !flags.no_top});
+  ModelFile made;
+  made.graph = make_net(what, {.image = image, .classes = flags.classes, .include_top = !flags.no_top});
+  return made;
 }
 
 /// The changes to it that are operations on any graph.
@@ -61,7 +64,8 @@ int run_summary(const SummaryFlags& flags) {
   if (flags.model.size != 0) check_at_least("--size", flags.model.size, 1);
   if (flags.classes != 0) check_at_least("--classes", flags.classes, 1);
   set_threads(flags.common.threads);
-  Graph graph = find_graph(flags);
+  ModelFile model = find_what(flags);
+  Graph& graph = model.graph;
   change(graph, flags);
   const Summary summary =
       summarize(graph, flags.style == "keras" ? SummaryStyle::keras : SummaryStyle::torch);
@@ -72,12 +76,22 @@ int run_summary(const SummaryFlags& flags) {
     json["batch"] = flags.batch;
     json["inference_bytes"] = inference;
     json["training_bytes"] = training;
+    if (model.head) {
+      json["head"] = {{"kind", model.head->kind}, {"features", model.head->columns()}};
+      if (model.head->pca) json["head"]["pca"] = model.head->pca->size();
+    }
+    if (model.novelty) json["unknown"] = model.novelty->to_json();
     print_json(json);
     return 0;
   }
   std::cout << format_summary(summary) << "Memory:        " << human_bytes(static_cast<double>(inference))
             << " to predict, " << human_bytes(static_cast<double>(training)) << " to train (batch "
             << flags.batch << ", without the optimizer's own)\n";
+  if (model.head) std::cout << "Head:          " << format_fitted_head(*model.head) << '\n';
+  if (model.novelty)
+    std::cout << "Unknown:       beyond distance " << fixed(model.novelty->threshold, 3)
+              << " from every class; " << percent(model.novelty->answered)
+              << " of the validation pictures are nearer\n";
   return 0;
 }
 

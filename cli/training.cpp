@@ -253,9 +253,9 @@ nlohmann::json train_run(RunFolder& run, Graph graph, TrainState state, const Sp
         hooks.trainer
             ? hooks.trainer(graph, training, observers, std::move(state), &stop_now)
             : train(graph, *splits.train, splits.val.get(), training, observers, std::move(state), &stop_now);
-    const nlohmann::json more = hooks.finish ? hooks.finish(graph, result) : nlohmann::json(nullptr);
     std::optional<Evaluation> test;
-    if (splits.test)
+    const nlohmann::json more = hooks.finish ? hooks.finish(graph, result, test) : nlohmann::json(nullptr);
+    if (splits.test && !test)
       test = evaluate(graph, *splits.test, training.preprocess, training.batch, feeding.workers,
                       {.on_outputs = hooks.on_test, .stop = &stop_now});
     nlohmann::json json = run.finish(result, test, more);

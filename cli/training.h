@@ -79,9 +79,11 @@ using Trainer =
 /// Where a verb does it its own way.
 struct TrainHooks {
   Trainer trainer = {};  ///< empty: train()
-  /// May change the best weights and tells what goes under "transfer" into the result.
-  std::function<nlohmann::json(Graph& graph, TrainResult& result)> finish = {};
-  OnOutputs on_test = {};  ///< hears the outputs for the test pictures
+  /// May change the best weights and tells what goes under "transfer" into the result. May evaluate the test
+  /// pictures too; else that is done afterwards.
+  std::function<nlohmann::json(Graph& graph, TrainResult& result, std::optional<Evaluation>& test)> finish =
+      {};
+  OnOutputs on_test = {};  ///< hears the outputs for the test pictures, where `finish` does not evaluate them
 };
 /// Trains from `state`, evaluates on the test split, writes result and report. Gives back what
 /// `enxerto train --json` prints. An Error{interrupted} says how to go on.

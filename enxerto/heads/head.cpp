@@ -126,18 +126,21 @@ struct Columns {
   std::int64_t operator()(const Forest& head) const { return head.columns(); }
 };
 
-struct Probabilities {
+/// Scores of a linear head, probabilities of others.
+struct Answers {
   ConstView x;
-  Tensor operator()(const LinearHead& head) const {
-    Tensor made = head.scores(x);
-    to_probabilities(made);
-    return made;
-  }
+  Tensor operator()(const LinearHead& head) const { return head.scores(x); }
   template <class Head>
   Tensor operator()(const Head& head) const {
     return head.probabilities(x);
   }
 };
+
+Tensor answers_of(const FittedHead& head, ConstView x) {
+  if (!head.pca) return std::visit(Answers{x}, head.model);
+  const Tensor projected = head.pca->project(x);
+  return std::visit(Answers{projected.view()}, head.model);
+}
 
 }  // namespace
 
@@ -146,9 +149,20 @@ std::int64_t FittedHead::columns() const {
 }
 
 Tensor FittedHead::probabilities(ConstView x) const {
-  if (!pca) return std::visit(Probabilities{x}, model);
-  const Tensor projected = pca->project(x);
-  return std::visit(Probabilities{projected.view()}, model);
+  const bool linear = std::holds_alternative<LinearHead>(model);
+  if (!linear && temperature == 1) return answers_of(*this, x);
+  Tensor made = outputs(x);
+  to_probabilities(made);
+  return made;
+}
+
+Tensor FittedHead::outputs(ConstView x) const {
+  Tensor made = answers_of(*this, x);
+  if (!std::holds_alternative<LinearHead>(model))
+    for (float& p : made.data()) p = std::log(std::max(p, 1e-6f));
+  if (temperature != 1)
+    for (float& y : made.data()) y = static_cast<float>(static_cast<double>(y) / temperature);
+  return made;
 }
 
 bool scales_differ(const Standardization& of) {

@@ -44,11 +44,15 @@ struct FittedHead {
   std::vector<std::string> classes;  ///< their names
   AnyHead model;
   std::optional<Pca> pca;  ///< before trees and neighbours; folded into the weights of a LinearHead
+  double temperature = 1;  ///< > 0; outputs are divided by it
 
   std::int64_t columns() const;  ///< of raw features
-  /// {n,classes}, each row adds up to 1. From scores it is their softmax: of logistic regression those are
-  /// probabilities, of svm and ridge only an order.
+  /// {n,classes}, each row adds up to 1: the softmax of outputs(). From scores of logistic regression those
+  /// are probabilities, from svm and ridge only an order.
   Tensor probabilities(ConstView x) const;
+  /// {n,classes}: of linear heads the scores, of others the logarithms of what they give, 1e-6 at least; both
+  /// divided by the temperature.
+  Tensor outputs(ConstView x) const;
 };
 
 /// How it went.

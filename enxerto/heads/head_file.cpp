@@ -55,6 +55,7 @@ struct Description {
   std::string kind;
   std::vector<std::string> classes;
   std::int64_t columns = 0;  ///< that the model itself takes
+  double temperature = 1;
   Json settings;
 };
 
@@ -85,7 +86,11 @@ Description describe(const HeadFile& file) {
   if (!json.contains("classes") || !json["classes"].is_array() || json["classes"].size() < 2 ||
       json["classes"].size() > most_classes)
     throw wrong("\"classes\" has to list at least two names");
-  Description made{json["kind"], {}, json["columns"], json.value("settings", Json::object())};
+  const Json temperature = json.value("temperature", Json(1));
+  if (!temperature.is_number() || !(temperature.get<double>() > 0) ||
+      !std::isfinite(temperature.get<double>()))
+    throw wrong("\"temperature\" has to be above 0");
+  Description made{json["kind"], {}, json["columns"], temperature, json.value("settings", Json::object())};
   for (const Json& each : json["classes"]) {
     if (!each.is_string()) throw wrong("\"classes\" has to list names");
     made.classes.push_back(each);
@@ -129,10 +134,20 @@ Knn knn_from(const NamedTensors& tensors, const Description& its) {
   const auto mean = take_list(tensors, "mean", its.columns), scale = take_list(tensors, "scale", its.columns);
   made.by.mean.assign(mean.begin(), mean.end());
   made.by.scale.assign(scale.begin(), scale.end());
+  if (!std::ranges::all_of(mean, [](float each) { return std::isfinite(each); }))
+    throw Error(ErrorKind::corrupt, "\"mean\" holds a number that is not finite");
   if (!std::ranges::all_of(scale, [](float each) { return each > 0; }))
     throw Error(ErrorKind::corrupt, "\"scale\" has a number that is not above 0");
   return made;
 }
+
+/// How many tensors a head of this kind is written as, without principal components.
+struct Count {
+  std::size_t operator()(const LinearHead&) const { return 2; }
+  std::size_t operator()(const Tree&) const { return 4; }
+  std::size_t operator()(const Forest& head) const { return 4 * head.trees.size(); }
+  std::size_t operator()(const Knn& head) const { return head.by.empty() ? 3 : 5; }
+};
 
 AnyHead model_from(const NamedTensors& tensors, const Description& its) {
   const auto classes = static_cast<int>(its.classes.size());
@@ -154,11 +169,12 @@ HeadFile head_file_of(const FittedHead& head) {
   Json settings = Json::object();
   std::visit(Writer{made, settings}, head.model);
   if (head.pca) append_pca(*head.pca, made.tensors);
-  const Json json{{"version", version},
-                  {"kind", head.kind},
-                  {"classes", head.classes},
-                  {"columns", head.pca ? head.pca->size() : head.columns()},
-                  {"settings", settings}};
+  Json json{{"version", version},
+            {"kind", head.kind},
+            {"classes", head.classes},
+            {"columns", head.pca ? head.pca->size() : head.columns()},
+            {"settings", settings}};
+  if (head.temperature != 1) json["temperature"] = head.temperature;
   made.metadata["enxerto_head"] = json.dump(-1, ' ', false, Json::error_handler_t::replace);
   return made;
 }
@@ -166,6 +182,7 @@ HeadFile head_file_of(const FittedHead& head) {
 FittedHead head_from(const HeadFile& file) {
   Description its = describe(file);
   FittedHead made{its.kind, its.classes, model_from(file.tensors, its), {}};
+  made.temperature = its.temperature;
   if (find_tensor(file.tensors, "pca.components")) {
     if (std::holds_alternative<LinearHead>(made.model))
       throw Error(ErrorKind::corrupt, "a linear head has its principal components in its weights already");
@@ -174,6 +191,10 @@ FittedHead head_from(const HeadFile& file) {
       throw Error(ErrorKind::corrupt, text("there are ", made.pca->size(),
                                            " principal components for a head of ", its.columns, " columns"));
   }
+  const std::size_t wanted = std::visit(Count{}, made.model) + (made.pca ? 4 : 0);
+  if (file.tensors.size() != wanted)
+    throw Error(ErrorKind::corrupt,
+                text("there are ", file.tensors.size(), " tensors, a head like this has ", wanted));
   return made;
 }
 

@@ -86,9 +86,14 @@ TEST(Head, AFileThatLiesIsRefused) {
                                                                               {"classes", {"a", "b"}},
                                                                               {"classes", {1, 2, 3}},
                                                                               {"classes", "abc"},
-                                                                              {"settings", 1}})
+                                                                              {"settings", 1},
+                                                                              {"temperature", 0},
+                                                                              {"temperature", -1},
+                                                                              {"temperature", "1"},
+                                                                              {"temperature", nullptr}})
       lies(kind, [&, &key = key, &value = value](HeadFile&, Json& json) { json[key] = value; });
     lies(kind, [](HeadFile& file, Json&) { file.tensors.erase(file.tensors.begin()); });
+    lies(kind, [](HeadFile& file, Json&) { file.tensors.push_back({"more", {1}, Tensor({.n = 1})}); });
     lies(kind, [](HeadFile&, Json& json) { json = Json::parse("[[[[[[[[1]]]]]]]]"); });
   }
   for (const auto& [key, value] : std::vector<std::pair<const char*, Json>>{
@@ -100,6 +105,11 @@ TEST(Head, AFileThatLiesIsRefused) {
   number(0, std::nanf(""));
   for (const float value : {3.0f, -1.0f, 0.5f, std::nanf("")}) number(1, value);
   for (const float value : {0.0f, -1.0f, std::nanf("")}) number(2, value);
+  for (const float value : {-0.5f, 1.5f, std::nanf("")})
+    lies("tree", [=](HeadFile& file, Json&) { file.tensors.back().value.data()[0] = value; });
+  for (const std::size_t tensor : {std::size_t{4}, std::size_t{5}})  // pca.components, pca.mean
+    lies(
+        "tree", [=](HeadFile& file, Json&) { file.tensors[tensor].value.data()[0] = std::nanf(""); }, 3);
   lies(
       "tree", [](HeadFile& file, Json&) { file.tensors.pop_back(); }, 3);
   lies(
@@ -124,6 +134,28 @@ TEST(Head, NumbersThatAreFlippedEndInAnAnswerOrAnError) {
           EXPECT_EQ(head_from(file).probabilities(rows.x.view()).shape().n, 40);
         } catch (const Error&) {
         }
+      }
+    }
+}
+
+TEST(Head, TheSoftmaxOfItsOutputsIsItsProbabilities) {
+  const auto rows = tests::made_up_rows(90, 12, 3, 36, 2);
+  for (const char* kind : {"ridge", "knn", "tree", "forest"})
+    for (const double temperature : {1.0, 2.5}) {
+      FittedHead head = fit(kind, rows.rows(), 5).head;
+      const Tensor plain = head.outputs(rows.x.view());
+      head.temperature = temperature;
+      const FittedHead back = head_from(head_file_of(head));
+      EXPECT_EQ(back.temperature, temperature);
+      const Tensor outputs = back.outputs(rows.x.view()), wanted = back.probabilities(rows.x.view());
+      for (std::size_t i = 0; i < outputs.data().size(); i += 3) {
+        double sum = 0;
+        for (std::size_t k = i; k < i + 3; ++k) {
+          EXPECT_EQ(outputs.data()[k], static_cast<float>(plain.data()[k] / temperature));
+          sum += std::exp(static_cast<double>(outputs.data()[k]));
+        }
+        for (std::size_t k = i; k < i + 3; ++k)
+          EXPECT_NEAR(std::exp(static_cast<double>(outputs.data()[k])) / sum, wanted.data()[k], 1e-5) << kind;
       }
     }
 }

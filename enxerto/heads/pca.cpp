@@ -267,6 +267,9 @@ Pca pca_from(const NamedTensors& tensors) {
     return std::vector<float>(found->value.data().begin(), found->value.data().end());
   };
   Pca made;
+  for (const NamedTensor* const each : {components, find_tensor(tensors, "pca.mean")})
+    if (each && !std::ranges::all_of(each->value.data(), [](float x) { return std::isfinite(x); }))
+      throw Error(ErrorKind::corrupt, text("\"", each->name, "\" holds a number that is not finite"));
   made.components = components->value.clone();
   made.by.mean = take("pca.mean", components->dims[1]);
   made.by.scale = take("pca.scale", components->dims[1]);

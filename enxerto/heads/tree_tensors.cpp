@@ -59,6 +59,9 @@ Tree tree_from(const NamedTensors& tensors, const std::string& prefix, int class
   made.columns = columns;
   made.feature = whole_numbers(feature, -1, columns - 1);
   made.next = whole_numbers(next, 0, nodes - 1);
+  for (const float each : leaves.value.data())
+    if (!(each >= 0 && each <= 1))
+      throw Error(ErrorKind::corrupt, text("\"", leaves.name, "\" holds ", each, ", which is no share"));
   made.threshold.assign(threshold.value.data().begin(), threshold.value.data().end());
   made.leaves.assign(leaves.value.data().begin(), leaves.value.data().end());
   for (std::int64_t node = 0; node < nodes; ++node) {

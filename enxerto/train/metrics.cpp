@@ -93,6 +93,37 @@ class Tally {
   double loss_ = 0;
 };
 
+/// `run` gives the outputs of a batch, `blame` the first layer of it at fault where they are not finite.
+Evaluation evaluate_batches(const std::function<ConstView(const Batch& batch)>& run,
+                            const std::function<std::string(const Batch& batch)>& blame, BatchSource& source,
+                            std::span<const std::string> classes, const EvaluateOptions& options) {
+  const std::size_t c = classes.size();
+  Tally tally(classes, options);
+  Batch batch;
+  for (source.start(0); source.next(batch);) {
+    if (options.stop && *options.stop)
+      throw Error(ErrorKind::interrupted, text("interrupted after evaluating ", tally.n(), " pictures"));
+    const ConstView outputs = run(batch);
+    const auto columns = static_cast<std::size_t>(outputs.shape.c * outputs.shape.h * outputs.shape.w);
+    if (columns != c)
+      throw Error(ErrorKind::usage, text("the network has ", columns, " outputs, the data ", c, " classes"));
+    for (std::size_t i = 0; i < batch.indices.size(); ++i) {
+      const auto row = outputs.data.subspan(i * c, c);
+      if (!std::ranges::all_of(row, [](float y) { return std::isfinite(y); }))
+        throw Error(ErrorKind::diverged,
+                    text("evaluation: an output is not finite; the first layer to blame is \"", blame(batch),
+                         "\"; are the weights damaged?"));
+      const std::int32_t label = batch.labels[i];
+      if (options.on_outputs) options.on_outputs(batch.indices[i], label, row);
+      if (!batch.targets.empty())
+        tally.add(row, std::span<const float>(batch.targets.data()).subspan(i * c, c));
+      else if (label != unlabelled)
+        tally.add(row, label);
+    }
+  }
+  return tally.finish();
+}
+
 }  // namespace
 
 Interval wilson_interval_of(double p, double n) {
@@ -201,31 +232,24 @@ int rank_of(std::span<const float> outputs, std::int32_t label) {
 Evaluation evaluate(Executor& executor, BatchSource& source, std::span<const std::string> classes,
                     const EvaluateOptions& options) {
   ensure(executor.batch() == source.shape().n, "executor and source have one size of batch");
-  const std::size_t c = classes.size();
-  Tally tally(classes, options);
-  Batch batch;
-  for (source.start(0); source.next(batch);) {
-    if (options.stop && *options.stop)
-      throw Error(ErrorKind::interrupted, text("interrupted after evaluating ", tally.n(), " pictures"));
-    const ConstView outputs = executor.forward(batch.images.view());
-    const auto columns = static_cast<std::size_t>(outputs.shape.c * outputs.shape.h * outputs.shape.w);
-    if (columns != c)
-      throw Error(ErrorKind::usage, text("the network has ", columns, " outputs, the data ", c, " classes"));
-    for (std::size_t i = 0; i < batch.indices.size(); ++i) {
-      const auto row = outputs.data.subspan(i * c, c);
-      if (!std::ranges::all_of(row, [](float y) { return std::isfinite(y); }))
-        throw Error(ErrorKind::diverged,
-                    text("evaluation: an output is not finite; the first layer to blame is \"",
-                         executor.find_not_finite(batch.images.view(), 0), "\"; are the weights damaged?"));
-      const std::int32_t label = batch.labels[i];
-      if (options.on_outputs) options.on_outputs(batch.indices[i], label, row);
-      if (!batch.targets.empty())
-        tally.add(row, std::span<const float>(batch.targets.data()).subspan(i * c, c));
-      else if (label != unlabelled)
-        tally.add(row, label);
-    }
-  }
-  return tally.finish();
+  return evaluate_batches(
+      [&](const Batch& batch) { return executor.forward(batch.images.view()); },
+      [&](const Batch& batch) { return executor.find_not_finite(batch.images.view(), 0); }, source, classes,
+      options);
+}
+
+Evaluation evaluate(ModelRunner& runner, BatchSource& source, std::span<const std::string> classes,
+                    const EvaluateOptions& options) {
+  ensure(runner.batch() == source.shape().n, "runner and source have one size of batch");
+  const auto run = [&](const Batch& batch) {
+    const ConstView outputs = runner.run(batch.images.view(), batch.indices.size());
+    for (std::size_t i = 0; options.on_distance && i < runner.distances().size(); ++i)
+      options.on_distance(batch.indices[i], runner.distances()[i]);
+    return outputs;
+  };
+  return evaluate_batches(
+      run, [&](const Batch& batch) { return runner.find_not_finite(batch.images.view()); }, source, classes,
+      options);
 }
 
 Evaluation evaluate_outputs(ConstView outputs, const Dataset& data, const EvaluateOptions& options) {
@@ -252,10 +276,18 @@ Evaluation evaluate_outputs(ConstView outputs, const Dataset& data, const Evalua
 Evaluation evaluate(const Graph& graph, const Dataset& data, const Preprocess& preprocess, int batch,
                     int workers, const EvaluateOptions& options) {
   const int size = static_cast<int>(std::clamp<std::int64_t>(data.size(), 1, batch));
-  Executor executor(graph, {.batch = size});
-  Loader loader(
-      data, {.batch = size, .workers = workers, .preprocess = preprocess, .augment = {}, .cache_bytes = 0});
-  return evaluate(executor, loader, data.classes(), options);
+  ModelRunner runner(graph, size);
+  return evaluate(runner, data, preprocess, workers, options);
+}
+
+Evaluation evaluate(ModelRunner& runner, const Dataset& data, const Preprocess& preprocess, int workers,
+                    const EvaluateOptions& options) {
+  Loader loader(data, {.batch = runner.batch(),
+                       .workers = workers,
+                       .preprocess = preprocess,
+                       .augment = {},
+                       .cache_bytes = 0});
+  return evaluate(runner, loader, data.classes(), options);
 }
 
 }  // namespace enxerto

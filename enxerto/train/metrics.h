@@ -14,6 +14,7 @@
 #include "enxerto/graph/executor.h"
 #include "enxerto/train/loss.h"
 #include "enxerto/train/multi_label.h"
+#include "enxerto/zoo/model_runner.h"
 
 namespace enxerto {
 
@@ -72,7 +73,10 @@ struct EvaluateOptions {
   /// The network answers for each class on its own. So it is in any case where the data have several labels
   /// a picture; where they have one it counts as a list of one.
   bool multi_label = false;
-  OnOutputs on_outputs = {};                ///< optional
+  OnOutputs on_outputs = {};  ///< optional
+  /// Optional: how far a picture is from all classes, where a ModelRunner tells (ModelRunner::distances()).
+  /// Called before on_outputs of the same batch.
+  std::function<void(std::int64_t index, double distance)> on_distance = {};
   const std::atomic<bool>* stop = nullptr;  ///< optional: Error{interrupted} where it turns true
 };
 
@@ -82,9 +86,14 @@ struct EvaluateOptions {
 /// where the outputs are not as many as the classes.
 Evaluation evaluate(Executor& executor, BatchSource& source, std::span<const std::string> classes,
                     const EvaluateOptions& options = {});
+/// The same of a model that may have a head which is no layer.
+Evaluation evaluate(ModelRunner& runner, BatchSource& source, std::span<const std::string> classes,
+                    const EvaluateOptions& options = {});
 /// The same of outputs {n, classes} that are there already, row i of picture i.
 Evaluation evaluate_outputs(ConstView outputs, const Dataset& data, const EvaluateOptions& options = {});
-/// The same with executor and loader made for it.
+/// The same with a loader made for it, or with both.
+Evaluation evaluate(ModelRunner& runner, const Dataset& data, const Preprocess& preprocess, int workers = 0,
+                    const EvaluateOptions& options = {});
 Evaluation evaluate(const Graph& graph, const Dataset& data, const Preprocess& preprocess, int batch = 32,
                     int workers = 0, const EvaluateOptions& options = {});
 

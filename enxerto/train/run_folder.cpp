@@ -334,9 +334,10 @@ std::uint64_t RunFolder::load_checkpoint() {
   check_same_training(then, config_.training.to_json(), (folder_ / config_name).string());
 
   if (state.best_epoch > 0 && state.best_epoch == state.epoch && state.step_in_epoch == 0) {
-    // The best weights are those of the checkpoint; the process may have ended before it wrote them.
+    // The best weights are those of the checkpoint; the process may have ended before it wrote them. A run
+    // that has ended may have others there: save_final().
     state.best = checkpoint.graph.state();
-    save_best(checkpoint.graph, state.best_epoch, state.best_value);
+    if (!ended_at(state.epoch)) save_best(checkpoint.graph, state.best_epoch, state.best_value);
   } else if (state.best_epoch > 0) {
     // A run that was killed in save_final() has them here.
     const bool aside = fs::exists(folder_ / best_name);
@@ -359,7 +360,16 @@ void RunFolder::save_best(const Graph& graph, int epoch, double value) {
                                                  {"metric", name_of(config_.training.metric)},
                                                  {"value", value},
                                                  {"version", config_.version},
-                                                 {"config", config_.training.to_json()}}});
+                                                 {"config", config_.training.to_json()}},
+                                    .head = head_,
+                                    .novelty = novelty_});
+}
+
+/// Whether there is a result of just so many epochs.
+bool RunFolder::ended_at(int epoch) const {
+  if (!fs::exists(folder_ / result_name)) return false;
+  const Json json = Json::parse(read_text_file(folder_ / result_name), nullptr, false);
+  return json.is_object() && json.value("epochs", Json()) == epoch;
 }
 
 void RunFolder::on_step(const StepReport& report) {
@@ -386,6 +396,16 @@ bool RunFolder::on_epoch(const EpochReport& report, const Graph& graph, const Tr
   save_checkpoint(graph, state);
   if (report.best) save_best(graph, state.best_epoch, state.best_value);
   return true;
+}
+
+void RunFolder::on_fitted(const EpochReport& report, const Graph& graph, double value) {
+  log(report.to_json());
+  save_best(graph, report.epoch, value);
+}
+
+void RunFolder::set_beside(std::shared_ptr<const FittedHead> head, std::shared_ptr<const Novelty> novelty) {
+  head_ = std::move(head);
+  novelty_ = std::move(novelty);
 }
 
 void RunFolder::on_interrupt(const Graph& graph, const TrainState& state) { save_checkpoint(graph, state); }

@@ -3,6 +3,7 @@
 
 #include <filesystem>
 #include <fstream>
+#include <memory>
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <string>
@@ -82,6 +83,12 @@ class RunFolder final : public Observer {
   bool on_epoch(const EpochReport& report, const Graph& graph, const TrainState& state) override;
   void on_interrupt(const Graph& graph, const TrainState& state) override;
 
+  /// A network that was fitted all at once: a line as of an epoch, and the model. There is no checkpoint, for
+  /// there is nothing to go on from.
+  void on_fitted(const EpochReport& report, const Graph& graph, double value);
+  /// What models that are saved from now on have beside their network, as ModelFile has it.
+  void set_beside(std::shared_ptr<const FittedHead> head, std::shared_ptr<const Novelty> novelty);
+
   /// A line of kind "evaluation": split is "val" or "test".
   void log_evaluation(std::string_view split, const Evaluation& evaluation);
   /// A line of kind "diverged", the last thing of a run that ended so.
@@ -100,6 +107,7 @@ class RunFolder final : public Observer {
   std::uint64_t load_checkpoint();  ///< the length of the log then
   void open_log(std::uint64_t keep_bytes);
   void save_best(const Graph& graph, int epoch, double value);
+  bool ended_at(int epoch) const;
 
   std::filesystem::path folder_;
   RunConfig config_;
@@ -107,6 +115,8 @@ class RunFolder final : public Observer {
   std::uint64_t log_bytes_ = 0;
   double last_step_line_ = 0;
   std::optional<Checkpoint> checkpoint_;
+  std::shared_ptr<const FittedHead> head_;
+  std::shared_ptr<const Novelty> novelty_;
 };
 
 }  // namespace enxerto

@@ -10,6 +10,7 @@
 #include "enxerto/core/error.h"
 #include "enxerto/core/file.h"
 #include "enxerto/core/text.h"
+#include "enxerto/graph/rebuild.h"
 #include "enxerto/train/fields_json.h"
 #include "enxerto/train/tiny_test.h"
 #include "enxerto/zoo/model_file.h"
@@ -218,6 +219,47 @@ TEST_F(RunFolders, AFinishedRunIsLeftAsItIsByAResume) {
   expect_same_bits(wanted, net.state());
   EXPECT_EQ(lines("run", "epoch"), epochs);
   EXPECT_EQ(lines("run", "evaluation").size(), 1u);
+}
+
+TEST_F(RunFolders, FinalWeightsOfARunThatEndedAreLeftAsTheyAreByAResume) {
+  TrainConfig training = tiny_config();
+  training.epochs = 1;  // the best one is the last
+  const TrainResult result = start("run", training);
+  {
+    RunFolder run = RunFolder::resume(root / "run");
+    ASSERT_EQ(run.take_checkpoint()->state.best_epoch, 1);
+    for (float& w : net.params()[0].value.data()) w *= 2;
+    run.save_final(net, result);
+    run.finish(result, {});
+  }
+  const auto bytes = read_file(root / "run" / "model.safetensors");
+  RunFolder::resume(root / "run");
+  EXPECT_EQ(read_file(root / "run" / "model.safetensors"), bytes);
+}
+
+TEST_F(RunFolders, WhatWasFittedAtOnceHasAModelAndNoCheckpoint) {
+  RunFolder run = RunFolder::create(root / "run", run_config(tiny_config()));
+  const Graph whole = tiny_net();
+  Graph features = whole.clone();
+  features.cut_after(whole.node(head_of(whole).inputs[0]).name);
+  const std::int64_t columns = features.output_shape().size();
+  Tensor x({.n = 12, .c = columns});
+  Rng rng(1);
+  for (float& each : x.data()) each = rng.normal();
+  std::vector<std::int32_t> y;
+  for (int i = 0; i < 12; ++i) y.push_back(i % 2);
+  HeadConfig config;
+  config.kind = "tree";
+  HeadFit fit = fit_head({x.view(), y, 2}, run.config().classes, config);
+  run.set_beside(std::make_shared<FittedHead>(std::move(fit.head)), nullptr);
+  EpochReport report{.epoch = 1, .epochs = 1};
+  run.on_fitted(report, features, 0.5);
+  const ModelFile model = load_model(root / "run");
+  ASSERT_TRUE(model.head);
+  EXPECT_EQ(model.head->kind, "tree");
+  EXPECT_EQ(model.training.at("value"), 0.5);
+  EXPECT_EQ(lines("run", "epoch").size(), 1u);
+  EXPECT_FALSE(fs::exists(root / "run" / "checkpoint.safetensors"));
 }
 
 TEST_F(RunFolders, ANewRunNeverOverwritesAnother) {

@@ -40,11 +40,7 @@ HeadFit fit_probe(const Features& features, const Dataset& data, const HeadConfi
 
 Tensor outputs_of(const FittedHead& head, const Features& features) {
   Tensor room;
-  const ConstView rows = flat(features.matrix(1, room));
-  if (const auto* linear = std::get_if<LinearHead>(&head.model)) return linear->scores(rows);
-  Tensor outputs = head.probabilities(rows);
-  for (float& p : outputs.data()) p = std::log(std::max(p, 1e-6f));
-  return outputs;
+  return head.outputs(flat(features.matrix(1, room)));
 }
 
 void set_head(const LinearHead& head, double temperature, Graph& graph) {

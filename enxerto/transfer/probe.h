@@ -15,8 +15,7 @@ namespace enxerto {
 /// which would judge by views of what it learnt from; what fit_head() throws.
 HeadFit fit_probe(const Features& features, const Dataset& data, const HeadConfig& config);
 
-/// {pictures, classes}: scores of a linear head, logarithms of the probabilities of others, so that their
-/// softmax gives the probabilities; rows of view 1.
+/// {pictures, classes}: the head's outputs, of rows of view 1.
 Tensor outputs_of(const FittedHead& head, const Features& features);
 
 /// The head as the last layer of `graph` (grafted() in graft.h), whose softmax is taken at `temperature`.

@@ -3,11 +3,14 @@
 #pragma once
 
 #include <filesystem>
+#include <memory>
 #include <nlohmann/json.hpp>
 #include <string>
 #include <vector>
 
 #include "enxerto/graph/graph.h"
+#include "enxerto/heads/head.h"
+#include "enxerto/heads/novelty.h"
 
 namespace enxerto {
 
@@ -17,10 +20,22 @@ struct ModelFile {
   std::vector<std::string> classes;  ///< names of the outputs in their order; empty: not a classifier
   bool multi_label = false;          ///< each class is a question of its own: a sigmoid for each output
   nlohmann::json training;           ///< how it came about, for people and reports
+  /// A head that is no layer, on rows of what the graph gives; null: the graph gives the outputs.
+  std::shared_ptr<const FittedHead> head = nullptr;
+  /// Tells pictures of none of the classes by the rows that go into the head; null: nothing does.
+  std::shared_ptr<const Novelty> novelty = nullptr;
 };
 
+/// The node whose values are the row that goes into the head: the graph's last where the head is no layer,
+/// else the input of the layer that makes the outputs (head_of() in rebuild.h). Throws what head_of() throws.
+NodeId features_node(const Graph& graph, const FittedHead* head);
+
+/// The graph with a linear layer, at rest, in the place of a head that is no layer: what other networks look
+/// like to whoever grows a new head or trains.
+Graph with_linear_head(const ModelFile& model);
+
 /// Writes the file whole or not at all. Throws Error{usage} where the classes are not as many as the
-/// outputs or a text is not UTF-8, and Error{io}.
+/// outputs, head, novelty and network do not fit together or a text is not UTF-8, and Error{io}.
 void save_model(const std::filesystem::path& path, const ModelFile& model);
 
 /// Reads a file of save_model(), or the model.safetensors in a run folder. Throws Error naming the file:

@@ -38,9 +38,44 @@ class ModelFiles : public testing::Test {
     return model;
   }
 
+  /// Rows {n,2} of 3 classes.
+  static Tensor rows(std::int64_t n) {
+    Tensor made({.n = n, .c = 2});
+    Rng rng(4);
+    for (std::int64_t i = 0; i < n; ++i)
+      for (std::int64_t j = 0; j < 2; ++j)
+        made.data()[static_cast<std::size_t>(2 * i + j)] =
+            2 * static_cast<float>(i % 3 * (1 - j)) + rng.normal();
+    return made;
+  }
+
+  /// The same with a head that is no layer, on the 2 features, and an unknown answer.
+  static ModelFile model_with(const std::string& kind, int pca = 0) {
+    ModelFile model = small_model();
+    model.graph.cut_after("pool");
+    const Tensor x = rows(30);
+    std::vector<std::int32_t> y;
+    for (int i = 0; i < 30; ++i) y.push_back(i % 3);
+    HeadConfig config;
+    config.kind = kind;
+    config.trees = 3;
+    config.pca = pca;
+    const Rows both{x.view(), y, 3};
+    HeadFit fit = fit_head(both, model.classes, config);
+    fit.head.temperature = 1.5;
+    model.head = std::make_shared<FittedHead>(std::move(fit.head));
+    Novelty novelty = *fit_novelty(both, {.components = 1});
+    novelty.threshold = 1.25;
+    model.novelty = std::make_shared<Novelty>(std::move(novelty));
+    return model;
+  }
+
   /// What loading throws of a small model that was saved with these changes.
   Error refusal(const std::function<void(SafetensorsFile&)>& change) const {
-    save_model(folder / "whole.safetensors", small_model());
+    return refusal(small_model(), change);
+  }
+  Error refusal(const ModelFile& model, const std::function<void(SafetensorsFile&)>& change) const {
+    save_model(folder / "whole.safetensors", model);
     SafetensorsFile stored = load_safetensors(folder / "whole.safetensors");
     change(stored);
     save_safetensors(folder / "changed.safetensors", stored.tensors, stored.metadata);
@@ -130,7 +165,7 @@ TEST_F(ModelFiles, AllMissingTensorsAreListedAtOnce) {
 
 TEST_F(ModelFiles, WeightsAloneAndNewerFormatsAreUnsupported) {
   EXPECT_EQ(refusal([](SafetensorsFile& stored) { stored.metadata.clear(); }).kind(), ErrorKind::unsupported);
-  EXPECT_EQ(refusal([](SafetensorsFile& stored) { stored.metadata["enxerto.format"] = "3"; }).kind(),
+  EXPECT_EQ(refusal([](SafetensorsFile& stored) { stored.metadata["enxerto.format"] = "4"; }).kind(),
             ErrorKind::unsupported);
 }
 
@@ -154,6 +189,105 @@ TEST_F(ModelFiles, OfSeveralLabelsSayItAndAreRefusedByReadersThatKnowNothingOfTh
     } catch (const Error& error) {
       EXPECT_EQ(error.kind(), ErrorKind::corrupt) << wrong;
     }
+  }
+}
+
+TEST_F(ModelFiles, HeadsThatAreNoLayersAndUnknownAnswersGoRound) {
+  const Tensor x = rows(12);
+  for (const char* kind : {"knn", "tree", "forest", "ridge"})
+    for (const int pca : {0, 2}) {
+      const ModelFile model = model_with(kind, pca);
+      save_model(folder / "head", model);
+      EXPECT_EQ(load_safetensors(folder / "head").metadata.at("enxerto.format"), "3");
+      const ModelFile back = load_model(folder / "head");
+      EXPECT_TRUE(
+          std::ranges::equal(back.head->outputs(x.view()).data(), model.head->outputs(x.view()).data()));
+      EXPECT_EQ(back.head->temperature, 1.5);
+      EXPECT_EQ(back.novelty->distances(x.view()), model.novelty->distances(x.view()));
+      EXPECT_EQ(back.novelty->threshold, 1.25);
+      EXPECT_EQ(back.classes, model.classes);
+      EXPECT_EQ(graph_to_json(with_linear_head(back)).at("nodes").size(), 5u);
+    }
+  ModelFile with_layer = small_model();
+  with_layer.novelty = model_with("tree").novelty;
+  save_model(folder / "layer", with_layer);
+  const ModelFile back = load_model(folder / "layer");
+  EXPECT_FALSE(back.head);
+  EXPECT_EQ(back.novelty->distances(x.view()), with_layer.novelty->distances(x.view()));
+}
+
+TEST_F(ModelFiles, HeadsAndUnknownAnswersThatDoNotFitAreNotSaved) {
+  const auto refused = [&](const std::function<void(ModelFile&)>& change) {
+    ModelFile model = model_with("tree");
+    change(model);
+    try {
+      save_model(folder / "unfit", model);
+    } catch (const Error& error) {
+      return error.kind() == ErrorKind::usage;
+    }
+    return false;
+  };
+  EXPECT_FALSE(refused([](ModelFile&) {}));
+  EXPECT_TRUE(refused([](ModelFile& model) { model.classes = {"a", "b", "c"}; }));
+  EXPECT_TRUE(refused([](ModelFile& model) { model.multi_label = true; }));
+  EXPECT_TRUE(refused([](ModelFile& model) { model.graph = small_model().graph; }));
+  EXPECT_TRUE(refused([](ModelFile& model) { model.head = nullptr; }));
+  EXPECT_TRUE(refused([](ModelFile& model) { model.graph.cut_after("bn"); }));
+  EXPECT_TRUE(refused([](ModelFile& model) { model.classes.clear(); }));
+}
+
+TEST_F(ModelFiles, WhatLiesAboutHeadOrUnknownAnswerIsRefused) {
+  for (const char* kind : {"knn", "forest"}) {
+    const ModelFile model = model_with(kind, 2);
+    const auto kind_of = [&](const std::function<void(SafetensorsFile&)>& change) {
+      return refusal(model, change).kind();
+    };
+    EXPECT_EQ(kind_of([](SafetensorsFile&) {}), ErrorKind::interrupted);
+    // Each tensor that is no layer's: gone, or of another name.
+    const NamedTensors tensors = [&] {
+      save_model(folder / "head", model);
+      return load_safetensors(folder / "head").tensors;
+    }();
+    for (std::size_t i = 0; i < tensors.size(); ++i) {
+      if (!tensors[i].name.starts_with("enxerto.")) continue;
+      EXPECT_EQ(kind_of([&](SafetensorsFile& stored) {
+                  std::erase_if(stored.tensors,
+                                [&](const NamedTensor& each) { return each.name == tensors[i].name; });
+                }),
+                ErrorKind::corrupt)
+          << tensors[i].name;
+      EXPECT_EQ(kind_of([&](SafetensorsFile& stored) {
+                  for (NamedTensor& each : stored.tensors)
+                    if (each.name == tensors[i].name) each.name += "_";
+                }),
+                ErrorKind::corrupt)
+          << tensors[i].name;
+    }
+    for (const char* key : {"enxerto.head", "enxerto.unknown"}) {
+      EXPECT_EQ(kind_of([&](SafetensorsFile& stored) { stored.metadata.erase(key); }), ErrorKind::corrupt);
+      for (const std::string& damage :
+           {std::string(), std::string("{"), std::string("{}"), std::string("[1]"), std::string(100000, '['),
+            std::string(100000, '[') + std::string(100000, ']')})
+        EXPECT_EQ(kind_of([&](SafetensorsFile& stored) { stored.metadata[key] = damage; }),
+                  ErrorKind::corrupt)
+            << key << " " << damage.substr(0, 5);
+    }
+    EXPECT_EQ(kind_of([](SafetensorsFile& stored) {
+                stored.metadata.erase("enxerto.head");
+                stored.metadata.erase("enxerto.unknown");
+              }),
+              ErrorKind::corrupt);
+    EXPECT_EQ(kind_of([](SafetensorsFile& stored) { stored.metadata["enxerto.format"] = "1"; }),
+              ErrorKind::corrupt);
+    EXPECT_EQ(
+        kind_of([](SafetensorsFile& stored) { stored.metadata["enxerto.classes"] = R"(["a","b","c"])"; }),
+        ErrorKind::corrupt);
+    EXPECT_EQ(kind_of([](SafetensorsFile& stored) {
+                Json head = Json::parse(stored.metadata["enxerto.head"]);
+                head["version"] = 2;
+                stored.metadata["enxerto.head"] = head.dump();
+              }),
+              ErrorKind::unsupported);
   }
 }
 
@@ -187,11 +321,13 @@ TEST_F(ModelFiles, ANetworkLargerThanItsFileCostsNoMemory) {
 }
 
 TEST_F(ModelFiles, TruncationAtEveryByteIsRefused) {
-  save_model(folder / "whole", small_model());
-  const auto bytes = read_file(folder / "whole");
-  for (std::size_t size = 0; size < bytes.size(); ++size) {
-    write("cut", {bytes.begin(), bytes.begin() + static_cast<std::ptrdiff_t>(size)});
-    EXPECT_EQ(error_of(folder / "cut").kind(), ErrorKind::corrupt) << size;
+  for (const char* kind : {"", "knn", "tree"}) {
+    save_model(folder / "whole", *kind ? model_with(kind) : small_model());
+    const auto bytes = read_file(folder / "whole");
+    for (std::size_t size = 0; size < bytes.size(); ++size) {
+      write("cut", {bytes.begin(), bytes.begin() + static_cast<std::ptrdiff_t>(size)});
+      EXPECT_EQ(error_of(folder / "cut").kind(), ErrorKind::corrupt) << kind << ", " << size;
+    }
   }
 }
 
@@ -213,6 +349,33 @@ TEST_F(ModelFiles, AFlippedBitInTheHeaderIsRefusedOrChangesOnlyAValue) {
     }
   }
   EXPECT_GT(refused, 500);
+}
+
+TEST_F(ModelFiles, AFlippedBitOfAHeadIsRefusedOrAnswersWithoutACrash) {
+  const Tensor x = rows(5);
+  for (const char* kind : {"knn", "tree", "forest"}) {
+    save_model(folder / "whole", model_with(kind, 2));
+    const auto bytes = read_file(folder / "whole");
+    Rng rng(5);
+    int refused = 0;
+    for (int i = 0; i < 500; ++i) {
+      std::string damaged(bytes.begin(), bytes.end());
+      damaged[rng.below(damaged.size())] ^= static_cast<char>(1 << rng.below(8));
+      write("damaged", damaged);
+      try {
+        const ModelFile model = load_model(folder / "damaged");
+        if (model.head) {
+          EXPECT_EQ(model.head->outputs(x.view()).shape(), (Shape{.n = 5, .c = 3}));
+        }
+        if (model.novelty) {
+          EXPECT_EQ(model.novelty->distances(x.view()).size(), 5u);
+        }
+      } catch (const Error&) {
+        ++refused;
+      }
+    }
+    EXPECT_GT(refused, 100) << kind;
+  }
 }
 
 }  // namespace

@@ -15,6 +15,7 @@ import sys
 import tempfile
 import time
 import unittest
+import zlib
 from pathlib import Path
 
 ENXERTO = ""
@@ -45,6 +46,16 @@ def floats(path):
     length = struct.unpack("<H", content[8:10])[0]
     values = content[10 + length:]
     return content[10:10 + length].decode(), struct.unpack(f"<{len(values) // 4}f", values)
+
+
+def write_png(path, width, height, rgb):
+    """A colour picture, rows of RGB bytes."""
+    def chunk(kind, content):
+        body = kind + content
+        return struct.pack(">I", len(content)) + body + struct.pack(">I", zlib.crc32(body))
+    rows = b"".join(b"\0" + rgb[y * width * 3:(y + 1) * width * 3] for y in range(height))
+    path.write_bytes(b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)) +
+                     chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b""))
 
 
 class Case(unittest.TestCase):
@@ -141,10 +152,87 @@ class Fit(Case):
             self.assertTrue(all(layer["moved"] > 0 for layer in layers["trained"]) or recipe == "warmup+finetune")
             self.check(enxerto("evaluate", out, "demo/data"), 0, "top-1")
 
-    def test_heads_that_are_no_layer_are_refused_as_yet(self):
-        result = enxerto("fit", "demo/data", "--weights", "demo", "--head", "forest", "--out", "forest")
-        self.check(result, 3, "as yet only linear heads")
-        self.assertFalse((WORK / "forest").exists())
+    def test_heads_that_are_no_layer_become_part_of_a_model_too(self):
+        picture = sorted((WORK / "demo/data/test/cross").iterdir())[0]
+        for split in ("train", "test"):
+            self.check(enxerto("extract", "demo/data", "--weights", "demo", "--split", split, "--out", f"of_{split}.npy",
+                               "--labels", f"of_{split}_y.npy"), 0)
+        for head, more in (("knn", []), ("tree", []), ("forest", ["--pca", 4])):
+            out = f"probe_{head}"
+            result = enxerto("fit", "demo/data", "--weights", "demo", "--recipe", "probe", "--head", head, *more, "--out",
+                             out, "--json")
+            self.check(result, 0)
+            told = json.loads(result.stdout)
+            alone = json.loads(enxerto("head", "of_train.npy", "of_train_y.npy", "--head", head, *more, "--test",
+                                       "of_test.npy", "of_test_y.npy", "--json").stdout)
+            self.assertAlmostEqual(told["test"]["top1"], alone["test_accuracy"], 6, head)
+            layers = told["transfer"]["layers"]
+            self.assertEqual((layers["frozen"], layers["trained"]), (layers["frozen_same"], []))
+            self.assertGreater(layers["frozen"], 0)
+            self.assertFalse((WORK / out / "checkpoint.safetensors").exists())
+            for split in ("val", "test"):
+                evaluated = json.loads(enxerto("evaluate", out, "demo/data", "--split", split, "--json").stdout)
+                self.assertEqual(evaluated["confusion"], told[split]["confusion"], head)
+                self.assertAlmostEqual(evaluated["loss"], told[split]["loss"], 3, head)
+            predicted = json.loads(enxerto("predict", out, picture, "--json").stdout)
+            self.assertAlmostEqual(sum(each["probability"] for each in predicted["top"]), 1, 4)
+            self.check(enxerto("summary", out), 0, f"Head:          {head}")
+            self.assertEqual(json.loads(enxerto("summary", out, "--json").stdout)["head"]["kind"], head)
+            self.check(enxerto("preprocess", out, picture, "--out", "prepared.npy"), 0)
+            self.check(enxerto("report", out), 0)
+            self.check_error(enxerto("convert", out, "no.onnx"), 3, f"its head is {head}")
+            self.assertFalse((WORK / "no.onnx").exists())
+            copy = f"copy_{head}.safetensors"
+            self.check(enxerto("convert", out, copy), 0)
+            self.assertEqual(json.loads(enxerto("predict", copy, picture, "--json").stdout), predicted)
+        # And a backbone, or a start, like any other.
+        self.check(enxerto("fit", "demo/data", "--weights", "probe_forest", "--recipe", "probe", "--out", "on_forest"), 0)
+        self.check(enxerto("train", "demo/data", "--weights", "probe_forest", "--epochs", 1, "--out", "after_forest"), 0,
+                   "starts anew")
+        self.check_error(enxerto("fit", "--resume", "probe_nothing"), 3, "no run in it")
+        self.check(enxerto("fit", "--resume", "probe_knn"), 0, "ended already")
+
+    def test_a_model_says_unknown(self):
+        result = enxerto("fit", "demo/data", "--weights", "demo", "--recipe", "probe", "--out", "knows", "--json")
+        self.check(result, 0)
+        unknown = json.loads(result.stdout)["transfer"]["unknown"]
+        self.assertGreaterEqual(unknown["val"]["coverage"], 0.95)
+        self.assertNotIn("by_distance", unknown["val"])  # the test pictures have the curves
+        for order in ("by_distance", "by_confidence"):
+            curve = unknown["test"][order]["curve"]
+            self.assertEqual(len(curve), min(20, unknown["test"]["n"]))
+            self.assertEqual(curve[-1][0], 1)
+            self.assertEqual([each[0] for each in curve], sorted(each[0] for each in curve))
+        evaluated = json.loads(enxerto("evaluate", "knows", "demo/data", "--split", "test", "--json").stdout)["unknown"]
+        self.assertEqual(evaluated["threshold"], unknown["threshold"])
+        self.assertAlmostEqual(evaluated["coverage"], unknown["test"]["coverage"], 6)
+        self.check(enxerto("evaluate", "knows", "demo/data"), 0, "answers")
+        # Stripes are none of the shapes, whatever the network would call them.
+        (WORK / "stripes").mkdir(exist_ok=True)
+        write_png(WORK / "stripes/stripes.png", 64, 64,
+                  bytes(255 * (x // 2 % 2) for _ in range(64) for x in range(64) for _ in range(3)))
+        line = json.loads(enxerto("predict", "knows", "stripes", "--json").stdout)
+        self.assertTrue(line["unknown"])
+        self.assertGreater(line["distance"], unknown["threshold"])
+        for key in ("file", "class", "probability", "top"):
+            self.assertIn(key, line)
+        self.check(enxerto("predict", "knows", "stripes"), 0, "  unknown ")
+        plain = enxerto("predict", "knows", "stripes", "--no-unknown")
+        self.check(plain, 0)
+        self.assertNotIn("unknown", plain.stdout)
+        self.assertNotIn("unknown", json.loads(enxerto("predict", "knows", "stripes", "--no-unknown", "--json").stdout))
+        pictures = WORK / "demo/data/val"
+        told = [json.loads(each) for each in enxerto("predict", "knows", *sorted(pictures.iterdir()), "--json").stdout.splitlines()]
+        self.assertLessEqual(sum(each["unknown"] for each in told) / len(told), 0.05)
+        self.check(enxerto("summary", "knows"), 0, "Unknown:       beyond distance")
+        self.check(enxerto("convert", "knows", "knows.onnx"), 0, "stays behind")
+
+    def test_a_run_that_has_ended_is_left_as_it_is_by_a_resume(self):
+        self.check(enxerto("fit", "demo/data", "--weights", "demo", "--recipe", "finetune", "--epochs", 2, "--out", "ended"), 0)
+        before = (WORK / "ended/model.safetensors").read_bytes()
+        self.assertIn(b"enxerto.unknown", before[:200000])
+        self.check(enxerto("fit", "--resume", "ended"), 0, "ended already")
+        self.assertEqual((WORK / "ended/model.safetensors").read_bytes(), before)
 
     def test_a_probe_that_cannot_end_leaves_no_run(self):
         (WORK / "cache_is_a_file").write_text("")
