@@ -131,15 +131,26 @@ Json head_json(const HeadReport& report, const std::string& kind) {
   return json;
 }
 
-Features features_for(const Job& job, const Dataset& data, const char* what, Console& console) {
+/// Random versions of each picture, where a head learns from several.
+struct Views {
+  Augment augment = {};
+  int count = 1;
+  std::uint64_t seed = 0;
+};
+
+Features features_for(const Job& job, const Dataset& data, const char* what, const Views& views,
+                      Console& console) {
   const Prefix prefix{.graph = features_of(job.backbone.graph, job.backbone.cut),
                       .preprocess = job.backbone.preprocess,
+                      .augment = views.augment,
+                      .seed = views.seed,
                       .half = job.source.cache.half,
                       .bf16 = job.source.cache.bf16};
   FeatureOptions options =
       feature_options(job.source.cache, job.source.workers, text("features of ", what), console);
   // The head wants all of them at once.
-  options.memory_bytes = std::max(options.memory_bytes, feature_bytes(prefix, data.size(), 1));
+  options.views = views.count;
+  options.memory_bytes = std::max(options.memory_bytes, feature_bytes(prefix, data.size(), views.count));
   Features made = compute_features(prefix, data, options);
   if (const std::string note = made.note(); !note.empty()) console.warn(note);
   return made;
@@ -167,15 +178,16 @@ HeadConfig head_of_recipe(const Recipe& recipe) {
 }
 
 /// `with_unknown`: with the novelty too.
-Probe probe(const Job& job, const HeadConfig& config, bool with_unknown, Console& console) {
+Probe probe(const Job& job, const HeadConfig& config, const Views& views, bool with_unknown,
+            Console& console) {
   const Splits& splits = job.splits;
-  const Features rows = features_for(job, *splits.train, "train", console);
+  const Features rows = features_for(job, *splits.train, "train", views, console);
   Probe made{.fit = fit_probe(rows, *splits.train, config), .train = {}, .val = {}, .calibration = {}};
   made.computed = rows.computed();
-  made.rows = rows.pictures();
+  made.rows = rows.pictures() * rows.views();
   made.train = evaluate_outputs(outputs_of(made.fit.head, rows).view(), *splits.train);
   if (!splits.val) return made;
-  const Features val_rows = features_for(job, *splits.val, "val", console);
+  const Features val_rows = features_for(job, *splits.val, "val", {}, console);
   made.computed += val_rows.computed();
   made.rows += val_rows.pictures();
   made.val_outputs = outputs_of(made.fit.head, val_rows);
@@ -321,7 +333,18 @@ Json fit_by_probe(const Job& job, const Recipe& recipe, const fs::path& out, Con
   const double began = now_seconds();
   RunConfig config = config_of(job, recipe);
   config.training.epochs = 1;
-  Probe made = probe(job, head_of_recipe(recipe), true, console);
+  // A probe augments only where that is asked for.
+  Views views{.augment = augment_of(recipe.augment), .count = 1, .seed = recipe.seed};
+  if (recipe.plain) views.augment = {};
+  if (views.augment.any()) {
+    if (recipe.views < 1)
+      throw Error(ErrorKind::usage,
+                  "--views 0: a probe is fitted all at once, to a number of views; give 1 or more");
+    views.count = recipe.views;
+    config.training.augment = views.augment;
+    config.transfer["views"] = views.count;
+  }
+  Probe made = probe(job, head_of_recipe(recipe), views, true, console);
   console.line(text(with_commas(made.computed), " rows of features computed, ",
                     with_commas(made.rows - made.computed), " found again"));
   const std::string kind = made.fit.head.kind;
@@ -542,7 +565,7 @@ Tuning plan_tuning(const Job& job, const Recipe& recipe, Console& console) {
     if (one_label) {
       HeadConfig head = head_of_recipe(recipe);
       head.kind = "logistic";  // whose scores are what the loss wants
-      const Probe warm = probe(job, head, false, console);
+      const Probe warm = probe(job, head, {}, false, console);
       console.line(text("The head begins as ", format_head(warm.fit.report, "logistic"),
                         warm.val ? text(": ", percent(warm.val->top1()), " of validation right") : ""));
       set_head(std::get<LinearHead>(warm.fit.head.model), 1, graph);

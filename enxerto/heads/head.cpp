@@ -82,6 +82,7 @@ class LinearFitter {
   PathConfig path() const {
     PathConfig made;
     made.folds = config_.folds;
+    made.fold_of_row = config_.fold_of_row;
     made.seed = config_.seed;
     return made;
   }

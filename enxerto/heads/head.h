@@ -22,7 +22,10 @@ struct HeadConfig {
   std::string kind = "logistic";   ///< logistic, svm, ridge, knn, tree, forest
   std::optional<double> strength;  ///< C of the linear ones; without: 1, and by leave-one-out for ridge
   int folds = 0;                   ///< logistic and svm: 2 or more choose C by cross-validation
-  double l1_ratio = 0;             ///< logistic
+  /// Of each row, in [0, folds): rows that belong together, such as views of one picture, are held back
+  /// together. Empty: stratified.
+  std::vector<std::int32_t> fold_of_row = {};
+  double l1_ratio = 0;                               ///< logistic
   MultiClass multi_class = MultiClass::one_vs_rest;  ///< svm
   int max_iterations = 1000;                         ///< logistic and svm
   int pca = 0;                                       ///< components; 0: as pca_share says

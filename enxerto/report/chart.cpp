@@ -55,7 +55,7 @@ struct Frame {
   }
 };
 
-std::string draw_axes(const Frame& frame, bool are_proportions, const Texts& t) {
+std::string draw_axes(const Frame& frame, bool are_proportions, const std::string& x_name) {
   const std::string low_y = fixed(height - bottom, 0);
   std::string out = "<g class=axis>";
   for (const double tick : frame.y.ticks) {
@@ -67,7 +67,7 @@ std::string draw_axes(const Frame& frame, bool are_proportions, const Texts& t) 
     out += text("<text x=", frame.across(tick), " y=", height - bottom + 16, " text-anchor=middle>",
                 tick_label(tick, false), "</text>");
   out += text("<text x=", left + (width - left - right) / 2, " y=", height - 4, " text-anchor=middle>",
-              t.epoch, "</text></g>");
+              x_name, "</text></g>");
   return out;
 }
 
@@ -83,7 +83,7 @@ std::string draw_band(const Frame& frame, const std::vector<BandPoint>& band) {
   return text("<path class=band d=\"", path, back, "Z\"/>");
 }
 
-std::string draw_line(const Frame& frame, const Line& line, bool are_proportions, const Texts& t) {
+std::string draw_line(const Frame& frame, const Line& line, bool are_proportions, const std::string& x_name) {
   std::string path;
   for (const Point& point : thin_out(line.points))
     path += text(path.empty() ? "M" : "L", frame.across(point.x), " ", frame.up(point.y));
@@ -91,7 +91,7 @@ std::string draw_line(const Frame& frame, const Line& line, bool are_proportions
   if (line.style == "steps" || line.points.size() > most_dots) return out;
   for (const Point& point : line.points)
     out += text("<circle class=", line.style, " cx=", frame.across(point.x), " cy=", frame.up(point.y),
-                " r=3><title>", t.epoch, " ", tick_label(point.x, false), ": ",
+                " r=3><title>", x_name, " ", tick_label(point.x, false), ": ",
                 are_proportions ? percent(point.y) : short_number(point.y), "</title></circle>");
   return out;
 }
@@ -180,11 +180,12 @@ std::string draw(const Chart& chart, const Texts& t) {
   if (chart.has_zero) low.y = std::min(low.y, 0.0);
   frame.y = is_log ? log_axis(low.y, high.y) : linear_axis(low.y, high.y);
 
+  const std::string x_name = chart.x_name.empty() ? t.epoch : chart.x_name;
   std::string legend, description = chart.title + ". ", drawn;
   for (const Line& line : lines) {
     legend += legend_entry(line.style, line.name);
     description += describe(line, chart.are_proportions, t);
-    drawn += draw_line(frame, line, chart.are_proportions, t);
+    drawn += draw_line(frame, line, chart.are_proportions, x_name);
   }
   if (chart.band.size() > 1) legend += legend_entry("band", chart.band_name);
   if (chart.mark && *chart.mark >= frame.x.low && *chart.mark <= frame.x.high) {
@@ -194,8 +195,8 @@ std::string draw(const Chart& chart, const Texts& t) {
   }
   return text("<figure><figcaption><b>", chart.title, "</b>", is_log ? t.log_scale : "", legend,
               "</figcaption><svg viewBox=\"0 0 ", width, " ", height, "\" role=img aria-label=\"",
-              description, "\">", draw_axes(frame, chart.are_proportions, t), draw_band(frame, chart.band),
-              drawn, "</svg></figure>\n");
+              description, "\">", draw_axes(frame, chart.are_proportions, x_name),
+              draw_band(frame, chart.band), drawn, "</svg></figure>\n");
 }
 
 }  // namespace enxerto

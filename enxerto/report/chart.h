@@ -49,6 +49,7 @@ struct Chart {
   Figure mark;  ///< an x
   std::string mark_name;
   bool are_proportions = false;
+  std::string x_name = "";  ///< what lies along the bottom; empty: epochs
   bool has_zero = false;    ///< the axis begins at zero, whatever the values
   bool may_be_log = false;  ///< where the values span more than two powers of ten
 };

@@ -9,6 +9,7 @@
 #include "enxerto/report/markup.h"
 #include "enxerto/report/summary.h"
 #include "enxerto/report/tables.h"
+#include "enxerto/report/transfer_section.h"
 
 namespace enxerto {
 namespace {
@@ -318,6 +319,12 @@ std::string data_facts(const RunRecord& run, const Texts& t) {
   return facts.add(t.fact_preprocess, training, "preprocess").add(t.fact_augment, augment).take();
 }
 
+/// Without the range test, which has a chart.
+Json without_curves(Json transfer) {
+  if (transfer.is_object()) transfer.erase("lr_range");
+  return transfer;
+}
+
 std::string training_facts(const RunRecord& run, const Texts& t) {
   const Json& config = run.config;
   const Json& training = find_member(config, "training");
@@ -327,7 +334,7 @@ std::string training_facts(const RunRecord& run, const Texts& t) {
       .add(t.fact_input, config, "image")
       .add(t.fact_weights, escape(weights.empty() ? find_text(config, "init") : weights, most_text))
       .add(t.fact_freeze, config, "freeze")
-      .add(t.fact_transfer, config, "transfer");
+      .add(t.fact_transfer, describe(without_curves(find_member(config, "transfer"))));
   if (is_probe(run)) return facts.add(t.fact_seed, training, "seed").take();
   facts.add(t.fact_epochs, training, "epochs")
       .add(t.fact_batch, training, "batch")
@@ -423,7 +430,7 @@ std::string make_page(const RunRecord& run, const Texts& t) {
   const bool shares = count_listed(run, "shared") > 0;
   if (run.test) page << evaluation_section(*run.test, shares ? t.section_test_shared : t.section_test, t);
   if (run.val) page << evaluation_section(*run.val, t.section_val, t);
-  page << pictures_section(run, t);
+  page << transfer_section(run, t) << pictures_section(run, t);
   page << "<section><h2>" << t.how << "</h2>" << commands(run, t) << data_facts(run, t)
        << training_facts(run, t) << machine_facts(run, t) << "</section></main>\n<footer><p>" << t.made_by
        << "</p></footer>\n<script>" << page_script << "</script></body></html>\n";

@@ -127,6 +127,45 @@ TEST(Report, AProbeHasNoCurvesAndARunOfFitIsCalledSo) {
   expect_has(page_of(run), "<div class=charts>");
 }
 
+TEST(Report, ThePageTellsWhatTheGraftDid) {
+  const RunForTests run;
+  write_finished(run, shapes);
+  expect_has_not(page_of(run), "The graft");
+  auto result = nlohmann::json::parse(run.read("result.json"));
+  result["transfer"] = nlohmann::json::parse(R"({"recipe": "warmup+finetune",
+    "layers": {"frozen": 40, "frozen_same": 40, "frozen_hash": "0123456789abcdef0123",
+               "trained": [{"layer": "<b>", "moved": 0.25}, {"layer": "head", "moved": null}]},
+    "calibration": {"temperature": 1.5, "ece_before": 0.08, "ece_after": 0.02, "on": "val"},
+    "unknown": {"threshold": 1.25, "answered": 0.95,
+                "val": {"n": 100, "coverage": 0.95, "risk": 0.1,
+                        "by_distance": {"aurc": 0.1, "curve": [[0.5, 0.05], [1.0, 0.1]]},
+                        "by_confidence": {"aurc": 0.05, "curve": [[0.5, 0.0], [1.0, 0.1]]}}},
+    "auto": {"chosen": "advised", "probe": {"recipe": "probe", "val_top1": 0.8},
+             "advised": {"recipe": "warmup+finetune", "val_top1": 0.9}},
+    "lr_range": {"suggested": 0.001, "points": [{"lr": 1e-5, "loss": 2, "smoothed": 2}, {"lr": 1e-3, "loss": 1, "smoothed": 1}]}})");
+  run.write("result.json", result.dump());
+  const std::string page = page_of(run);
+  expect_has(page, "Of 40 frozen layers 40 are bit for bit as they were (<code>0123456789abcdef</code>).");
+  expect_has(page, "calibrated at temperature 1.50: the expected calibration error was 8.0 % and is 2.0 %");
+  expect_has(page, "95.0 % of the 100 pictures are answered, 10.0 % of those wrongly");
+  expect_has(page,
+             "a probe had 80.0 % of the validation pictures right, warmup+finetune 90.0 %; kept was "
+             "warmup+finetune");
+  expect_has(page, "<tr><th scope=row>&lt;b&gt;<td>0.25");
+  expect_has(page, "<tr><th scope=row>head<td>new");
+  expect_has(page, "Errors by the share that is answered");
+  expect_has(page, "Range test");
+  EXPECT_EQ(count(page, "<section"), count(page, "</section>"));
+  // Whatever is in it, the page is made.
+  for (const char* broken :
+       {R"({"layers": 3})", R"({"unknown": {"val": {"by_distance": {"curve": [[1], "x", [null, 2]]}}}})",
+        R"({"lr_range": {"points": [{"lr": -1, "smoothed": 2}, 7]}})", R"({"auto": {"chosen": 7}})", "[]"}) {
+    result["transfer"] = nlohmann::json::parse(broken);
+    run.write("result.json", result.dump());
+    EXPECT_NO_THROW(page_of(run)) << broken;
+  }
+}
+
 TEST(Report, ThePageTellsWhatWasFoundInThePictures) {
   const RunForTests run;
   write_finished(run, shapes);

@@ -246,6 +246,7 @@ class LogReader {
 
 /// The outcome has the last word on what the log says too.
 void take_result(const Json& result, RunRecord& run) {
+  run.transfer = find_member(result, "transfer");
   const Json& stopped = find_member(result, "stopped_early");
   run.outcome = stopped.is_boolean() && stopped.get<bool>() ? Outcome::stopped_early : Outcome::finished;
   run.epochs_done = std::max(run.epochs_done, find_count(result, "epochs"));

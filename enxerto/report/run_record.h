@@ -74,8 +74,9 @@ const char* name_of(Outcome outcome);
 struct RunRecord {
   std::filesystem::path folder;
   Outcome outcome = Outcome::interrupted;
-  nlohmann::json config;  ///< an object
-  nlohmann::json doctor;  ///< doctor.json: what was found in the pictures; null where nobody looked
+  nlohmann::json config;    ///< an object
+  nlohmann::json doctor;    ///< doctor.json: what was found in the pictures; null where nobody looked
+  nlohmann::json transfer;  ///< of result.json: how a network was grafted; null elsewhere
   std::vector<std::string> classes;
   std::vector<StepLine> steps;    ///< thinned out where there are very many
   std::vector<EpochLine> epochs;  ///< likewise

@@ -159,6 +159,35 @@ struct Texts {
   const char* column_precision = "Precision";
   const char* column_f1 = "F1";
 
+  // The page: what a graft did to the network.
+  const char* transfer_heading = "The graft";
+  const char* transfer_frozen = "Of {} frozen layers {} are bit for bit as they were (<code>{}</code>).";
+  const char* transfer_calibration =
+      " Probabilities are calibrated at temperature {}: the expected calibration error was {} and is {}, on "
+      "the "
+      "validation pictures.";
+  const char* transfer_unknown =
+      " Pictures further than {} from all classes are answered with “unknown”: {} of the {} pictures are "
+      "answered, "
+      "{} of those wrongly.";
+  const char* transfer_auto =
+      " Without a recipe asked for, a probe had {} of the validation pictures right, {} {}; kept was {}.";
+  const char* transfer_auto_probe =
+      " Without a recipe asked for, a probe was found best: {} of the validation pictures right.";
+  const char* moved_caption = "How far each trained layer moved, relative to its length at the start.";
+  const char* moved_cut = " The {} that moved most of {}.";
+  const char* column_layer = "Layer";
+  const char* column_moved = "Moved";
+  const char* moved_new = "new";
+  const char* chart_coverage = "Errors by the share that is answered";
+  const char* line_by_distance = "the nearest first";
+  const char* line_by_confidence = "the surest first";
+  const char* coverage = "share answered";
+  const char* chart_lr_range = "Range test: loss by learning rate";
+  const char* line_smoothed = "smoothed loss";
+  const char* log_rate = "power of ten of the rate";
+  const char* line_suggested = "suggested";
+
   // The page: the pictures, as they were looked at before training.
   const char* pictures_heading = "Data";
   const char* pictures_looked_at = "{} pictures were looked at before training, in {}.";

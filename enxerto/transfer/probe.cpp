@@ -17,13 +17,11 @@ ConstView flat(ConstView rows) {
 
 }  // namespace
 
-HeadFit fit_probe(const Features& features, const Dataset& data, const HeadConfig& config) {
+HeadFit fit_probe(const Features& features, const Dataset& data, HeadConfig config) {
   ensure(features.pictures() == data.size(), "there is a row for each picture");
   if (data.multi_label())
     throw Error(ErrorKind::usage,
                 "the pictures may have several labels, and a head takes one each; choose another --recipe");
-  if (features.views() > 1 && config.folds > 1)
-    throw Error(ErrorKind::usage, "with several views a picture the strength has to be given");
   std::vector<std::int32_t> labels;
   for (int view = 1; view <= features.views(); ++view)
     for (std::int64_t i = 0; i < data.size(); ++i) {
@@ -35,6 +33,16 @@ HeadFit fit_probe(const Features& features, const Dataset& data, const HeadConfi
   Tensor room;
   const ConstView rows = flat(features.all(room));
   const std::vector<std::string> classes(data.classes().begin(), data.classes().end());
+  if (features.views() > 1 && config.folds > 1) {
+    const auto pictures = static_cast<std::size_t>(data.size());
+    Tensor first;
+    const std::vector<std::int32_t> folds = stratified_folds({.x = flat(features.matrix(1, first)),
+                                                              .y = std::span(labels).first(pictures),
+                                                              .classes = static_cast<int>(classes.size())},
+                                                             config.folds, config.seed);
+    for (int view = 1; view <= features.views(); ++view)
+      config.fold_of_row.insert(config.fold_of_row.end(), folds.begin(), folds.end());
+  }
   return fit_head({.x = rows, .y = labels, .classes = static_cast<int>(classes.size())}, classes, config);
 }
 

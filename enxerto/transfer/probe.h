@@ -11,9 +11,9 @@
 namespace enxerto {
 
 /// Fits a head to the rows, all views of them, of pictures with one label each. Throws Error{usage}: a
-/// picture without a label, several labels a picture, cross-validation (config.folds) over several views,
-/// which would judge by views of what it learnt from; what fit_head() throws.
-HeadFit fit_probe(const Features& features, const Dataset& data, const HeadConfig& config);
+/// picture without a label, several labels a picture; what fit_head() throws. Cross-validation holds all
+/// views of a picture back together (config.fold_of_row is filled in).
+HeadFit fit_probe(const Features& features, const Dataset& data, HeadConfig config);
 
 /// {pictures, classes}: the head's outputs, of rows of view 1.
 Tensor outputs_of(const FittedHead& head, const Features& features);

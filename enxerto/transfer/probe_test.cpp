@@ -58,6 +58,15 @@ TEST(Probe, TakesAllViews) {
   EXPECT_EQ(views.all(room).shape.n, 180);
   const HeadFit fit = fit_probe(views, *fitted.data, config_of("logistic", 1));
   EXPECT_GT(evaluate_outputs(outputs_of(fit.head, views).view(), *fitted.data).top1(), 0.8);
+  // Cross-validation holds back all views of a picture: three equal views are judged as one.
+  fitted.prefix.augment = {};
+  const Features thrice = compute_features(fitted.prefix, *fitted.data, {.views = 3});
+  HeadConfig folded = config_of("logistic");
+  folded.folds = 5;
+  const HeadFit once = fit_probe(fitted.features, *fitted.data, folded),
+                three = fit_probe(thrice, *fitted.data, folded);
+  for (std::size_t i = 0; i < once.report.path.size(); ++i) EXPECT_LE(three.report.path[i].mean, 1);
+  EXPECT_EQ(three.report.path.back().accuracies.size(), 5U);
 }
 
 }  // namespace

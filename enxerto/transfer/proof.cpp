@@ -27,7 +27,7 @@ double distance(const Graph& before, const Graph& after, const Node& node) {
       length += static_cast<double>(was[i]) * was[i];
     }
   }
-  return moved == 0 ? 0 : std::sqrt(moved / std::max(length, 1e-30));
+  return moved == 0 ? 0 : std::sqrt(moved / length);
 }
 
 }  // namespace
@@ -61,7 +61,8 @@ nlohmann::json to_json(const std::vector<LayerChange>& changes) {
   std::int64_t frozen = 0, same = 0;
   for (const LayerChange& change : changes) {
     if (change.trained) {
-      trained.push_back({{"layer", change.layer}, {"moved", change.moved}});
+      trained.push_back({{"layer", change.layer}, {"moved", nullptr}});
+      if (std::isfinite(change.moved)) trained.back()["moved"] = change.moved;
       continue;
     }
     ++frozen;

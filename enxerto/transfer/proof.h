@@ -16,7 +16,9 @@ struct LayerChange {
   bool trained = false;      ///< it was free to move
   ContentKey before, after;  ///< of all its parameters, running statistics included
   bool same() const { return before == after; }
-  double moved = 0;  ///< ||after - before|| / ||before|| over all trainable parameters; 0 where both are 0
+  /// ||after - before|| / ||before|| over all trainable parameters; 0 where nothing moved, infinite where
+  /// there was nothing before.
+  double moved = 0;
 };
 
 /// Of each layer with parameters, in the order of running. `trained`: names of those that were free to move.
@@ -27,7 +29,8 @@ std::vector<LayerChange> compare_layers(const Graph& before, const Graph& after,
 /// Layers that were frozen and are not the same. Empty: the proof holds.
 std::vector<std::string> broken_promises(const std::vector<LayerChange>& changes);
 
-/// {"frozen", "frozen_same": counts, "trained": [{"layer", "moved"}], "frozen_hash": of all frozen together}.
+/// {"frozen", "frozen_same": counts, "trained": [{"layer", "moved": null where it was nothing before}],
+/// "frozen_hash": of all frozen together}.
 nlohmann::json to_json(const std::vector<LayerChange>& changes);
 
 }  // namespace enxerto

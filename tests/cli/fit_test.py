@@ -149,7 +149,7 @@ class Fit(Case):
             self.assertEqual(told["epochs"], 3)
             layers = told["transfer"]["layers"]
             self.assertEqual(layers["frozen"], layers["frozen_same"])
-            self.assertTrue(all(layer["moved"] > 0 for layer in layers["trained"]) or recipe == "warmup+finetune")
+            self.assertTrue(all(layer["moved"] is None or layer["moved"] > 0 for layer in layers["trained"]) or recipe == "warmup+finetune")
             self.check(enxerto("evaluate", out, "demo/data"), 0, "top-1")
 
     def test_heads_that_are_no_layer_become_part_of_a_model_too(self):
@@ -252,6 +252,31 @@ class Fit(Case):
         config = json.loads((WORK / "warm/config.json").read_text())
         self.assertTrue(config["transfer"]["half"])
         self.assertEqual(len(config["training"]["loss"]["class_weights"]), 2)
+
+    def test_a_probe_learns_from_views_where_it_is_asked_to(self):
+        result = enxerto("fit", "demo/data", "--weights", "demo", "--recipe", "probe", "--flip", "--views", 3, "--out", "views",
+                         "--json")
+        self.check(result, 0)
+        told = json.loads(result.stdout)["transfer"]
+        pictures = {split: len(list((WORK / "demo/data" / split).rglob("*.png"))) for split in ("train", "val")}
+        self.assertEqual(told["rows"], 3 * pictures["train"] + pictures["val"])
+        self.check_error(enxerto("fit", "demo/data", "--weights", "demo", "--recipe", "probe", "--flip", "--views", 0, "--out",
+                                 "no_views", "--quiet"), 2, "--views 0")
+
+    def test_bfloat16_and_the_last_blocks(self):
+        result = enxerto("fit", "demo/data", "--weights", "demo", "--recipe", "finetune", "--blocks", 1, "--epochs", 2, "--out",
+                         "blocks", "--json")
+        self.check(result, 0)
+        layers = json.loads(result.stdout)["transfer"]["layers"]
+        self.assertGreater(layers["frozen"], 0)
+        self.assertEqual(layers["frozen"], layers["frozen_same"])
+        result = enxerto("fit", "demo/data", "--weights", "demo", "--recipe", "probe", "--bf16", "--out", "bf16", "--json")
+        if result.returncode == 3:  # a chip without it
+            self.check(result, 3, "bfloat16: this processor")
+        else:
+            self.check(result, 0)
+            told = json.loads(result.stdout)
+            self.assertEqual(told["transfer"]["bf16"]["val_top1_float"], told["val"]["top1"])
 
     def test_errors_say_what_is_wrong(self):
         (WORK / "full").mkdir(exist_ok=True)
