@@ -285,6 +285,7 @@ void RunFolder::save_checkpoint(const Graph& graph, const TrainState& state) {
                   {"seconds", state.seconds},
                   {"best_epoch", state.best_epoch},
                   {"best_value", state.best_value},
+                  {"train_loss", state.train_loss},
                   {"log_bytes", log_bytes_},
                   {"training", config_.training.to_json()}};
   save_safetensors(
@@ -326,6 +327,7 @@ std::uint64_t RunFolder::load_checkpoint() {
   reader.read("seconds", state.seconds);
   reader.read("best_epoch", state.best_epoch);
   reader.read("best_value", state.best_value);
+  if (reader.has("train_loss")) reader.read("train_loss", state.train_loss);  // files of before have none
   reader.read("log_bytes", log_bytes);
   const Json then = TrainConfig::from_json(reader.at("training")).to_json();
   reader.finish();

@@ -212,10 +212,13 @@ TEST_F(RunFolders, HasWhatTheFormatPromises) {
 }
 
 TEST_F(RunFolders, AFinishedRunIsLeftAsItIsByAResume) {
-  start("run", tiny_config());
+  const TrainResult first = start("run", tiny_config());
   const NamedTensors wanted = net.state();
   const auto epochs = lines("run", "epoch");
-  resume("run");
+  // As after a kill between the last epoch and the result.
+  const TrainResult again = resume("run");
+  EXPECT_EQ(again.train_loss, first.train_loss);
+  EXPECT_EQ(again.best_value, first.best_value);
   expect_same_bits(wanted, net.state());
   EXPECT_EQ(lines("run", "epoch"), epochs);
   EXPECT_EQ(lines("run", "evaluation").size(), 1u);

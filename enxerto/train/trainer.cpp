@@ -227,6 +227,7 @@ TrainState TrainState::clone() const {
                   .seconds = seconds,
                   .best_epoch = best_epoch,
                   .best_value = best_value,
+                  .train_loss = train_loss,
                   .best = {},
                   .optimizer = {},
                   .unfroze = unfroze};
@@ -429,7 +430,7 @@ TrainResult train(Graph& graph, const Feeds& feeds, const TrainConfig& config,
     // Of two sources with the same to say, such as a full disk, once.
     if (const std::string note = validation ? feeds.val->note() : ""; !note.empty() && note != report.note)
       report.note += report.note.empty() ? note : "; " + note;
-    result.train_loss = report.train_loss;
+    state.train_loss = report.train_loss;
     for (Observer* observer : observers) going = observer->on_epoch(report, graph, state) && going;
     if (stop && *stop) interrupt();
   }
@@ -439,6 +440,7 @@ TrainResult train(Graph& graph, const Feeds& feeds, const TrainConfig& config,
   result.epochs = state.epoch;
   result.best_epoch = state.best_epoch;
   result.best_value = state.best_value;
+  result.train_loss = state.train_loss;
   result.steps = state.step;
   result.seconds = now_seconds() - started;
   result.images_per_second =

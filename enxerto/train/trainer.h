@@ -81,6 +81,7 @@ struct TrainState {
   double seconds = 0;                        ///< trained so far, all sessions together
   int best_epoch = 0;                        ///< from 1; 0: none yet
   double best_value = 0;                     ///< of the metric, at that epoch
+  double train_loss = 0;                     ///< of the last whole epoch
   NamedTensors best;                         ///< the weights after it
   NamedTensors optimizer;                    ///< see optimizer_state()
   /// What is trained now that was not before is new to `optimizer`, and joins.
