@@ -351,10 +351,6 @@ class Adviser {
   std::vector<Choice> choices_;
 };
 
-std::string points(double difference) {
-  return text(difference < 0 ? "-" : "+", fixed(100 * std::abs(difference), 1));
-}
-
 std::string format_interval(const Json& interval) {
   return text(fixed(100 * interval.at(0).get<double>(), 1), " to ", percent(interval.at(1).get<double>()));
 }

@@ -1,6 +1,8 @@
 #include "cli/auto.h"
 
+#include <algorithm>
 #include <array>
+#include <functional>
 #include <system_error>
 
 #include "cli/commands.h"
@@ -89,6 +91,110 @@ Json score_of(const Json& result) {
           {"seconds", result.at("seconds")}};
 }
 
+/// A run on its way from a probe to the better of two. What it knows is in auto.json, written after each
+/// step, so that a resume begins with the step that is missing.
+class AutoRun {
+ public:
+  AutoRun(Job job, const Recipe& usual, const AdviceOptions& options, fs::path out, Console& console)
+      : job_(std::move(job)), usual_(usual), options_(options), out_(std::move(out)), console_(console) {
+    usual_.name = "probe";
+  }
+
+  Json run(const Json& asked) {
+    if (fs::exists(out_ / state_name))
+      state_ = read_json(out_ / state_name);
+    else
+      begin(asked);
+    if (state_.at("advice").is_null()) step("while measuring", [&] { measure(); });
+    if (!state_.contains("chosen")) step("while training", [&] { choose(); });
+    if (state_.at("chosen") == "advised") promote(out_);
+    return finish(out_, state_);
+  }
+
+ private:
+  void save() const { write_json(out_ / state_name, state_); }
+  /// Seconds of the budget; 0 where there is none.
+  double left() const {
+    return options_.budget_seconds > 0 ? std::max(1.0, options_.budget_seconds - (now_seconds() - began_))
+                                       : 0;
+  }
+  void step(const char* when, const std::function<void()>& work) {
+    try {
+      work();
+    } catch (const Error& error) {
+      if (error.kind() != ErrorKind::interrupted) throw;
+      throw Error(error.kind(),
+                  text("interrupted ", when, "; ", shell_word(out_),
+                       " has the best model so far, `enxerto fit --resume ", shell_word(out_), "` goes on"));
+    }
+    save();
+  }
+
+  void begin(const Json& asked) {
+    const Json result = run_recipe(job_, usual_, out_, console_);
+    console_.line(text("Probe: ", top1_of(result), " of the validation pictures right; ", shell_word(out_),
+                       " can be used from now on"));
+    state_ = {{"format", 1}, {"asked", asked}, {"probe", score_of(result)}, {"advice", nullptr}};
+    save();
+  }
+
+  void measure() {
+    AdviceOptions options = options_;
+    options.budget_seconds = left();
+    // All pilots together leave most of the time to what they recommend.
+    if (options_.budget_seconds > 0)
+      options.pilot_seconds = std::min(options.pilot_seconds, 0.15 * options_.budget_seconds);
+    Advice advice = advise(job_, usual_, options, console_);
+    if (!console_.is_quiet()) print_advice(advice.json, console_);
+    state_["advice"] = std::move(advice.json);
+    state_["recipe"] = {{"name", advice.recipe.name},
+                        {"epochs", advice.recipe.epochs},
+                        {"cut", advice.cut.layer},
+                        {"pool", advice.cut.pool},
+                        {"expected_seconds", advice.seconds}};
+  }
+
+  /// Trains what was recommended, unless that is the probe that is there already.
+  void choose() {
+    const Json& wanted = state_.at("recipe");
+    Recipe recipe = usual_;
+    recipe.name = wanted.at("name").get<std::string>();
+    recipe.epochs = wanted.at("epochs").get<int>();
+    const Cut cut{.layer = wanted.at("cut").get<std::string>(), .pool = wanted.at("pool").get<bool>()};
+    std::string chosen = "probe";
+    if (recipe.name != "probe" || !(cut == job_.backbone.cut)) {
+      cut_at(cut, job_);
+      console_.line();
+      try {
+        const Json advised =
+            advised_run(job_, recipe, out_ / "advised", left() > 0 ? now_seconds() + left() : 0, console_);
+        const Json probe = read_json(out_ / "result.json");
+        state_["advised"] = score_of(advised);
+        if (is_better(advised, probe)) chosen = "advised";
+        console_.line(text(recipe.name, ": ", top1_of(advised),
+                           " of the validation pictures right, the probe ", top1_of(probe),
+                           chosen == "advised" ? "; it takes the probe's place" : "; the probe stays"));
+      } catch (const Error& error) {
+        if (error.kind() != ErrorKind::diverged) throw;
+        console_.warn(text(recipe.name, ": ", error.what(), "; the probe stays"));
+      }
+    }
+    if (chosen == "advised") {
+      make_folder(out_ / "probe");
+      for (const char* name : run_files) keep_as(out_ / name, out_ / "probe" / name);
+    }
+    state_["chosen"] = chosen;
+  }
+
+  Job job_;
+  Recipe usual_;
+  AdviceOptions options_;
+  fs::path out_;
+  Console& console_;
+  double began_ = now_seconds();
+  Json state_;
+};
+
 }  // namespace
 
 Json asked_of(const fs::path& out) {
@@ -97,83 +203,15 @@ Json asked_of(const fs::path& out) {
   return state.contains("ended") || !state.contains("asked") ? Json() : state.at("asked");
 }
 
-Json fit_by_advice(Job job, const Recipe& usual, AdviceOptions options, const fs::path& out,
+Json fit_by_advice(Job job, const Recipe& usual, const AdviceOptions& options, const fs::path& out,
                    const Json& asked, Console& console) {
-  const double began = now_seconds(), budget = options.budget_seconds;
-  const auto left = [&] { return budget > 0 ? budget - (now_seconds() - began) : 0; };
-  const fs::path file = out / state_name;
-  const auto interrupted = [&](const std::string& when) {
-    return Error(ErrorKind::interrupted,
-                 text("interrupted ", when, "; ", shell_word(out),
-                      " has the best model so far, `enxerto fit --resume ", shell_word(out), "` goes on"));
-  };
-  Json state;
-  if (fs::exists(file)) {
-    state = read_json(file);
-  } else {
-    Recipe probe = usual;
-    probe.name = "probe";
-    const Json result = run_recipe(job, probe, out, console);
-    console.line(text("Probe: ", top1_of(result), " of the validation pictures right; ", shell_word(out),
-                      " can be used from now on"));
-    state = {{"format", 1}, {"asked", asked}, {"probe", score_of(result)}, {"advice", nullptr}};
-    write_json(file, state);
+  try {
+    return AutoRun(std::move(job), usual, options, out, console).run(asked);
+  } catch (const Json::exception& error) {
+    throw Error(ErrorKind::corrupt,
+                text((out / state_name).string(), " or a result.json of the run is damaged: ", error.what(),
+                     "; start the run again"));
   }
-  if (state.at("advice").is_null()) {
-    options.budget_seconds = budget > 0 ? std::max(1.0, left()) : 0;
-    options.pilot_seconds =
-        budget > 0 ? std::min(options.pilot_seconds, 0.15 * budget) : options.pilot_seconds;
-    Recipe settings = usual;
-    settings.name = "probe";
-    try {
-      Advice advice = advise(job, settings, options, console);
-      if (!console.is_quiet()) print_advice(advice.json, console);
-      state["advice"] = std::move(advice.json);
-      state["recipe"] = {{"name", advice.recipe.name},
-                         {"epochs", advice.recipe.epochs},
-                         {"cut", advice.cut.layer},
-                         {"pool", advice.cut.pool},
-                         {"expected_seconds", advice.seconds}};
-    } catch (const Error& error) {
-      if (error.kind() == ErrorKind::interrupted) throw interrupted("while measuring");
-      throw;
-    }
-    write_json(file, state);
-  }
-  if (!state.contains("chosen")) {
-    Recipe recipe = usual;
-    recipe.name = state.at("recipe").at("name").get<std::string>();
-    recipe.epochs = state.at("recipe").at("epochs").get<int>();
-    const Cut cut{.layer = state.at("recipe").at("cut").get<std::string>(),
-                  .pool = state.at("recipe").at("pool").get<bool>()};
-    state["chosen"] = "probe";
-    if (recipe.name != "probe" || !(cut == job.backbone.cut)) {
-      cut_at(cut, job);
-      console.line();
-      try {
-        const Json tuned =
-            advised_run(job, recipe, out / "advised", budget > 0 ? now_seconds() + left() : 0, console);
-        const Json probe = read_json(out / "result.json");
-        state["advised"] = score_of(tuned);
-        if (is_better(tuned, probe)) state["chosen"] = "advised";
-        console.line(
-            text(recipe.name, ": ", top1_of(tuned), " of the validation pictures right, the probe ",
-                 top1_of(probe),
-                 state.at("chosen") == "advised" ? "; it takes the probe's place" : "; the probe stays"));
-      } catch (const Error& error) {
-        if (error.kind() == ErrorKind::interrupted) throw interrupted("while training");
-        if (error.kind() != ErrorKind::diverged) throw;
-        console.warn(text(recipe.name, ": ", error.what(), "; the probe stays"));
-      }
-    }
-    if (state.at("chosen") == "advised") {
-      make_folder(out / "probe");
-      for (const char* name : run_files) keep_as(out / name, out / "probe" / name);
-    }
-    write_json(file, state);
-  }
-  if (state.at("chosen") == "advised") promote(out);
-  return finish(out, state);
 }
 
 }  // namespace enxerto::cli

@@ -11,7 +11,7 @@ namespace enxerto::cli {
 /// validation pictures; what lost stays in out/probe or out/advised. `out` has a whole model at any moment.
 /// Goes on from wherever it was stopped, as out/auto.json tells. `asked`: what a resume needs to know, kept
 /// there. Returns result.json, with what was decided under transfer.auto.
-nlohmann::json fit_by_advice(Job job, const Recipe& usual, AdviceOptions options,
+nlohmann::json fit_by_advice(Job job, const Recipe& usual, const AdviceOptions& options,
                              const std::filesystem::path& out, const nlohmann::json& asked, Console& console);
 
 /// What `asked` was, of a run of fit_by_advice() that has not ended; null of others.

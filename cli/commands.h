@@ -60,5 +60,7 @@ std::string command_line();
 
 /// 0.9312 as "93.1 %", with `digits` digits.
 std::string percent(double proportion, int digits = 1);
+/// A difference of proportions in points: 0.013 as "+1.3".
+std::string points(double difference);
 
 }  // namespace enxerto::cli

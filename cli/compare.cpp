@@ -124,11 +124,15 @@ Json asked_by(const CLI::App& verb) {
   return asked;
 }
 
-RightAnswers answers_of(const Ledger& ledger, const std::vector<std::string>& runs) {
+RightAnswers answers_of(const Ledger& ledger, const std::vector<std::string>& runs, std::int64_t pictures) {
   RightAnswers made;
   for (const std::string& run : runs) {
     made.emplace_back();
     for (const char each : ledger.run(run).at("right").get<std::string>()) made.back().push_back(each == '1');
+    if (std::ssize(made.back()) != pictures)
+      throw Error(ErrorKind::corrupt,
+                  text((ledger.folder() / "comparison.json").string(), ": ", run,
+                       ": has not an answer for each test picture; choose another --out"));
   }
   return made;
 }
@@ -186,7 +190,7 @@ Json outcome_of(const std::vector<Entrant>& entrants, const std::vector<std::vec
                {"pairs", Json::array()}};
   std::vector<RightAnswers> answers;
   for (std::size_t r = 0; r < entrants.size(); ++r) {
-    answers.push_back(answers_of(ledger, runs[r]));
+    answers.push_back(answers_of(ledger, runs[r], job.splits.test->size()));
     const Accuracy accuracy = accuracy_of(answers.back());
     const auto mean = [&](const char* key) {
       double sum = 0;
@@ -219,11 +223,6 @@ Json outcome_of(const std::vector<Entrant>& entrants, const std::vector<std::vec
     outcome["pairs"].push_back(std::move(pair));
   }
   return outcome;
-}
-
-/// A difference of proportions in points: "+1.3".
-std::string points(double difference) {
-  return text(difference < 0 ? "-" : "+", fixed(100 * std::abs(difference), 1));
 }
 
 std::string format_verdict(const Json& pair, std::int64_t n) {
@@ -318,7 +317,13 @@ int run_compare(CompareFlags& flags, Json asked) {
                     text("interrupted; the same command goes on with ", shell_word(flags.out)));
       }
     }
-  Json outcome = outcome_of(entrants, runs, ledger, job);
+  Json outcome;
+  try {
+    outcome = outcome_of(entrants, runs, ledger, job);
+  } catch (const Json::exception& error) {
+    throw Error(ErrorKind::corrupt, text((ledger.folder() / "comparison.json").string(),
+                                         ": is damaged: ", error.what(), "; choose another --out"));
+  }
   ledger.finish(outcome);
   if (flags.common.json)
     print_json(outcome);

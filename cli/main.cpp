@@ -1,6 +1,7 @@
 // The command `enxerto`: parses, runs the verb, turns errors into one line and an exit code.
 #include <algorithm>
 #include <clocale>
+#include <cmath>
 #include <csignal>
 #include <cstdio>
 #include <exception>
@@ -66,6 +67,9 @@ std::string command_line() {
 }
 
 std::string percent(double proportion, int digits) { return fixed(100 * proportion, digits) + " %"; }
+std::string points(double difference) {
+  return text(difference < 0 ? "-" : "+", fixed(100 * std::abs(difference), 1));
+}
 
 namespace {
 

@@ -142,6 +142,12 @@ class Compare(Case):
         self.check(enxerto("compare", *SOURCE, "--recipes", "probe,probe:svm", "--seeds", 1, "--out", "one"), 0)
         self.check_error(enxerto("compare", *SOURCE, "--recipes", "probe,probe:svm", "--seeds", 2, "--out", "one", "--quiet"), 2,
                          "asked for otherwise")
+        state = json.loads((WORK / "one/comparison.json").read_text())
+        for broken in ({"right": "01"}, {"right": 7}, {}):
+            state["runs"]["probe-0"] = broken
+            (WORK / "one/comparison.json").write_text(json.dumps(state))
+            self.check_error(enxerto("compare", *SOURCE, "--recipes", "probe,probe:svm", "--seeds", 1, "--out", "one",
+                                     "--quiet"), 3, "one/comparison.json")
 
 
 class Advise(Case):
@@ -221,6 +227,12 @@ class Auto(Case):
             self.assertFalse((WORK / "stopped/advised").exists())
         else:
             self.assertEqual((WORK / "stopped/model.safetensors").read_bytes(), probe)
+
+    def test_a_damaged_state_is_told(self):
+        self.check(enxerto("fit", *SOURCE, "--pilot", 0, "--out", "broken"), 0)
+        for state in ("{", "[]", '{"asked": 3}', '{"asked": {"words": ["fit", "--recipe"], "folder": "."}}'):
+            (WORK / "broken/auto.json").write_text(state)
+            self.check_error(enxerto("fit", "--resume", "broken", "--quiet"), 3, "broken/auto.json")
 
     def test_a_budget_is_kept(self):
         told = self.told("fit", *SOURCE, "--epochs", 100000, "--budget", 0.2, "--out", "hurry")
