@@ -16,19 +16,23 @@ void LrRange::on_step(const StepReport& report) {
 
 std::optional<double> suggested_lr(std::span<const LrPoint> points) {
   if (points.size() < 5) return {};
-  const auto least = std::ranges::min_element(points, {}, &LrPoint::smoothed);
+  const auto least =
+      static_cast<std::size_t>(std::ranges::min_element(points, {}, &LrPoint::smoothed) - points.begin());
+  // Over a tenth of the test, and not while the running mean is one of a few batches: else it is noise that
+  // falls.
+  const std::size_t reach = std::max<std::size_t>(1, points.size() / 20);
+  const std::size_t begin = std::max(reach, std::min<std::size_t>(10, points.size() / 4));
   double steepest = 0, at = 0;
-  // Central differences up to the least.
-  for (auto point = points.begin() + 1; point < least; ++point) {
-    const double slope =
-        ((point + 1)->smoothed - (point - 1)->smoothed) / std::log((point + 1)->lr / (point - 1)->lr);
+  for (std::size_t i = begin; i + reach <= least; ++i) {
+    const LrPoint &before = points[i - reach], &after = points[i + reach];
+    const double slope = (after.smoothed - before.smoothed) / std::log(after.lr / before.lr);
     if (slope < steepest) {
       steepest = slope;
-      at = point->lr;
+      at = points[i].lr;
     }
   }
   if (steepest == 0) return {};
-  return std::min(at, least->lr / 10);
+  return std::min(at, points[least].lr / 10);
 }
 
 }  // namespace enxerto

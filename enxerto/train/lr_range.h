@@ -34,8 +34,9 @@ class LrRange final : public Observer {
   const std::atomic<bool>* wish_ = nullptr;
 };
 
-/// The rate where the smoothed loss falls steepest by the logarithm of the rate, or a tenth of the rate where
-/// it is least, whichever is lower. Empty where there are fewer than five points or the loss nowhere falls.
+/// The rate where the smoothed loss falls steepest by the logarithm of the rate (over a tenth of the test),
+/// or a tenth of the rate where it is least, whichever is lower. Empty where there are fewer than five points
+/// or the loss nowhere falls.
 std::optional<double> suggested_lr(std::span<const LrPoint> points);
 
 }  // namespace enxerto

@@ -46,6 +46,21 @@ TEST(LrRange, StaysATenthBelowTheLeast) {
   EXPECT_GE(*lr, 5e-4);
 }
 
+TEST(LrRange, IsNotTakenInByTheNoiseOfTheFirstBatches) {
+  // A head that is warm: little to learn until 1e-4, and the first batch happens to be a hard one.
+  const auto range = heard([](double power) {
+    const double noise = 0.02 * std::sin(50 * power);
+    return power < -5.95 ? 0.2
+           : power < -4  ? 0.05 + noise
+           : power < -2  ? 0.05 - 0.02 * (power + 4) + noise
+                         : 3.0;
+  });
+  const auto lr = suggested_lr(range->points());
+  ASSERT_TRUE(lr);
+  EXPECT_GT(*lr, 1e-5);
+  EXPECT_LT(*lr, 2e-3);
+}
+
 TEST(LrRange, SaysNothingWhereTheLossNeverFalls) {
   EXPECT_FALSE(suggested_lr(heard([](double power) { return 1 + 0.1 * (power + 6); })->points()));
   EXPECT_FALSE(suggested_lr(heard([](double power) { return -power; }, 4)->points()));
