@@ -52,7 +52,7 @@ void add_advise(CLI::App& app, Action& chosen) {
       ->capture_default_str()
       ->type_name("N");
   add_threads(*verb, flags->common);
-  verb->add_flag("--quiet", flags->quiet, "Print nothing but errors and the advice");
+  verb->add_flag("--quiet", flags->quiet, "Print nothing but errors");
   add_json(*verb, flags->common);
   verb->footer(
       "Examples:\n"

@@ -94,7 +94,7 @@ void add_find_lr(CLI::App& app, Action& chosen) {
       ->capture_default_str()
       ->type_name("N");
   add_threads(*verb, flags->common);
-  verb->add_flag("--quiet", flags->quiet, "Print nothing but errors and the outcome");
+  verb->add_flag("--quiet", flags->quiet, "Print nothing but errors");
   add_json(*verb, flags->common);
   verb->footer(
       "Examples:\n"
