@@ -10,7 +10,6 @@
 #include "enxerto/core/error.h"
 #include "enxerto/core/system.h"
 #include "enxerto/core/text.h"
-#include "enxerto/transfer/probe.h"
 
 namespace enxerto::cli {
 namespace {
@@ -21,26 +20,6 @@ constexpr std::int64_t depth_pictures = 1000;     ///< of training, for probes a
 constexpr std::int64_t pilot_val_pictures = 400;  ///< that judge a pilot
 constexpr std::int64_t least_pilot_pictures = 64, most_pilot_pictures = 1000;
 constexpr int pilot_epochs = 4;
-
-Json interval_json(const Interval& interval) { return Json::array({interval.low, interval.high}); }
-
-std::vector<std::int64_t> everything(const Dataset& data) { return stratified_part(data, data.size(), 0); }
-
-Prefix prefix_of(const Job& job, const Cut& cut) {
-  return {.graph = features_of(job.backbone.graph, cut),
-          .preprocess = job.backbone.preprocess,
-          .half = job.source.cache.half,
-          .bf16 = job.source.cache.bf16};
-}
-
-Features rows_of(const Job& job, const Cut& cut, const Dataset& data, const std::string& what, bool keep,
-                 Console& console) {
-  FeatureOptions options = feature_options(job.source.cache, job.source.workers, what, console);
-  if (!keep) options.folder.clear();
-  const Prefix prefix = prefix_of(job, cut);
-  options.memory_bytes = std::max(options.memory_bytes, feature_bytes(prefix, data.size(), 1));
-  return compute_features(prefix, data, options);
-}
 
 /// Sums up how long epochs took.
 class Stopwatch final : public Observer {
@@ -86,14 +65,13 @@ class Adviser {
   int classes() const { return static_cast<int>(job_.config.classes.size()); }
 
   void look_at_depths() {
-    const Job part = part_of(job_, stratified_part(*job_.splits.train, depth_pictures, usual_.seed),
-                             everything(*job_.splits.val));
+    const Subset train(job_.splits.train, stratified_part(*job_.splits.train, depth_pictures, usual_.seed));
+    const Dataset& val = *job_.splits.val;
     const std::vector<Cut> cuts = depth_cuts(job_.backbone.graph, job_.backbone.cut, 4);
     Json rows = Json::array();
     for (const Cut& cut : cuts) {
-      const Dataset &train = *part.splits.train, &val = *part.splits.val;
-      const Features train_rows = rows_of(job_, cut, train, text("features of ", cut.layer), true, console_);
-      const Features val_rows = rows_of(job_, cut, val, text("features of ", cut.layer), true, console_);
+      const Features train_rows = features_at(job_, cut, train, text("features of ", cut.layer), console_);
+      const Features val_rows = features_at(job_, cut, val, text("features of ", cut.layer), console_);
       depths_.push_back(probe_depth(cut, train_rows, train, val_rows, val, {}, usual_.seed));
       const DepthProbe& made = depths_.back();
       const Accuracy top1 = made.top1();
@@ -105,27 +83,19 @@ class Adviser {
                       {"top1_interval", interval_json(top1.interval)}});
     }
     best_ = best_depth(depths_);
-    json_["depths"] = {{"pictures", part.splits.train->size()},
-                       {"probes", std::move(rows)},
-                       {"best", depths_[best_].cut.layer}};
+    json_["depths"] = {
+        {"pictures", train.size()}, {"probes", std::move(rows)}, {"best", depths_[best_].cut.layer}};
   }
 
   /// At the depth that was found best, with all pictures.
   void draw_curve() {
     const Cut& cut = depths_[best_].cut;
     const Dataset &train = *job_.splits.train, &val = *job_.splits.val;
-    const double began = now_seconds();
-    const Features train_rows = rows_of(job_, cut, train, "features of train", true, console_);
-    const Features val_rows = rows_of(job_, cut, val, "features of val", true, console_);
-    const double fitting = now_seconds();
-    HeadConfig config;
-    config.folds = 5;
-    config.seed = usual_.seed;
-    strength_ = fit_probe_strength(train_rows, config);
-    fit_seconds_ = now_seconds() - fitting;
+    const Features train_rows = features_at(job_, cut, train, "features of train", console_);
+    const Features val_rows = features_at(job_, cut, val, "features of val", console_);
+    probe_ = probe_depth(cut, train_rows, train, val_rows, val, {}, usual_.seed);
     const std::array<double, 3> shares{0.25, 0.5, 1};
-    curve_ = learning_curve(train_rows, train, val_rows, val, strength_, shares, 3, usual_.seed);
-    probe_ = probe_depth(cut, train_rows, train, val_rows, val, strength_, usual_.seed);
+    curve_ = learning_curve(train_rows, train, val_rows, val, probe_.strength, shares, 3, usual_.seed);
     Json points = Json::array();
     for (const CurvePoint& point : curve_)
       points.push_back({{"share", point.share},
@@ -135,23 +105,17 @@ class Adviser {
     const auto twice = top1_of_twice(curve_, val_count());
     json_["learning_curve"] = {{"points", std::move(points)},
                                {"top1_of_twice", twice ? Json(*twice) : Json()}};
-    json_["measuring_seconds"] = now_seconds() - began;
-  }
-
-  double fit_probe_strength(const Features& rows, const HeadConfig& config) const {
-    return *fit_probe(rows, *job_.splits.train, config).report.strength;
   }
 
   /// Seconds for a picture's way to the features, decoding included: the second half of some pictures, so
   /// that making the program does not count.
   void measure_speed() {
-    const Job some = part_of(job_, stratified_part(*job_.splits.train, 64, usual_.seed),
-                             stratified_part(*job_.splits.val, 1, usual_.seed));
-    const Prefix prefix = prefix_of(job_, depths_.back().cut);
+    const Subset some(job_.splits.train, stratified_part(*job_.splits.train, 64, usual_.seed));
+    const Prefix prefix = prefix_at(job_, depths_.back().cut);
     FeatureOptions options;
     options.workers = job_.source.workers;
     options.stop = &catch_interrupts();
-    const std::int64_t pictures = some.splits.train->size();
+    const std::int64_t pictures = some.size();
     double half_way = 0, done_then = 0;
     options.on_progress = [&](std::int64_t done, std::int64_t) {
       if (half_way == 0 && 2 * done >= pictures) {
@@ -160,7 +124,7 @@ class Adviser {
       }
     };
     const double began = now_seconds();
-    compute_features(prefix, *some.splits.train, options);
+    compute_features(prefix, some, options);
     const double ended = now_seconds(), all = static_cast<double>(pictures);
     forward_ =
         done_then < all && half_way > 0 ? (ended - half_way) / (all - done_then) : (ended - began) / all;
@@ -168,7 +132,7 @@ class Adviser {
   }
 
   double seconds_of_probe() const {
-    return forward_ * static_cast<double>(count() + val_count()) + fit_seconds_;
+    return forward_ * static_cast<double>(count() + val_count()) + probe_.seconds;
   }
 
   Choice choice_of_probe() const {
@@ -209,7 +173,6 @@ class Adviser {
                        with_commas(part.splits.train->size()), " pictures"));
     const Pilot pilot = run_pilot(part, recipe);
     const Contrast gain = pilot.gain();
-    pilot_seconds_[name] = pilot.seconds;
     json_["pilots"].push_back({{"recipe", name},
                                {"pictures", pilot.pictures},
                                {"val_pictures", pilot.val_pictures},
@@ -227,8 +190,8 @@ class Adviser {
     const Dataset &train = *part.splits.train, &val = *part.splits.val;
     const Cut& cut = part.backbone.cut;
     const DepthProbe probe =
-        probe_depth(cut, rows_of(part, cut, train, "features", true, console_), train,
-                    rows_of(part, cut, val, "features", true, console_), val, strength_, usual_.seed);
+        probe_depth(cut, features_at(part, cut, train, "features", console_), train,
+                    features_at(part, cut, val, "features", console_), val, probe_.strength, usual_.seed);
     Pilot pilot{.recipe = recipe.name,
                 .pictures = train.size(),
                 .val_pictures = val.size(),
@@ -344,9 +307,8 @@ class Adviser {
   std::size_t best_ = 0;
   std::vector<CurvePoint> curve_;
   DepthProbe probe_;
-  double strength_ = 1, fit_seconds_ = 0, forward_ = 0;
+  double forward_ = 0;                     ///< seconds a picture, to the features
   double epoch_seconds_ = 0, phases_ = 1;  ///< of the last pilot: seconds a picture and epoch
-  std::map<std::string, double> pilot_seconds_;
   std::map<std::string, int> epochs_;
   std::vector<Choice> choices_;
 };

@@ -40,14 +40,14 @@ Entrant parse_entrant(const std::string& asked, const Recipe& usual) {
   const std::size_t colon = asked.find(':');
   made.recipe.name = asked.substr(0, colon);
   if (colon != std::string::npos) made.recipe.head.kind = asked.substr(colon + 1);
-  static const std::set<std::string> heads{"logistic", "svm", "ridge", "knn", "tree", "forest"};
-  const auto& names = recipe_names();
+  const auto &names = recipe_names(), &heads = head_kinds();
   if (std::ranges::find(names, made.recipe.name) == names.end())
     throw Error(ErrorKind::usage, text("--recipes: there is no \"", made.recipe.name, "\"; there are ",
                                        join(names, ", "), ", and probe:HEAD"));
-  if (colon != std::string::npos && (made.recipe.name != "probe" || !heads.contains(made.recipe.head.kind)))
-    throw Error(ErrorKind::usage, text("--recipes: \"", asked, "\": a head is named for a probe, one of ",
-                                       join({heads.begin(), heads.end()}, ", ")));
+  if (colon != std::string::npos &&
+      (made.recipe.name != "probe" || std::ranges::find(heads, made.recipe.head.kind) == heads.end()))
+    throw Error(ErrorKind::usage,
+                text("--recipes: \"", asked, "\": a head is named for a probe, one of ", join(heads, ", ")));
   check_recipe(made.recipe);
   return made;
 }
@@ -112,9 +112,8 @@ class Ledger {
 /// What decides the outcome, as it was asked for: the flags that were given, without those that only say
 /// where things lie or how they are shown.
 Json asked_by(const CLI::App& verb) {
-  static const std::set<std::string> passed_over{
-      "--out",          "--threads", "--workers", "--feature-cache", "--no-feature-cache", "--feature-memory",
-      "--feature-file", "--quiet",   "--json",    "--help"};
+  std::set<std::string> passed_over = flags_without_effect();
+  passed_over.insert({"--out", "--help"});
   Json asked = Json::object();
   for (const CLI::Option* option : verb.get_options()) {
     const std::string name = option->get_name();
@@ -165,8 +164,6 @@ void run_one(const Job& job, const Recipe& recipe, const std::string& name, Ledg
                     {"resumed", goes_on},
                     {"right", right}});
 }
-
-Json interval_json(const Interval& interval) { return Json::array({interval.low, interval.high}); }
 
 const char* name_of(Verdict verdict) {
   switch (verdict) {

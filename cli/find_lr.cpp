@@ -21,7 +21,7 @@ struct FindLrFlags {
   Common common;
   SourceFlags source;
   Recipe recipe;
-  int steps = 100;
+  int steps = usual_range_steps;
   std::uint64_t seed = 0;
   bool quiet = false;
 };

@@ -151,10 +151,11 @@ void add_fit(CLI::App& app, Action& chosen) {
       "  enxerto fit --resume run\n"
       "Ctrl-C stops after the step under way and keeps the run.");
   verb->callback([flags, verb, resume, &chosen] {
-    if (resume->count() > 0)
-      check_resume_alone(*verb,
-                         {"--resume", "--threads", "--workers", "--feature-cache", "--no-feature-cache",
-                          "--feature-memory", "--feature-file", "--quiet", "--json"});
+    if (resume->count() > 0) {
+      std::set<std::string> allowed = flags_without_effect();
+      allowed.insert("--resume");
+      check_resume_alone(*verb, allowed);
+    }
     chosen = [flags] { return run_fit(*flags); };
   });
 }

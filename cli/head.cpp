@@ -340,7 +340,7 @@ void add_flags(CLI::App& verb, HeadFlags& flags) {
   verb.add_option("labels", flags.labels, "A whole number for each row: its class")
       ->required()
       ->type_name("LABELS.npy");
-  one_of("--head", config.kind, "Which head", {"logistic", "svm", "ridge", "knn", "tree", "forest"});
+  one_of("--head", config.kind, "Which head", head_kinds());
   verb.add_option("--test", flags.test, "Rows that the head has not seen")
       ->expected(2)
       ->type_name("FEATURES.npy LABELS.npy");

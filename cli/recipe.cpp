@@ -28,7 +28,6 @@ using Json = nlohmann::json;
 
 /// Of a tuned run: the network before its first step.
 constexpr const char* start_name = "start.safetensors";
-constexpr int usual_range_steps = 100;
 
 /// Labels and outputs of the pictures that have one.
 struct Answers {
@@ -138,20 +137,14 @@ struct Views {
   std::uint64_t seed = 0;
 };
 
-Features features_for(const Job& job, const Dataset& data, const char* what, const Views& views,
-                      Console& console) {
-  const Prefix prefix{.graph = features_of(job.backbone.graph, job.backbone.cut),
-                      .preprocess = job.backbone.preprocess,
-                      .augment = views.augment,
-                      .seed = views.seed,
-                      .half = job.source.cache.half,
-                      .bf16 = job.source.cache.bf16};
-  FeatureOptions options =
-      feature_options(job.source.cache, job.source.workers, text("features of ", what), console);
-  // The head wants all of them at once.
+Features views_at(const Job& job, const Cut& cut, const Dataset& data, const std::string& what,
+                  const Views& views, Console& console) {
+  Prefix prefix = prefix_at(job, cut);
+  prefix.augment = views.augment;
+  prefix.seed = views.seed;
+  FeatureOptions options = feature_options(job.source.cache, job.source.workers, what, console);
   options.views = views.count;
-  options.memory_bytes = std::max(options.memory_bytes, feature_bytes(prefix, data.size(), views.count));
-  Features made = compute_features(prefix, data, options);
+  Features made = compute_features_in_memory(prefix, data, options);
   if (const std::string note = made.note(); !note.empty()) console.warn(note);
   return made;
 }
@@ -165,6 +158,7 @@ struct Probe {
   std::shared_ptr<const Novelty> novelty = nullptr;
   Tensor val_outputs = {};                 ///< at the temperature
   std::vector<double> val_distances = {};  ///< with novelty
+  Json bf16 = nullptr;                     ///< compare_precisions(), where the features are in bfloat16
   std::int64_t computed = 0, rows = 0;
 };
 
@@ -181,13 +175,13 @@ HeadConfig head_of_recipe(const Recipe& recipe) {
 Probe probe(const Job& job, const HeadConfig& config, const Views& views, bool with_unknown,
             Console& console) {
   const Splits& splits = job.splits;
-  const Features rows = features_for(job, *splits.train, "train", views, console);
+  const Features rows = views_at(job, job.backbone.cut, *splits.train, "features of train", views, console);
   Probe made{.fit = fit_probe(rows, *splits.train, config), .train = {}, .val = {}, .calibration = {}};
   made.computed = rows.computed();
   made.rows = rows.pictures() * rows.views();
   made.train = evaluate_outputs(outputs_of(made.fit.head, rows).view(), *splits.train);
   if (!splits.val) return made;
-  const Features val_rows = features_for(job, *splits.val, "val", {}, console);
+  const Features val_rows = features_at(job, job.backbone.cut, *splits.val, "features of val", console);
   made.computed += val_rows.computed();
   made.rows += val_rows.pictures();
   made.val_outputs = outputs_of(made.fit.head, val_rows);
@@ -289,7 +283,7 @@ Json save_probe(const Job& job, const Probe& made, const ProbeModel& model, cons
                 {"head", head_json(made.fit.report, kind)},
                 {"layers", prove(start, run.folder(), trained)}};
   if (made.val) transfer["calibration"] = made.calibration.to_json();
-  if (run.config().transfer.contains("bf16")) transfer["bf16"] = run.config().transfer.at("bf16");
+  if (!made.bf16.is_null()) transfer["bf16"] = made.bf16;
   std::optional<Given> test;
   if (job.splits.test) {
     // By the network as it is saved.
@@ -325,6 +319,8 @@ RunConfig config_of(const Job& job, const Recipe& recipe) {
                      {"cut", job.backbone.cut.layer},
                      {"pooled", job.backbone.cut.pool},
                      {"head", recipe.head.kind}};
+  if (job.source.cache.half) config.transfer["half"] = true;
+  if (job.source.cache.bf16) config.transfer["bf16"] = true;
   return config;
 }
 
@@ -354,7 +350,7 @@ Json fit_by_probe(const Job& job, const Recipe& recipe, const fs::path& out, Con
     // What is reported is what the saved model does, which is float.
     const Given given =
         run_model(model.graph, model.head, nullptr, *job.splits.val, config.training, job.source.workers);
-    config.transfer["bf16"] = compare_precisions(*made.val, given.evaluation, console);
+    made.bf16 = compare_precisions(*made.val, given.evaluation, console);
     made.val = given.evaluation;
   }
   // Not before: what ends earlier leaves nothing that one could take for a run.
@@ -433,8 +429,7 @@ Unknown learn_unknown(const Graph& network, const Splits& splits, const TrainCon
   const auto compute = [&](const Dataset& data, const char* what) {
     FeatureOptions options = feature_options(source.cache, source.workers, what, console);
     options.folder.clear();
-    options.memory_bytes = std::max(options.memory_bytes, feature_bytes(prefix, data.size(), 1));
-    return compute_features(prefix, data, options);
+    return compute_features_in_memory(prefix, data, options);
   };
   const Features train_rows = compute(train, "features of train, for the unknown answer");
   const Features val_rows = compute(*splits.val, "features of val, for the unknown answer");
@@ -522,6 +517,20 @@ std::int64_t count_of(const std::shared_ptr<const Dataset>& data) { return data 
 
 }  // namespace
 
+Json interval_json(const Interval& interval) { return Json::array({interval.low, interval.high}); }
+
+Prefix prefix_at(const Job& job, const Cut& cut) {
+  return {.graph = features_of(job.backbone.graph, cut),
+          .preprocess = job.backbone.preprocess,
+          .half = job.source.cache.half,
+          .bf16 = job.source.cache.bf16};
+}
+
+Features features_at(const Job& job, const Cut& cut, const Dataset& data, const std::string& what,
+                     Console& console) {
+  return views_at(job, cut, data, what, {}, console);
+}
+
 Tuning plan_tuning(const Job& job, const Recipe& recipe, Console& console) {
   RunConfig config = config_of(job, recipe);
   TrainConfig& training = config.training;
@@ -573,8 +582,6 @@ Tuning plan_tuning(const Job& job, const Recipe& recipe, Console& console) {
   }
   config.transfer["phases"] = phases_json(phases);
   config.transfer["views"] = training.augment.any() ? recipe.views : 1;
-  if (job.source.cache.half) config.transfer["half"] = true;
-  if (job.source.cache.bf16) config.transfer["bf16"] = true;
   return {.config = std::move(config), .graph = std::move(graph)};
 }
 
@@ -646,6 +653,13 @@ void check_source_flags(const char* verb, const SourceFlags& flags) {
   check_at_least("--workers", flags.workers, 0);
 }
 
+const std::set<std::string>& flags_without_effect() {
+  static const std::set<std::string> names{
+      "--threads",        "--workers",      "--feature-cache", "--no-feature-cache",
+      "--feature-memory", "--feature-file", "--quiet",         "--json"};
+  return names;
+}
+
 const std::vector<std::string>& recipe_names() {
   static const std::vector<std::string> names{"probe", "warmup+finetune", "finetune", "scratch"};
   return names;
@@ -654,7 +668,7 @@ const std::vector<std::string>& recipe_names() {
 void add_recipe_flags(CLI::App& verb, Recipe& recipe) {
   verb.add_option("--head", recipe.head.kind, "Of a probe: logistic, svm, ridge, knn, tree or forest")
       ->capture_default_str()
-      ->check(CLI::IsMember({"logistic", "svm", "ridge", "knn", "tree", "forest"}))
+      ->check(CLI::IsMember(head_kinds()))
       ->type_name("NAME");
   verb.add_option("--pca", recipe.head.pca, "Of a probe: so many principal components (0: none)")
       ->check(CLI::Range(0, 1'000'000))

@@ -5,6 +5,7 @@
 #include <filesystem>
 #include <nlohmann/json.hpp>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -32,6 +33,9 @@ void add_source_flags(CLI::App& verb, SourceFlags& flags);
 /// Throws Error{usage}; `verb` is for the message.
 void check_source_flags(const char* verb, const SourceFlags& flags);
 
+/// Flags of a verb that change nothing in what comes out: where things lie, how fast, how it is shown.
+const std::set<std::string>& flags_without_effect();
+
 /// How it learns.
 struct Recipe {
   std::string name = "probe";  ///< probe, warmup+finetune, finetune, scratch
@@ -53,6 +57,9 @@ void add_recipe_flags(CLI::App& verb, Recipe& recipe);
 /// Throws Error{usage} where a value is out of range.
 void check_recipe(const Recipe& recipe);
 
+/// As --json has it: [low, high].
+nlohmann::json interval_json(const Interval& interval);
+
 /// What every recipe starts from.
 struct Job {
   SourceFlags source;
@@ -72,6 +79,13 @@ void cut_at(const Cut& cut, Job& job);
 /// The same with some of the pictures, by their places, and no test pictures. There are validation pictures.
 Job part_of(const Job& job, std::vector<std::int64_t> train, std::vector<std::int64_t> val);
 
+/// Rows of features of some pictures, as the job's flags have them kept, for what is cut at `cut`; `what`
+/// opens the progress. Throws as compute_features().
+Features features_at(const Job& job, const Cut& cut, const Dataset& data, const std::string& what,
+                     Console& console);
+/// The program that makes them.
+Prefix prefix_at(const Job& job, const Cut& cut);
+
 /// A run of layers that learn, before its first step.
 struct Tuning {
   RunConfig config;
@@ -84,6 +98,7 @@ TuneConfig tune_config_of(const RunConfig& config, FeatureOptions features);
 /// A range test of the recipe's last phase, in which most layers learn: from 1e-7 to 1 in so many steps,
 /// fewer where the loss explodes. {"suggested": rate or null, "points": [{"lr", "loss", "smoothed"}]}.
 /// Error{usage} for a probe; Error{interrupted}.
+inline constexpr int usual_range_steps = 100;
 nlohmann::json find_lr(const Job& job, const Recipe& recipe, int steps, Console& console);
 
 struct RunHooks {

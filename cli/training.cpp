@@ -257,7 +257,7 @@ nlohmann::json train_run(RunFolder& run, Graph graph, TrainState state, const Sp
     const nlohmann::json more = hooks.finish ? hooks.finish(graph, result, test) : nlohmann::json(nullptr);
     if (splits.test && !test)
       test = evaluate(graph, *splits.test, training.preprocess, training.batch, feeding.workers,
-                      {.on_outputs = hooks.on_test, .stop = &stop_now});
+                      {.stop = &stop_now});
     nlohmann::json json = run.finish(result, test, more);
     write_report(run.folder());
     return json;

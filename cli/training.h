@@ -83,7 +83,6 @@ struct TrainHooks {
   /// pictures too; else that is done afterwards.
   std::function<nlohmann::json(Graph& graph, TrainResult& result, std::optional<Evaluation>& test)> finish =
       {};
-  OnOutputs on_test = {};  ///< hears the outputs for the test pictures, where `finish` does not evaluate them
 };
 /// Trains from `state`, evaluates on the test split, writes result and report. Gives back what
 /// `enxerto train --json` prints. An Error{interrupted} says how to go on.

@@ -166,6 +166,11 @@ Tensor FittedHead::outputs(ConstView x) const {
   return made;
 }
 
+const std::vector<std::string>& head_kinds() {
+  static const std::vector<std::string> kinds{"logistic", "svm", "ridge", "knn", "tree", "forest"};
+  return kinds;
+}
+
 bool scales_differ(const Standardization& of) {
   std::vector<float> deviations;
   for (const float each : of.scale)

@@ -19,7 +19,7 @@ using AnyHead = std::variant<LinearHead, Knn, Tree, Forest>;
 /// What head, and how it is found. What a kind does not know is not read. docs/heads.md tells when to use
 /// which.
 struct HeadConfig {
-  std::string kind = "logistic";   ///< logistic, svm, ridge, knn, tree, forest
+  std::string kind = "logistic";   ///< of head_kinds()
   std::optional<double> strength;  ///< C of the linear ones; without: 1, and by leave-one-out for ridge
   int folds = 0;                   ///< logistic and svm: 2 or more choose C by cross-validation
   /// Of each row, in [0, folds): rows that belong together, such as views of one picture, are held back
@@ -40,6 +40,9 @@ struct HeadConfig {
   int trees = 100;                  ///< forest
   int max_depth = 0, min_leaf = 1;  ///< tree and forest
 };
+
+/// The kinds that there are.
+const std::vector<std::string>& head_kinds();
 
 /// A head with what comes before it.
 struct FittedHead {

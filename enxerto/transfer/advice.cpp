@@ -14,8 +14,6 @@
 namespace enxerto {
 namespace {
 
-constexpr double normal_975 = 1.959963984540054;
-
 std::vector<std::uint8_t> right_of(ConstView outputs, const Dataset& data) {
   std::vector<std::uint8_t> right;
   const auto c = static_cast<std::size_t>(outputs.shape.c);
@@ -72,12 +70,14 @@ DepthProbe probe_depth(const Cut& cut, const Features& train_rows, const Dataset
   config.folds = strength ? 0 : 5;
   config.seed = seed;
   const HeadFit fit = fit_probe(train_rows, train, config);
-  DepthProbe made{.cut = cut, .right = right_of(outputs_of(fit.head, val_rows).view(), val)};
+  DepthProbe made{.cut = cut,
+                  .strength = *fit.report.strength,
+                  .seconds = fit.report.seconds,
+                  .right = right_of(outputs_of(fit.head, val_rows).view(), val)};
   Tensor room;
-  const ConstView rows = train_rows.matrix(1, room);
-  made.features = rows.shape.c * rows.shape.h * rows.shape.w;
-  made.logme = logme({{.n = rows.shape.n, .c = made.features}, rows.data}, labels_of(train),
-                     static_cast<int>(train.classes().size()));
+  const ConstView rows = flat(train_rows.matrix(1, room));
+  made.features = rows.shape.c;
+  made.logme = logme(rows, labels_of(train), static_cast<int>(train.classes().size()));
   return made;
 }
 
@@ -89,8 +89,8 @@ std::vector<CurvePoint> learning_curve(const Features& train_rows, const Dataset
                                        const Features& val_rows, const Dataset& val, double strength,
                                        std::span<const double> shares, int draws, std::uint64_t seed) {
   Tensor room;
-  const ConstView rows = train_rows.matrix(1, room);
-  const auto c = static_cast<std::size_t>(rows.shape.c * rows.shape.h * rows.shape.w);
+  const ConstView rows = flat(train_rows.matrix(1, room));
+  const auto c = static_cast<std::size_t>(rows.shape.c);
   const std::vector<std::string> classes(train.classes().begin(), train.classes().end());
   HeadConfig config;
   config.strength = strength;

@@ -28,8 +28,9 @@ std::vector<Cut> depth_cuts(const Graph& graph, const Cut& usual, int count);
 struct DepthProbe {
   Cut cut;
   std::int64_t features = 0;
-  double logme = 0;                 ///< of the training pictures (transferability.h)
-  std::vector<std::uint8_t> right;  ///< of each validation picture
+  double strength = 0, seconds = 0;  ///< C, given or chosen; of fitting
+  double logme = 0;                  ///< of the training pictures (transferability.h)
+  std::vector<std::uint8_t> right;   ///< of each validation picture
   Accuracy top1() const { return accuracy_of({right}); }
 };
 /// Logistic regression with `strength` (empty: by five-fold cross-validation) on the training rows, asked

@@ -9,7 +9,7 @@
 namespace enxerto {
 namespace {
 
-constexpr double normal_975 = 1.959963984540054, normal_80 = 0.8416212335729143;
+constexpr double normal_80 = 0.8416212335729143;
 
 double mean_of(std::span<const double> values) {
   return std::accumulate(values.begin(), values.end(), 0.0) / static_cast<double>(values.size());

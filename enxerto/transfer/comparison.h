@@ -11,6 +11,9 @@
 
 namespace enxerto {
 
+/// The 97.5 % point of the normal distribution.
+inline constexpr double normal_975 = 1.959963984540054;
+
 /// A recipe's answers: for each seed, for each test picture, whether it was right (1) or not (0). At least
 /// one seed, each of as many pictures.
 using RightAnswers = std::vector<std::vector<std::uint8_t>>;

@@ -286,6 +286,15 @@ Features compute_features(const Prefix& prefix, const Dataset& data, const Featu
   return made;
 }
 
+Features compute_features_in_memory(const Prefix& prefix, const Dataset& data, FeatureOptions options) {
+  options.memory_bytes = std::max(options.memory_bytes, feature_bytes(prefix, data.size(), options.views));
+  return compute_features(prefix, data, options);
+}
+
+ConstView flat(ConstView rows) {
+  return {{.n = rows.shape.n, .c = rows.shape.c * rows.shape.h * rows.shape.w}, rows.data};
+}
+
 FeatureFeed::FeatureFeed(const Features& features, const Dataset& data, const FeedConfig& config)
     : features_(features), data_(data), config_(config), order_(static_cast<std::size_t>(data.size())) {
   ensure(features.pictures() == data.size(), "there is a row for each picture");

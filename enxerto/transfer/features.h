@@ -84,6 +84,12 @@ Keeping keeping_of(const Prefix& prefix, std::int64_t pictures, const FeatureOpt
 /// cannot be written and they do not fit into memory; interrupted; diverged; what reading a picture throws.
 Features compute_features(const Prefix& prefix, const Dataset& data, const FeatureOptions& options = {});
 
+/// The same with all rows in memory at once, whatever options.memory_bytes says: what a head is fitted to.
+Features compute_features_in_memory(const Prefix& prefix, const Dataset& data, FeatureOptions options = {});
+
+/// Rows {n, c, h, w} as a matrix {n, c * h * w}.
+ConstView flat(ConstView rows);
+
 /// How batches are made of rows, for training and validation.
 struct FeedConfig {
   int batch = 32;

@@ -8,15 +8,6 @@
 #include "enxerto/graph/rebuild.h"
 
 namespace enxerto {
-namespace {
-
-/// Rows as a matrix {n, c}.
-ConstView flat(ConstView rows) {
-  return {{.n = rows.shape.n, .c = rows.shape.c * rows.shape.h * rows.shape.w}, rows.data};
-}
-
-}  // namespace
-
 HeadFit fit_probe(const Features& features, const Dataset& data, HeadConfig config) {
   ensure(features.pictures() == data.size(), "there is a row for each picture");
   if (data.multi_label())

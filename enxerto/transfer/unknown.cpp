@@ -12,11 +12,6 @@ namespace {
 
 using Json = nlohmann::json;
 
-/// Rows as a matrix {n, c}.
-ConstView flat(ConstView rows) {
-  return {{.n = rows.shape.n, .c = rows.shape.c * rows.shape.h * rows.shape.w}, rows.data};
-}
-
 Json to_json(const RiskCurve& curve) {
   Json points = Json::array();
   for (const CoveragePoint& each : curve.points) points.push_back({each.coverage, each.risk});
