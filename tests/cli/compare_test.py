@@ -4,58 +4,23 @@
 usage: compare_test.py PATH_OF_ENXERTO [unittest arguments]
 """
 import json
-import os
 import random
 import shutil
-import signal
-import subprocess
-import sys
-import tempfile
 import time
-import unittest
-from pathlib import Path
 
-ENXERTO = ""
-WORK = None  # a folder for all of it; has demo/, a run with data/train, data/val, data/test
-ENVIRONMENT = {**os.environ, "LC_ALL": "C.UTF-8", "ENXERTO_THREADS": "2", "OMP_WAIT_POLICY": "passive"}
-PATIENCE = 300
+import on_demo
+from on_demo import Case, enxerto
 
-
-def command(arguments):
-    return [ENXERTO, *map(str, arguments)]
-
-
-def enxerto(*arguments, cwd=None):
-    return subprocess.run(command(arguments), cwd=cwd or WORK, env=ENVIRONMENT, timeout=PATIENCE,
-                          stdin=subprocess.DEVNULL, capture_output=True, text=True)
+WORK = None  # on_demo's
 
 
 def setUpModule():
-    ENVIRONMENT["ENXERTO_CACHE"] = str(WORK / "cache")
-    made = enxerto("demo", "--out", "demo", "--pictures", 96, "--epochs", 2, "--quiet")
-    assert made.returncode == 0, made.stderr
+    global WORK
+    WORK = on_demo.WORK
+    on_demo.make_demo()
     # Data with val/ and no test/.
     for split in ("train", "val"):
         shutil.copytree(WORK / "demo/data" / split, WORK / "two" / split)
-
-
-class Case(unittest.TestCase):
-    maxDiff = None
-
-    def check(self, result, code, *texts):
-        self.assertEqual(result.returncode, code, result.stdout + result.stderr)
-        for text in texts:
-            self.assertIn(text, result.stdout + result.stderr)
-
-    def check_error(self, result, code, *texts):
-        self.check(result, code, *texts)
-        self.assertRegex(result.stderr, r"\Aenxerto: [^\n]+\n\Z")
-        self.assertNotIn("fault of ours", result.stderr)
-
-    def told(self, *arguments):
-        result = enxerto(*arguments, "--json")
-        self.check(result, 0)
-        return json.loads(result.stdout)
 
 
 SOURCE = ["demo/data", "--weights", "demo"]
@@ -80,7 +45,6 @@ class Compare(Case):
         self.assertAlmostEqual(pair["only_first"] - pair["only_second"], pair["difference"])
         self.assertGreaterEqual(pair["p_adjusted"], pair["p"])
         # People are told the same, and nothing is trained again.
-        began = time.monotonic()
         shown = enxerto("compare", *SOURCE, "--recipes", "probe,probe:svm,scratch", "--epochs", 1, "--seeds", 2, "--out",
                         "three")
         self.check(shown, 0, "done before", "probe - scratch", "p (McNemar, Holm)")
@@ -104,16 +68,9 @@ class Compare(Case):
         rng = random.Random(3)
         killed = 0
         while killed < 8:
-            process = subprocess.Popen(command(["compare", *flags, "--out", "killed"]), cwd=WORK, env=ENVIRONMENT,
-                                       stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
-            try:
-                _, error = process.communicate(timeout=rng.uniform(0.05, longest))
-                self.assertEqual(process.returncode, 0, error)
+            if not self.is_killed(["compare", *flags, "--out", "killed"], rng.uniform(0.05, longest)):
                 break
-            except subprocess.TimeoutExpired:
-                process.send_signal(signal.SIGKILL)
-                process.communicate()
-                killed += 1
+            killed += 1
         self.check(enxerto("compare", *flags, "--out", "killed"), 0)
         whole, parts = (json.loads((WORK / out / "comparison.json").read_text()) for out in ("whole", "killed"))
         self.assertEqual(whole["pairs"], parts["pairs"])
@@ -205,18 +162,11 @@ class Auto(Case):
         elsewhere.mkdir()
         killed = 0
         while killed < 8:
-            process = subprocess.Popen(command(["fit", "--resume", "../stopped"]), cwd=elsewhere, env=ENVIRONMENT,
-                                       stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
-            try:
-                _, error = process.communicate(timeout=rng.uniform(0.05, 1.5))
-                self.assertEqual(process.returncode, 0, error)
+            if not self.is_killed(["fit", "--resume", "../stopped"], rng.uniform(0.05, 1.5), elsewhere):
                 break
-            except subprocess.TimeoutExpired:
-                process.send_signal(signal.SIGKILL)
-                process.communicate()
-                killed += 1
-                # There is a model at any moment.
-                self.check(enxerto("predict", "stopped", sorted((WORK / "demo/data/test/cross").iterdir())[0]), 0)
+            killed += 1
+            # There is a model at any moment.
+            self.check(enxerto("predict", "stopped", sorted((WORK / "demo/data/test/cross").iterdir())[0]), 0)
         result = enxerto("fit", "--resume", "../stopped", "--json", cwd=elsewhere)
         self.check(result, 0)
         auto = json.loads(result.stdout)["transfer"]["auto"]
@@ -244,7 +194,4 @@ class Auto(Case):
 
 
 if __name__ == "__main__":
-    ENXERTO = str(Path(sys.argv.pop(1)).resolve())
-    with tempfile.TemporaryDirectory() as folder:
-        WORK = Path(folder)
-        unittest.main()
+    on_demo.main()

@@ -8,36 +8,22 @@ import os
 import random
 import resource
 import shutil
-import signal
 import struct
 import subprocess
-import sys
-import tempfile
 import time
-import unittest
 import zlib
-from pathlib import Path
 
-ENXERTO = ""
-WORK = None  # a folder for all of it; has demo/, a run with data/train, data/val, data/test
-ENVIRONMENT = {**os.environ, "LC_ALL": "C.UTF-8", "ENXERTO_THREADS": "2", "OMP_WAIT_POLICY": "passive"}
-PATIENCE = 300
+import on_demo
+from on_demo import ENVIRONMENT, Case, command, enxerto
+
 KILLS = 20
-
-
-def command(arguments):
-    return [ENXERTO, *map(str, arguments)]
-
-
-def enxerto(*arguments):
-    return subprocess.run(command(arguments), cwd=WORK, env=ENVIRONMENT, timeout=PATIENCE,
-                          stdin=subprocess.DEVNULL, capture_output=True, text=True)
+WORK = None  # on_demo's
 
 
 def setUpModule():
-    ENVIRONMENT["ENXERTO_CACHE"] = str(WORK / "cache")
-    made = enxerto("demo", "--out", "demo", "--pictures", 96, "--epochs", 2, "--quiet")
-    assert made.returncode == 0, made.stderr
+    global WORK
+    WORK = on_demo.WORK
+    on_demo.make_demo()
 
 
 def floats(path):
@@ -56,20 +42,6 @@ def write_png(path, width, height, rgb):
     rows = b"".join(b"\0" + rgb[y * width * 3:(y + 1) * width * 3] for y in range(height))
     path.write_bytes(b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)) +
                      chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b""))
-
-
-class Case(unittest.TestCase):
-    maxDiff = None
-
-    def check(self, result, code, *texts):
-        self.assertEqual(result.returncode, code, result.stdout + result.stderr)
-        for text in texts:
-            self.assertIn(text, result.stdout + result.stderr)
-
-    def check_error(self, result, code, *texts):
-        self.check(result, code, *texts)
-        self.assertRegex(result.stderr, r"\Aenxerto: [^\n]+\n\Z")
-        self.assertNotIn("fault of ours", result.stderr)
 
 
 class Extract(Case):
@@ -304,17 +276,10 @@ class Killed(Case):
         rng = random.Random(9)
         killed = 0
         while killed < KILLS:
-            process = subprocess.Popen(command(go_on() or start), cwd=WORK, env=ENVIRONMENT, stdout=subprocess.DEVNULL,
-                                       stderr=subprocess.PIPE)
-            try:
-                _, error = process.communicate(timeout=rng.uniform(0.01, longest))
-                self.assertEqual(process.returncode, 0, error)
-                if done():
-                    break
-            except subprocess.TimeoutExpired:
-                process.send_signal(signal.SIGKILL)
-                process.communicate()
+            if self.is_killed(go_on() or start, rng.uniform(0.01, longest)):
                 killed += 1
+            elif done():
+                break
         self.check(enxerto(*(go_on() or start)), 0)
         return killed
 
@@ -357,7 +322,4 @@ class Killed(Case):
 
 
 if __name__ == "__main__":
-    ENXERTO = str(Path(sys.argv.pop(1)).resolve())
-    with tempfile.TemporaryDirectory() as folder:
-        WORK = Path(folder)
-        unittest.main()
+    on_demo.main()
