@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
-"""bench_step against PyTorch, in turns.
+"""bench_step against PyTorch and, for answers, onnxruntime, in turns.
 
-Starts our program and PyTorch in each of its variants (rival_torch.py), lets all of them make their plans and
+Starts our program, PyTorch in each of its variants (rival_torch.py) and onnxruntime (rival_onnx.py, the network as
+our `enxerto convert` writes it), lets all of them make their plans and
 warm up, then goes round: one step of each, one process at a time, so that whatever slows the machine down slows
 all alike. Compares medians.
 
@@ -11,7 +12,7 @@ before each turn instead. And a turn of less than a second starts with a step th
 threads and brings the weights back into the caches that the process before has swept.
 
 usage: versus_torch.py --python VENV/bin/python --net resnet18 --task train --batch 32
-       versus_torch.py --python VENV/bin/python --all --out versus_torch.json
+       versus_torch.py --python VENV/bin/python --all --enxerto build/release/cli/enxerto --out versus_torch.json
 """
 import argparse
 import json
@@ -25,7 +26,7 @@ from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
 VARIANTS = ("eager", "channels_last", "compile", "compile_channels_last")
-ALL = [(net, task, batch) for net in ("resnet18", "resnet50")
+ALL = [(net, task, batch) for net in ("resnet18", "resnet50", "vgg16", "mobilenet_v3_small")
        for task, batch in (("train", 32), ("infer", 1), ("infer", 32))]
 WARM_UPS = 3  # the first compiles
 SHORT = 1.0   # seconds; a shorter turn starts with a step that is not counted
@@ -95,6 +96,8 @@ def compare(options, net, task, batch):
             contenders[-1].short = last < SHORT
 
         enter("enxerto", [str(options.ours)])
+        if options.enxerto and task == "infer":
+            enter("onnxruntime", [options.python, str(HERE / "rival_onnx.py"), "--enxerto", str(options.enxerto)])
         for variant in options.variants:
             enter(f"torch {variant}", [options.python, str(HERE / "rival_torch.py"), "--variant", variant])
         for _ in range(options.runs):
@@ -111,13 +114,16 @@ def compare(options, net, task, batch):
     for row in rows:
         row["images_per_second"] = batch / row["seconds"]
         row["ratio"] = row["seconds"] / rows[0]["seconds"]
-    fastest = min(rows[1:], key=lambda row: row["seconds"])
+    of_torch = [row for row in rows if row["name"].startswith("torch")]
+    fastest = min(of_torch, key=lambda row: row["seconds"])
+    onnx = next((row for row in rows if row["name"] == "onnxruntime"), None)
     as_it_comes = next((row for row in rows if row["name"] == "torch eager"), None)
     return {"net": net, "task": task, "batch": batch, "size": options.size, "runs": options.runs, "rows": rows,
             "fastest_of_torch": fastest["name"], "ratio_to_fastest": fastest["ratio"],
             "ratio_to_torch_as_it_comes": as_it_comes and as_it_comes["ratio"],
+            "ratio_to_onnxruntime": onnx and onnx["ratio"],
             "memory_of_fastest": fastest["peak_bytes"] / rows[0]["peak_bytes"],
-            "least_memory_of_torch": min(row["peak_bytes"] for row in rows[1:]) / rows[0]["peak_bytes"]}
+            "least_memory_of_torch": min(row["peak_bytes"] for row in of_torch) / rows[0]["peak_bytes"]}
 
 
 def show(result, options):
@@ -132,6 +138,8 @@ def show(result, options):
           f"{result['memory_of_fastest']:.2f}x our memory")
     if result["ratio_to_torch_as_it_comes"]:
         print(f"torch as it comes (eager): {result['ratio_to_torch_as_it_comes']:.2f}x our time")
+    if result["ratio_to_onnxruntime"]:
+        print(f"onnxruntime: {result['ratio_to_onnxruntime']:.2f}x our time")
     print(f"least memory of torch: {result['least_memory_of_torch']:.2f}x ours", flush=True)
 
 
@@ -148,7 +156,8 @@ def main():
     parser.add_argument("--pause", type=float, default=0.3, help="seconds before each turn")
     parser.add_argument("--variants", type=lambda text: text.split(","), default=VARIANTS,
                         help="of torch, with commas between: " + ",".join(VARIANTS))
-    parser.add_argument("--all", action="store_true", help="ResNet-18 and -50; train 32, infer 1 and 32")
+    parser.add_argument("--all", action="store_true", help="ResNet-18 and -50, VGG16, MobileNetV3-small; train 32, infer 1 and 32")
+    parser.add_argument("--enxerto", type=Path, help="the command: onnxruntime takes part, where the Python has it")
     parser.add_argument("--out", type=Path, help="a JSON file for all that was measured")
     options = parser.parse_args()
     if not options.ours.is_file():

@@ -26,6 +26,7 @@ void add_compare(CLI::App& app, Action& chosen);
 void add_extract(CLI::App& app, Action& chosen);
 void add_convert(CLI::App& app, Action& chosen);
 void add_summary(CLI::App& app, Action& chosen);
+void add_profile(CLI::App& app, Action& chosen);
 void add_models(CLI::App& app, Action& chosen);
 void add_pull(CLI::App& app, Action& chosen);
 void add_preprocess(CLI::App& app, Action& chosen);

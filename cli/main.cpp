@@ -123,6 +123,7 @@ int run(int argc, char** argv) {
   add_compare(app, chosen);
   add_extract(app, chosen);
   add_summary(app, chosen);
+  add_profile(app, chosen);
   add_convert(app, chosen);
   add_models(app, chosen);
   add_pull(app, chosen);

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <filesystem>
 #include <iostream>
 #include <numeric>
 #include <variant>
@@ -11,6 +12,7 @@
 #include "enxerto/core/text.h"
 #include "enxerto/train/metrics.h"
 #include "enxerto/zoo/imagenet.h"
+#include "enxerto/zoo/zoo.h"
 
 namespace enxerto::cli {
 
@@ -46,6 +48,28 @@ Pretrained load(const ModelFlags& flags) {
   Pretrained loaded = load_pretrained(find_model(flags.path), options);
   for (const std::string& note : loaded.notes) std::cerr << flags.path << ": " << note << '\n';
   return loaded;
+}
+
+ModelFile load_net_or_model(const ModelFlags& flags, int classes, bool no_top) {
+  const std::string& what = flags.path;
+  const bool is_net = std::ranges::any_of(nets(), [&](const NetInfo& net) { return net.name == what; });
+  if (!is_net && std::filesystem::exists(what)) {
+    if (classes || no_top)
+      throw Error(ErrorKind::usage, text(what, ": a model is as it is; leave out --classes and --no-top"));
+    return load(flags).model;
+  }
+  const NetInfo& net = find_net(what);
+  Shape image = net.image;
+  if (flags.size) image.h = image.w = flags.size;
+  ModelFile made;
+  made.graph = make_net(what, {.image = image, .classes = classes, .include_top = !no_top});
+  return made;
+}
+
+void take_net_or_model(CLI::App& verb) {
+  CLI::Option* const model = verb.get_option("model");
+  model->description(model->get_description() + "; or the name of a net, `enxerto models` lists them");
+  model->type_name("NET_OR_MODEL");
 }
 
 Classifier load_classifier(const ModelFlags& flags) {

@@ -28,6 +28,12 @@ void add_weight_flags(CLI::App& verb, ModelFlags& flags);
 /// The model with what was recognised said on standard error. Throws Error that names the file.
 Pretrained load(const ModelFlags& flags);
 
+/// What MODEL names: a net of the zoo, which is a model without anything beside its graph, or a file.
+/// `classes` (0: as they are) and `no_top` are for nets alone: Error{usage}.
+ModelFile load_net_or_model(const ModelFlags& flags, int classes, bool no_top);
+/// Says of the positional MODEL that it may be a net too.
+void take_net_or_model(CLI::App& verb);
+
 struct Classifier {
   Graph graph;
   Preprocess preprocess;

@@ -1,8 +1,6 @@
 // enxerto summary: what a network is made of.
 #include "enxerto/graph/summary.h"
 
-#include <algorithm>
-#include <filesystem>
 #include <iostream>
 #include <memory>
 #include <nlohmann/json.hpp>
@@ -13,7 +11,6 @@
 #include "enxerto/core/system.h"
 #include "enxerto/core/text.h"
 #include "enxerto/graph/executor.h"
-#include "enxerto/zoo/zoo.h"
 
 namespace enxerto::cli {
 namespace {
@@ -26,23 +23,6 @@ struct SummaryFlags {
   int classes = 0, batch = 1;
   bool no_top = false;
 };
-
-/// A net of the zoo is a model without anything beside its graph.
-ModelFile find_what(const SummaryFlags& flags) {
-  const std::string& what = flags.model.path;
-  const bool is_net = std::ranges::any_of(nets(), [&](const NetInfo& net) { return net.name == what; });
-  if (!is_net && std::filesystem::exists(what)) {
-    if (flags.classes || flags.no_top)
-      throw Error(ErrorKind::usage, text(what, ": a model is as it is; leave out --classes and --no-top"));
-    return load(flags.model).model;
-  }
-  const NetInfo& net = find_net(what);
-  Shape image = net.image;
-  if (flags.model.size) image.h = image.w = flags.model.size;
-  ModelFile made;
-  made.graph = make_net(what, {.image = image, .classes = flags.classes, .include_top = !flags.no_top});
-  return made;
-}
 
 /// The changes to it that are operations on any graph.
 void change(Graph& graph, const SummaryFlags& flags) {
@@ -64,7 +44,7 @@ int run_summary(const SummaryFlags& flags) {
   if (flags.model.size != 0) check_at_least("--size", flags.model.size, 1);
   if (flags.classes != 0) check_at_least("--classes", flags.classes, 1);
   set_threads(flags.common.threads);
-  ModelFile model = find_what(flags);
+  ModelFile model = load_net_or_model(flags.model, flags.classes, flags.no_top);
   Graph& graph = model.graph;
   change(graph, flags);
   const Summary summary =
@@ -101,9 +81,7 @@ void add_summary(CLI::App& app, Action& chosen) {
   auto flags = std::make_shared<SummaryFlags>();
   CLI::App* verb = app.add_subcommand("summary", "Count a network's layers, parameters and memory");
   add_model(*verb, flags->model);
-  verb->get_option("model")->description(verb->get_option("model")->get_description() +
-                                         "; or the name of a net, `enxerto models` lists them");
-  verb->get_option("model")->type_name("NET_OR_MODEL");
+  take_net_or_model(*verb);
   verb->add_option("--classes", flags->classes, "Outputs (the net's own)")->type_name("N");
   verb->add_flag("--no-top", flags->no_top, "Only up to the last feature map");
   verb->add_option("--pooling", flags->pooling, "After --no-top: avg adds the mean over pixels")

@@ -374,6 +374,44 @@ struct Executor::Plan {
     return buffer < 0 ? nullptr : arena.data().data() + buffers[at(buffer)].offset;
   }
   float* data(int cell) { return memory(cells[at(cell)].buffer); }
+
+  // ---- profiles ----------------------------------------------------------------------------------------
+
+  /// When the s-th step runs, as the lives of buffers count.
+  int time_of(std::size_t s) const {
+    const Step& step = steps[s];
+    if (!step.backward) return static_cast<int>(s);
+    return backward_time(step.run == none ? program.last().index : runs[at(step.run)].node);
+  }
+  std::int64_t live_floats(int time) const {
+    std::int64_t sum = 0;
+    for (const Buffer& buffer : buffers)
+      if (buffer.first <= time && time <= buffer.last) sum += buffer.size;
+    return sum;
+  }
+  /// Floats that a step reads and writes at least.
+  std::int64_t traffic(const Step& step) const {
+    const auto size = [&](int cell) { return cell == none ? 0 : cells[at(cell)].layout.size(); };
+    if (step.run == none) return size(step.reorder.from) + size(step.reorder.to);
+    const Run& run = runs[at(step.run)];
+    const OpInfo& info = run.op->info();
+    std::int64_t sum = 0;
+    for (const std::int64_t params : info.params) sum += params;
+    if (!step.backward) {
+      for (const int cell : run.in) sum += size(cell);
+      return sum + size(run.out) + info.saved;
+    }
+    for (std::size_t p = 0; p < run.dparams.size(); ++p)
+      if (run.dparams[p]) sum += info.params[p];
+    for (std::size_t k = 0; k < run.in.size(); ++k)
+      if (info.keeps_in[k]) sum += size(run.in[k]);
+    for (const Gradient& to : step.gradients) {
+      sum += size(to.written);
+      if (to.reordered != none) sum += size(to.written) + size(to.reordered);
+      if (to.sum != none) sum += 3 * size(to.sum);
+    }
+    return sum + size(step.dout) + (info.keeps_out ? size(run.out) : 0) + info.saved;
+  }
   const float* read(int cell) {
     if (cell == value_cell[0]) return images;
     if (cell == dout_cell) return dout;
@@ -585,8 +623,12 @@ std::int64_t Executor::param_bytes() const {
 
 std::vector<StepProfile> Executor::profile() const {
   std::vector<StepProfile> rows;
-  for (const Step& step : plan_->steps) {
+  constexpr auto bytes = static_cast<std::int64_t>(sizeof(float));
+  for (std::size_t s = 0; s < plan_->steps.size(); ++s) {
+    const Step& step = plan_->steps[s];
     StepProfile row;
+    row.bytes = plan_->traffic(step) * bytes;
+    row.live_bytes = plan_->live_floats(plan_->time_of(s)) * bytes;
     row.backward = step.backward;
     row.seconds = step.seconds;
     row.runs = step.runs;

@@ -42,6 +42,9 @@ struct StepProfile {
   double seconds = 0;  ///< sum over all runs so far
   std::int64_t runs = 0;
   std::int64_t multiply_adds = 0;  ///< of one run
+  /// What one run has to read and write at least: each operand and each answer once.
+  std::int64_t bytes = 0;
+  std::int64_t live_bytes = 0;  ///< of memory_bytes(), what holds something during the step
 };
 
 /// All memory and kernels are made here, none later. Takes a copy of the graph's parameters, packed as the

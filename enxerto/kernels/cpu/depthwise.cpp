@@ -40,4 +40,19 @@ void depthwise_weight_gradient(const ConvSpec& spec, const Layout& in, const Lay
   }
 }
 
+bool has_depthwise_data_gradient(const Window& window) {
+  return window.dilation_w == 1 && window.kernel_h <= 16 && window.kernel_w <= 5 * window.stride_w;
+}
+
+void depthwise_data_gradient(const ConvSpec& spec, const Layout& in, const Layout& out, const float* dout,
+                             const float* weights, float* dx) {
+  const std::int64_t blocks = in.blocks(), items = in.shape.n * blocks;
+  const std::int64_t size = spec.window.kernel_h * spec.window.kernel_w * in.block;
+#pragma omp parallel for schedule(static)
+  for (std::int64_t item = 0; item < items; ++item)
+    loops().depthwise_data_gradient(spec.window, in.shape, out.shape, dout + item * out.pixels() * out.block,
+                                    weights + item % blocks * size, static_cast<int>(in.block),
+                                    dx + item * in.pixels() * in.block);
+}
+
 }  // namespace enxerto::cpu

@@ -1,4 +1,4 @@
-/// The weight gradient of a depthwise convolution, where oneDNN has only slow loops.
+/// The gradients of a depthwise convolution, where oneDNN has only slow loops.
 #pragma once
 
 #include <cstdint>
@@ -13,6 +13,10 @@ namespace enxerto::cpu {
 /// order, so the bits do not depend on the threads.
 void depthwise_weight_gradient(const ConvSpec& spec, const Layout& in, const Layout& out, const float* x,
                                const float* dout, float* dweights, float* dbias, float* scratch);
+/// The gradient by x, for windows of which has_depthwise_data_gradient() is true; weights as dweights.
+void depthwise_data_gradient(const ConvSpec& spec, const Layout& in, const Layout& out, const float* dout,
+                             const float* weights, float* dx);
+bool has_depthwise_data_gradient(const Window& window);
 std::int64_t depthwise_scratch(const ConvSpec& spec, const Layout& in);
 
 }  // namespace enxerto::cpu

@@ -59,6 +59,10 @@ struct Loops {
   /// (8 or 16): sums of x * dy for each place of the window, then the sum of dy.
   void (*depthwise_gradient)(const Window& window, const Shape& in, const Shape& out, const float* x,
                              const float* dy, int width, float* sums);
+  /// One picture's gradient by x of a depthwise convolution, for one block of `width` channels (8 or 16),
+  /// with weights [kernel_h][kernel_w][width]; dilation_w is 1.
+  void (*depthwise_data_gradient)(const Window& window, const Shape& in, const Shape& out, const float* dy,
+                                  const float* weights, int width, float* dx);
 };
 
 /// The table for this chip.

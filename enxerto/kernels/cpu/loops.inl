@@ -8,30 +8,8 @@
 namespace enxerto::cpu::ENXERTO_ISA {
 namespace {
 
-template <int W>
-struct Vectors {
-  typedef float Float __attribute__((vector_size(W * sizeof(float))));
-  typedef std::int32_t Int __attribute__((vector_size(W * sizeof(float))));
-};
-template <int W>
-using F = typename Vectors<W>::Float;
-template <int W>
-using I = typename Vectors<W>::Int;
+#include "enxerto/kernels/vectors.inl"
 
-template <int W>
-inline F<W> load(const float* from) {
-  F<W> v;
-  std::memcpy(&v, from, sizeof v);
-  return v;
-}
-template <int W>
-inline void store(float* to, const F<W>& v) {
-  std::memcpy(to, &v, sizeof v);
-}
-template <int W>
-inline F<W> fill(float x) {
-  return F<W>{} + x;
-}
 template <int W>
 inline F<W> positive(const F<W>& x) {
   return x > 0.0f ? x : F<W>{};
@@ -249,14 +227,14 @@ void window_max(const float* x, int rows, int columns, std::int64_t row_stride, 
                 int width, int first_index, int index_step, float* y, std::int32_t* index) {
   with_width(width, [&]<int W>() {
     F<W> best = load<W>(x);
-    I<W> where = I<W>{} + first_index;
+    I<W> where = first_index - I<W>{};
     for (int r = 0; r < rows; ++r)
       for (int c = 0; c < columns; ++c) {
         const F<W> v = load<W>(x + r * row_stride + c * column_stride);
         // NaN wins, as in PyTorch, so that it is not lost on the way.
         const I<W> better = (v > best) | (v != v);
         best = better ? v : best;
-        where = better ? I<W>{} + (first_index + r * index_step + c) : where;
+        where = better ? (first_index + r * index_step + c) - I<W>{} : where;
       }
     store<W>(y, best);
     std::memcpy(index, &where, sizeof where);
@@ -345,12 +323,96 @@ void depthwise_gradient(const Window& window, const Shape& in, const Shape& out,
   width == 16 ? run.template operator()<16>() : run.template operator()<8>();
 }
 
+/// The rows of dy that a row of dx had a part in, each with its row of weights.
+struct DepthwiseRows {
+  static constexpr int most = 16;
+  int count = 0;
+  const float *dy[most], *weights[most];
+};
+
+/// Columns of dx that `Taps` weights (each window.stride_w-th from `residue` on) reach: one row of dx.
+/// Column m * stride + residue - pad_left is the sum over q < Taps of dy[m - q] * weights[residue + q *
+/// stride].
+template <int W, int Taps>
+inline void depthwise_columns(const Window& window, const Shape& in, const Shape& out,
+                              const DepthwiseRows& rows, std::int64_t residue, float* dx) {
+  const std::int64_t stride = window.stride_w, shift = residue - window.pad_left;
+  std::int64_t m = shift >= 0 ? 0 : (-shift + stride - 1) / stride;
+  const std::int64_t end = in.w - 1 - shift < 0 ? 0 : (in.w - 1 - shift) / stride + 1;
+  const auto border = [&] {
+    F<W> sum{};
+    for (int r = 0; r < rows.count; ++r)
+      for (int q = 0; q < Taps; ++q)
+        if (m - q >= 0 && m - q < out.w)
+          sum += load<W>(rows.dy[r] + (m - q) * W) * load<W>(rows.weights[r] + (residue + q * stride) * W);
+    store<W>(dx + (m * stride + shift) * W, sum);
+  };
+  for (; m < end && m < Taps - 1; ++m) border();
+  constexpr int some = 4;  // columns that share a weight
+  for (; m + some <= end && m + some <= out.w; m += some) {
+    F<W> sum[some] = {};
+    for (int r = 0; r < rows.count; ++r)
+      for (int q = 0; q < Taps; ++q) {
+        const F<W> weight = load<W>(rows.weights[r] + (residue + q * stride) * W);
+        const float* const from = rows.dy[r] + (m - q) * W;
+        for (int t = 0; t < some; ++t) sum[t] += load<W>(from + t * W) * weight;
+      }
+    for (int t = 0; t < some; ++t) store<W>(dx + ((m + t) * stride + shift) * W, sum[t]);
+  }
+  for (; m < end; ++m) border();
+}
+
+void depthwise_data_gradient(const Window& window, const Shape& in, const Shape& out, const float* dy,
+                             const float* weights, int width, float* dx) {
+  const auto run = [&]<int W>() {
+    for (std::int64_t iy = 0; iy < in.h; ++iy) {
+      DepthwiseRows rows;
+      for (std::int64_t i = 0; i < window.kernel_h; ++i) {
+        const std::int64_t at = iy + window.pad_top - i * window.dilation_h;
+        if (at < 0 || at % window.stride_h != 0 || at / window.stride_h >= out.h) continue;
+        rows.dy[rows.count] = dy + at / window.stride_h * out.w * W;
+        rows.weights[rows.count++] = weights + i * window.kernel_w * W;
+      }
+      float* const to = dx + iy * in.w * W;
+      for (std::int64_t residue = 0; residue < window.stride_w; ++residue) {
+        const std::int64_t taps = (window.kernel_w - residue + window.stride_w - 1) / window.stride_w;
+        if (taps <= 0)
+          depthwise_columns<W, 0>(window, in, out, rows, residue, to);
+        else if (taps == 1)
+          depthwise_columns<W, 1>(window, in, out, rows, residue, to);
+        else if (taps == 2)
+          depthwise_columns<W, 2>(window, in, out, rows, residue, to);
+        else if (taps == 3)
+          depthwise_columns<W, 3>(window, in, out, rows, residue, to);
+        else if (taps == 4)
+          depthwise_columns<W, 4>(window, in, out, rows, residue, to);
+        else
+          depthwise_columns<W, 5>(window, in, out, rows, residue, to);
+      }
+    }
+  };
+  width == 16 ? run.template operator()<16>() : run.template operator()<8>();
+}
+
 }  // namespace
 
 const Loops& table() {
-  static constexpr Loops one{
-      ENXERTO_ISA_NAME, moments, normalize, gradient_sums, gradient,   activate,      activate_gradient, add,
-      multiply,         scale,   dot,       window_max,    window_sum, window_spread, depthwise_gradient};
+  static constexpr Loops one{ENXERTO_ISA_NAME,
+                             moments,
+                             normalize,
+                             gradient_sums,
+                             gradient,
+                             activate,
+                             activate_gradient,
+                             add,
+                             multiply,
+                             scale,
+                             dot,
+                             window_max,
+                             window_sum,
+                             window_spread,
+                             depthwise_gradient,
+                             depthwise_data_gradient};
   return one;
 }
 

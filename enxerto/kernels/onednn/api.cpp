@@ -102,16 +102,13 @@ Bridge::Bridge(const Desc& outside, const Desc& inside)
   to_outside_ = dnnl::reorder(dnnl::reorder::primitive_desc(engine(), inside, engine(), outside));
 }
 
-dnnl::memory Bridge::in(const float* outside, float* scratch) {
-  if (!differs_) return inside_.at(outside);
+void Bridge::in(const float* outside, float* scratch) {
+  if (!differs_) return inside_.point_to(outside);
   dnnl::memory from = outside_.at(outside), to = inside_.at(scratch);
   to_inside_.execute(stream(), from, to);
-  return to;
 }
 
-dnnl::memory Bridge::target(float* outside, float* scratch) {
-  return inside_.at(differs_ ? scratch : outside);
-}
+void Bridge::target(float* outside, float* scratch) { inside_.point_to(differs_ ? scratch : outside); }
 
 void Bridge::out(float* outside, float* scratch) {
   if (!differs_) return;
@@ -134,7 +131,7 @@ void Packing::unpack(const float* packed, float* plain) const {
   stream().wait();
 }
 
-void execute(const dnnl::primitive& primitive, const std::unordered_map<int, dnnl::memory>& args) {
+void execute(const dnnl::primitive& primitive, const Args& args) {
   primitive.execute(stream(), args);
   stream().wait();
 }

@@ -69,8 +69,11 @@ class Memory {
  public:
   Memory() = default;
   explicit Memory(const Desc& desc) : memory_(desc, engine(), nullptr), desc_(desc) {}
+  void point_to(const float* data) { memory_.set_data_handle(const_cast<float*>(data)); }
+  /// The one object, wherever it points.
+  const dnnl::memory& object() const { return memory_; }
   dnnl::memory at(const float* data) {
-    memory_.set_data_handle(const_cast<float*>(data));
+    point_to(data);
     return memory_;
   }
   const Desc& desc() const { return desc_; }
@@ -88,10 +91,12 @@ class Bridge {
   Bridge(const Desc& outside, const Desc& inside);
   /// Floats of scratch that it needs; 0 where the orders agree.
   std::int64_t scratch() const { return differs_ ? floats(inside_.desc()) : 0; }
-  /// The operand as the primitive wants it.
-  dnnl::memory in(const float* outside, float* scratch);
+  /// What the primitive is given; in() or target() say where it points.
+  const dnnl::memory& object() const { return inside_.object(); }
+  /// Brings the operand to where the primitive reads it.
+  void in(const float* outside, float* scratch);
   /// Where the primitive shall write; out() then brings it outside.
-  dnnl::memory target(float* outside, float* scratch);
+  void target(float* outside, float* scratch);
   void out(float* outside, float* scratch);
 
  private:
@@ -116,7 +121,10 @@ class Packing {
   Memory plain_, packed_;
 };
 
+/// The operands of a primitive: made once, pointed elsewhere before each run.
+using Args = std::unordered_map<int, dnnl::memory>;
+
 /// Runs and waits.
-void execute(const dnnl::primitive& primitive, const std::unordered_map<int, dnnl::memory>& args);
+void execute(const dnnl::primitive& primitive, const Args& args);
 
 }  // namespace enxerto::onednn

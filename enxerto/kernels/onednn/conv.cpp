@@ -97,19 +97,25 @@ class Planner {
   Dims x_, y_, w_, strides_, dilations_, before_, after_;
 };
 
-/// Depthwise: the weight gradient is ours.
+/// Depthwise: forward is oneDNN's, the gradients are ours.
 class DepthwiseOp final : public ConvOp {
  public:
-  DepthwiseOp(const Parts& parts, const ConvSpec& spec) : ConvOp(parts), spec_(spec) {
+  DepthwiseOp(const Parts& parts, const ConvSpec& spec, const PlanArgs& args) : ConvOp(parts), spec_(spec) {
+    const std::string name = text(" / depthwise:", cpu::loops().name);
+    if (!args.wants_din.empty() && args.wants_din[0] && !parts.data) info_.implementation += name;
+    if (!args.wants_dparams) return;
     info_.keeps_in[0] = true;
     info_.backward_scratch = std::max(info_.backward_scratch, cpu::depthwise_scratch(spec, parts.in_layout));
-    info_.implementation += text(" / depthwise:", cpu::loops().name);
+    info_.implementation += name;
   }
   void backward(const Backward& run) override {
+    const Layout out{spec_.out, info_.in[0].block};
     if (run.dparams[0])
-      cpu::depthwise_weight_gradient(spec_, info_.in[0], {spec_.out, info_.in[0].block}, run.in[0], run.dout,
-                                     run.dparams[0], spec_.bias ? run.dparams[1] : nullptr, run.scratch);
+      cpu::depthwise_weight_gradient(spec_, info_.in[0], out, run.in[0], run.dout, run.dparams[0],
+                                     spec_.bias ? run.dparams[1] : nullptr, run.scratch);
     if (!run.din[0]) return;
+    if (cpu::has_depthwise_data_gradient(spec_.window))
+      return cpu::depthwise_data_gradient(spec_, info_.in[0], out, run.dout, run.params[0], run.din[0]);
     Backward data = run;
     float* const unwanted[2] = {};
     data.dparams = {unwanted, run.dparams.size()};
@@ -151,11 +157,12 @@ std::unique_ptr<Op> finish(const Planner& planner, const ConvSpec& spec, const P
                       .multiply_adds = spec.out.size() * (spec.in.c / spec.groups) * spec.window.kernel_h *
                                        spec.window.kernel_w};
   const std::pair wanted{parts.in_desc, parts.out_desc}, anything{planner.any_x(), planner.any_y()};
-  if (!args.wants_din.empty() && args.wants_din[0])
+  const bool depthwise = args.backward() && planner.is_depthwise(forward.weights_desc(), in, out);
+  if (!args.wants_din.empty() && args.wants_din[0] &&
+      !(depthwise && cpu::has_depthwise_data_gradient(spec.window)))
     parts.data =
         settle([&](const Desc& x, const Desc& y) { return planner.data(forward, x, y); }, wanted, anything);
-  if (args.wants_dparams && planner.is_depthwise(forward.weights_desc(), in, out))
-    return std::make_unique<DepthwiseOp>(parts, spec);
+  if (depthwise) return std::make_unique<DepthwiseOp>(parts, spec, args);
   if (args.wants_dparams)
     parts.weights = settle([&](const Desc& x, const Desc& y) { return planner.weights(forward, x, y); },
                            wanted, anything);

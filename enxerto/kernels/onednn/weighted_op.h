@@ -46,12 +46,21 @@ class WeightedOp : public Op {
     info_.forward_scratch = x_.scratch() + y_.scratch() + floats(forward_pad_.desc());
     info_.implementation = parts.forward.impl_info_str();
     info_.multiply_adds = parts.multiply_adds;
+    forward_args_ = {{DNNL_ARG_SRC, x_.object()},
+                     {DNNL_ARG_WEIGHTS, weights_.object()},
+                     {DNNL_ARG_DST, y_.object()},
+                     {DNNL_ARG_SCRATCHPAD, forward_pad_.object()}};
+    if (bias_) forward_args_.insert({DNNL_ARG_BIAS, bias_memory_.object()});
     if (parts.data) {
       data_ = DataPrimitive(*parts.data);
       data_dx_ = Bridge(parts.in_desc, parts.data->diff_src_desc());
       data_dy_ = Bridge(parts.out_desc, parts.data->diff_dst_desc());
       data_w_ = Bridge(parts.forward.weights_desc(), parts.data->weights_desc());
       data_pad_ = Memory(parts.data->scratchpad_desc());
+      data_args_ = {{DNNL_ARG_DIFF_SRC, data_dx_.object()},
+                    {DNNL_ARG_DIFF_DST, data_dy_.object()},
+                    {DNNL_ARG_WEIGHTS, data_w_.object()},
+                    {DNNL_ARG_SCRATCHPAD, data_pad_.object()}};
       info_.backward_scratch =
           data_dx_.scratch() + data_dy_.scratch() + data_w_.scratch() + floats(data_pad_.desc());
       info_.implementation += std::string(" / ") + parts.data->impl_info_str();
@@ -62,6 +71,11 @@ class WeightedOp : public Op {
       grad_dy_ = Bridge(parts.out_desc, parts.weights->diff_dst_desc());
       grad_dw_ = Bridge(parts.forward.weights_desc(), parts.weights->diff_weights_desc());
       grad_pad_ = Memory(parts.weights->scratchpad_desc());
+      grad_args_ = {{DNNL_ARG_SRC, grad_x_.object()},
+                    {DNNL_ARG_DIFF_DST, grad_dy_.object()},
+                    {DNNL_ARG_DIFF_WEIGHTS, grad_dw_.object()},
+                    {DNNL_ARG_SCRATCHPAD, grad_pad_.object()}};
+      if (bias_) grad_args_.insert({DNNL_ARG_DIFF_BIAS, bias_memory_.object()});
       info_.backward_scratch =
           std::max(info_.backward_scratch,
                    grad_x_.scratch() + grad_dy_.scratch() + grad_dw_.scratch() + floats(grad_pad_.desc()));
@@ -85,13 +99,12 @@ class WeightedOp : public Op {
   void forward(const Forward& run) override {
     float* const x_scratch = run.scratch;
     float* const y_scratch = x_scratch + x_.scratch();
-    float* const pad = y_scratch + y_.scratch();
-    Args args{{DNNL_ARG_SRC, x_.in(run.in[0], x_scratch)},
-              {DNNL_ARG_WEIGHTS, weights_.at(run.params[0])},
-              {DNNL_ARG_DST, y_.target(run.out, y_scratch)},
-              {DNNL_ARG_SCRATCHPAD, forward_pad_.at(pad)}};
-    if (bias_) args.insert({DNNL_ARG_BIAS, bias_memory_.at(run.params[1])});
-    execute(forward_, args);
+    x_.in(run.in[0], x_scratch);
+    y_.target(run.out, y_scratch);
+    weights_.point_to(run.params[0]);
+    forward_pad_.point_to(y_scratch + y_.scratch());
+    if (bias_) bias_memory_.point_to(run.params[1]);
+    execute(forward_, forward_args_);
     y_.out(run.out, y_scratch);
   }
 
@@ -101,28 +114,28 @@ class WeightedOp : public Op {
       float* const x_scratch = run.scratch;
       float* const dy_scratch = x_scratch + grad_x_.scratch();
       float* const dw_scratch = dy_scratch + grad_dy_.scratch();
-      Args args{{DNNL_ARG_SRC, grad_x_.in(run.in[0], x_scratch)},
-                {DNNL_ARG_DIFF_DST, grad_dy_.in(run.dout, dy_scratch)},
-                {DNNL_ARG_DIFF_WEIGHTS, grad_dw_.target(run.dparams[0], dw_scratch)},
-                {DNNL_ARG_SCRATCHPAD, grad_pad_.at(dw_scratch + grad_dw_.scratch())}};
-      if (bias_) args.insert({DNNL_ARG_DIFF_BIAS, bias_memory_.at(run.dparams[1])});
-      execute(grad_, args);
+      grad_x_.in(run.in[0], x_scratch);
+      grad_dy_.in(run.dout, dy_scratch);
+      grad_dw_.target(run.dparams[0], dw_scratch);
+      grad_pad_.point_to(dw_scratch + grad_dw_.scratch());
+      if (bias_) bias_memory_.point_to(run.dparams[1]);
+      execute(grad_, grad_args_);
       grad_dw_.out(run.dparams[0], dw_scratch);
     }
     if (run.din[0]) {
       float* const dx_scratch = run.scratch;
       float* const dy_scratch = dx_scratch + data_dx_.scratch();
       float* const w_scratch = dy_scratch + data_dy_.scratch();
-      execute(data_, {{DNNL_ARG_DIFF_SRC, data_dx_.target(run.din[0], dx_scratch)},
-                      {DNNL_ARG_DIFF_DST, data_dy_.in(run.dout, dy_scratch)},
-                      {DNNL_ARG_WEIGHTS, data_w_.in(run.params[0], w_scratch)},
-                      {DNNL_ARG_SCRATCHPAD, data_pad_.at(w_scratch + data_w_.scratch())}});
+      data_dx_.target(run.din[0], dx_scratch);
+      data_dy_.in(run.dout, dy_scratch);
+      data_w_.in(run.params[0], w_scratch);
+      data_pad_.point_to(w_scratch + data_w_.scratch());
+      execute(data_, data_args_);
       data_dx_.out(run.din[0], dx_scratch);
     }
   }
 
  private:
-  using Args = std::unordered_map<int, dnnl::memory>;
   bool bias_;
   ForwardPrimitive forward_;
   DataPrimitive data_;
@@ -131,6 +144,7 @@ class WeightedOp : public Op {
   Memory weights_, bias_memory_;
   Bridge x_, y_, data_dx_, data_dy_, data_w_, grad_x_, grad_dy_, grad_dw_;
   Memory forward_pad_, data_pad_, grad_pad_;
+  Args forward_args_, data_args_, grad_args_;
 };
 
 }  // namespace enxerto::onednn

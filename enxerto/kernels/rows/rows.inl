@@ -14,14 +14,9 @@ constexpr int block_rows = lanes == 16 ? 4 : 2;     // times most_classes: 20 of
 constexpr int block_vectors = lanes == 16 ? 4 : 2;  // the same the other way round
 constexpr int outer_rows = 16;                      // rows that are streamed at once
 
-typedef float Vector __attribute__((vector_size(lanes * sizeof(float))));
+#include "enxerto/kernels/vectors.inl"
 
-inline Vector load(const float* from) {
-  Vector v;
-  std::memcpy(&v, from, sizeof v);
-  return v;
-}
-inline void store(float* to, const Vector& v) { std::memcpy(to, &v, sizeof v); }
+using Vector = F<lanes>;
 
 /// The sum of a vector's elements, by halves: the same order for every row.
 template <int N>
@@ -29,11 +24,7 @@ inline float sum_of(const float* values) {
   if constexpr (N == 1) {
     return values[0];
   } else {
-    typedef float Half __attribute__((vector_size(N / 2 * sizeof(float))));
-    Half low, high;
-    std::memcpy(&low, values, sizeof low);
-    std::memcpy(&high, values + N / 2, sizeof high);
-    low += high;
+    const F<N / 2> low = load<N / 2>(values) + load<N / 2>(values + N / 2);
     return sum_of<N / 2>(reinterpret_cast<const float*>(&low));
   }
 }
@@ -47,11 +38,11 @@ inline void score_tile(const float* const* rows, const float* mean, const float*
   for (; j + lanes <= width; j += lanes) {
     Vector x[R];
     for (int r = 0; r < R; ++r) {
-      x[r] = load(rows[r] + j);
-      if constexpr (Shifted) x[r] -= load(mean + j);
+      x[r] = load<lanes>(rows[r] + j);
+      if constexpr (Shifted) x[r] -= load<lanes>(mean + j);
     }
     for (int k = 0; k < K; ++k) {
-      const Vector weight = load(w + k * w_stride + j);
+      const Vector weight = load<lanes>(w + k * w_stride + j);
       for (int r = 0; r < R; ++r) sum[r][k] += x[r] * weight;
     }
   }
@@ -107,23 +98,23 @@ inline void outer_tile(const float* const* rows, int count, const float* mean, c
                        const float* factors, int classes, std::int64_t j, float* g, std::int64_t g_stride) {
   Vector sum[K][V] = {}, shift[V];
   if constexpr (Shifted)
-    for (int v = 0; v < V; ++v) shift[v] = load(mean + j + v * lanes);
+    for (int v = 0; v < V; ++v) shift[v] = load<lanes>(mean + j + v * lanes);
   for (int r = 0; r < count; ++r) {
     Vector x[V];
     for (int v = 0; v < V; ++v) {
-      x[v] = load(rows[r] + j + v * lanes);
+      x[v] = load<lanes>(rows[r] + j + v * lanes);
       if constexpr (Shifted) x[v] -= shift[v];
     }
     for (int k = 0; k < K; ++k) {
-      const Vector factor = Vector{} + factors[r * classes + k];
+      const Vector factor = fill<lanes>(factors[r * classes + k]);
       for (int v = 0; v < V; ++v) sum[k][v] += factor * x[v];
     }
   }
   for (int v = 0; v < V; ++v) {
-    const Vector by = scale ? load(scale + j + v * lanes) : Vector{} + 1.0f;
+    const Vector by = scale ? load<lanes>(scale + j + v * lanes) : fill<lanes>(1.0f);
     for (int k = 0; k < K; ++k) {
       float* const at = g + k * g_stride + j + v * lanes;
-      store(at, load(at) + sum[k][v] * by);
+      store<lanes>(at, load<lanes>(at) + sum[k][v] * by);
     }
   }
 }

@@ -1,9 +1,11 @@
 #include "enxerto/kernels/winograd/winograd.h"
 
+#include <algorithm>
+
 #include "enxerto/core/error.h"
 #include "enxerto/core/system.h"
 #include "enxerto/core/text.h"
-#include "enxerto/kernels/onednn/onednn.h"
+#include "enxerto/tensor/tensor.h"
 
 namespace enxerto::winograd {
 
@@ -40,7 +42,8 @@ Steps steps_of(const Layout& layout, int lanes) {
 }
 
 std::int64_t filters_size(std::int64_t out_blocks, std::int64_t in_blocks, int lanes) {
-  return 36 * out_blocks * in_blocks * lanes * lanes;
+  constexpr std::int64_t line = 16;  // floats; the points are an odd number of lines apart
+  return 36 * ((out_blocks * in_blocks * lanes * lanes + line - 1) / line * line | line);
 }
 
 bool suits(const ConvSpec& spec, const PlanArgs& args) {
@@ -63,6 +66,20 @@ bool suits(const ConvSpec& spec, const PlanArgs& args) {
 
 namespace {
 
+/// Filters {out, in, 3, 3} into blocks [out/L][in/L][3][3][in%L][out%L], or with Pack false back.
+template <bool Pack>
+void reorder_filters(const ConvSpec& spec, int lanes, const float* from, float* to) {
+  const std::int64_t in_blocks = spec.in.c / lanes;
+  for (std::int64_t o = 0; o < spec.out.c; ++o)
+    for (std::int64_t i = 0; i < spec.in.c; ++i)
+      for (std::int64_t r = 0; r < 9; ++r) {
+        const std::int64_t plain = (o * spec.in.c + i) * 9 + r;
+        const std::int64_t block = (o / lanes * in_blocks + i / lanes) * 9 + r;
+        const std::int64_t packed = (block * lanes + i % lanes) * lanes + o % lanes;
+        Pack ? to[packed] = from[plain] : to[plain] = from[packed];
+      }
+}
+
 class WinogradOp : public Op {
  public:
   WinogradOp(const ConvSpec& spec, const PlanArgs& args)
@@ -74,54 +91,56 @@ class WinogradOp : public Op {
     const Layout out = last ? channels_last(spec.out) : make_layout(spec.out, lanes());
     x_steps_ = steps_of(in, lanes());
     y_steps_ = steps_of(out, lanes());
-    wants_din_ = !args.wants_din.empty() && args.wants_din[0];
     fixed_ = !args.backward();
-    PlanArgs direct_args = args;
-    direct_args.wants_din.assign(args.wants_din.size(), false);
-    direct_ = onednn::conv_blocked(spec, direct_args, lanes());
-    info_ = direct_->info();
-    info_.in[0] = in;
+    info_.in.push_back(in);
     info_.out = out;
     if (spec.residual) {
-      info_.in[1] = out;
+      info_.in.push_back(out);
       info_.in_place = 1;
-      info_.in_place_required = false;
     }
+    info_.keeps_in.assign(info_.in.size(), false);
+    info_.keeps_in[0] = args.wants_dparams;
     const std::int64_t filters = filters_size(out_blocks_, in_blocks_, lanes());
-    if (fixed_) info_.params[0] = filters;
-    info_.forward_scratch = kernels()->scratch_size(forward_call(), threads_) + (fixed_ ? 0 : filters);
-    const std::int64_t data_scratch =
-        wants_din_ ? kernels()->scratch_size(data_call(), threads_) + filters : 0;
-    info_.backward_scratch = std::max(info_.backward_scratch, data_scratch);
-    info_.implementation = text("winograd:", lanes() == 16 ? "avx512" : "avx2");
-    if (wants_din_) info_.implementation += " / " + info_.implementation;
+    info_.params.push_back(fixed_ ? filters : spec.out.c * spec.in.c * 9);
+    if (spec.bias) info_.params.push_back(spec.out.c);
+    info_.multiply_adds = spec.out.size() * spec.in.c * 9;
+    info_.forward_scratch = kernels()->scratch_size(forward_geometry(), threads_) + (fixed_ ? 0 : filters);
+    const std::string name = text("winograd:", lanes() == 16 ? "avx512" : "avx2");
+    info_.implementation = name;
+    if (!args.wants_din.empty() && args.wants_din[0]) {
+      info_.backward_scratch = kernels()->scratch_size(data_geometry(), threads_) + filters;
+      info_.implementation += " / " + name;
+    }
     if (args.wants_dparams) {
-      const std::string& direct = direct_->info().implementation;
-      info_.implementation += direct.substr(direct.rfind(" / "));
+      info_.backward_scratch =
+          std::max(info_.backward_scratch, kernels()->gradient_scratch_size(forward_geometry(), threads_));
+      info_.implementation += " / " + name;
     }
   }
 
   // What is not trained keeps its filters transformed; what is trained keeps them as they are.
   void pack(int param, std::span<const float> plain, std::span<float> packed) const override {
-    if (param != 0 || !fixed_) return direct_->pack(param, plain, packed);
-    Tensor blocked({.n = direct_->info().params[0]});
-    direct_->pack(param, plain, blocked.data());
+    if (param != 0) return Op::pack(param, plain, packed);
+    if (!fixed_) return reorder_filters<true>(spec_, lanes(), plain.data(), packed.data());
+    Tensor blocked({.n = static_cast<std::int64_t>(plain.size())});
+    reorder_filters<true>(spec_, lanes(), plain.data(), blocked.data().data());
     kernels()->transform_filters(blocked.data().data(), out_blocks_, in_blocks_, packed.data());
   }
   void unpack(int param, std::span<const float> packed, std::span<float> plain) const override {
+    if (param != 0) return Op::unpack(param, packed, plain);
     ensure(!fixed_, "only what is trained is unpacked");
-    direct_->unpack(param, packed, plain);
+    reorder_filters<false>(spec_, lanes(), packed.data(), plain.data());
   }
 
   void forward(const Forward& run) override {
-    Call call = forward_call();
-    call.x = run.in[0];
-    call.y = run.out;
-    call.filters = run.params[0];
-    call.scratch = run.scratch;
-    if (spec_.bias) call.bias = run.params[1];
-    if (spec_.residual) call.residual = run.in[1];
-    call.relu = spec_.activation.kind == Activation::relu;
+    Call call{.geometry = forward_geometry(),
+              .x = run.in[0],
+              .filters = run.params[0],
+              .bias = spec_.bias ? run.params[1] : nullptr,
+              .residual = spec_.residual ? run.in[1] : nullptr,
+              .y = run.out,
+              .scratch = run.scratch,
+              .relu = spec_.activation.kind == Activation::relu};
     if (!fixed_) {
       kernels()->transform_filters(run.params[0], out_blocks_, in_blocks_, run.scratch);
       call.filters = run.scratch;
@@ -131,25 +150,27 @@ class WinogradOp : public Op {
   }
 
   void backward(const Backward& run) override {
-    if (run.dparams[0]) {
-      Backward direct = run;
-      float* const unwanted[2] = {};
-      direct.din = {unwanted, run.din.size()};
-      direct_->backward(direct);
-    }
+    if (run.dparams[0])
+      kernels()->filter_gradient({.geometry = forward_geometry(),
+                                  .x = run.in[0],
+                                  .dy = run.dout,
+                                  .dfilters = run.dparams[0],
+                                  .dbias = spec_.bias ? run.dparams[1] : nullptr,
+                                  .scratch = run.scratch},
+                                 threads_);
     if (!run.din[0]) return;
     kernels()->transform_turned_filters(run.params[0], out_blocks_, in_blocks_, run.scratch);
-    Call call = data_call();
-    call.x = run.dout;
-    call.y = run.din[0];
-    call.filters = run.scratch;
-    call.scratch = run.scratch + filters_size(out_blocks_, in_blocks_, lanes());
-    kernels()->convolve(call, threads_);
+    kernels()->convolve({.geometry = data_geometry(),
+                         .x = run.dout,
+                         .filters = run.scratch,
+                         .y = run.din[0],
+                         .scratch = run.scratch + filters_size(out_blocks_, in_blocks_, lanes())},
+                        threads_);
   }
 
  private:
   static int lanes() { return kernels()->lanes; }
-  Call forward_call() const {
+  Geometry forward_geometry() const {
     return {.n = spec_.in.n,
             .c_blocks = in_blocks_,
             .k_blocks = out_blocks_,
@@ -163,7 +184,7 @@ class WinogradOp : public Op {
             .y_steps = y_steps_};
   }
   /// The gradient of x is the full correlation of dy with the turned filters.
-  Call data_call() const {
+  Geometry data_geometry() const {
     return {.n = spec_.in.n,
             .c_blocks = out_blocks_,
             .k_blocks = in_blocks_,
@@ -181,8 +202,7 @@ class WinogradOp : public Op {
   int threads_;
   std::int64_t in_blocks_, out_blocks_;
   Steps x_steps_, y_steps_;
-  bool wants_din_ = false, fixed_ = false;
-  std::unique_ptr<Op> direct_;
+  bool fixed_ = false;
 };
 
 }  // namespace

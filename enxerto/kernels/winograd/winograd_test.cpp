@@ -47,9 +47,10 @@ std::vector<float> reordered(const Layout& from, const std::vector<float>& data,
 }
 
 /// {out, in, 3, 3} to the blocks that the kernels take.
-std::vector<float> blocked_filters(const std::vector<float>& plain, std::int64_t out, std::int64_t in,
-                                   int lanes) {
-  std::vector<float> made(plain.size());
+template <class Number>
+std::vector<Number> blocked_filters(const std::vector<Number>& plain, std::int64_t out, std::int64_t in,
+                                    int lanes) {
+  std::vector<Number> made(plain.size());
   for (std::int64_t o = 0; o < out; ++o)
     for (std::int64_t i = 0; i < in; ++i)
       for (std::int64_t r = 0; r < 9; ++r)
@@ -76,9 +77,9 @@ ConvSpec spec_of(const Case& each) {
   return spec;
 }
 
-/// What forward and the data gradient of a case are, and how far from it each element may be.
+/// What forward and the gradients of a case are, and how far from it each element may be.
 struct Wanted {
-  reference::Block out, out_magnitude, din, din_magnitude;
+  reference::Block out, out_magnitude, din, din_magnitude, dw, dw_magnitude, db, db_magnitude;
 };
 
 Wanted wanted_of(const ConvSpec& spec, const std::vector<float>& x, const std::vector<float>& w,
@@ -96,13 +97,16 @@ Wanted wanted_of(const ConvSpec& spec, const std::vector<float>& x, const std::v
     kernel->forward(in, params, out, {});
     (absolute ? wanted.out_magnitude : wanted.out) = out;
     ConvSpec plain_spec = spec;
-    plain_spec.residual = plain_spec.bias = false;
+    plain_spec.residual = false;
+    plain_spec.bias = true;
     plain_spec.activation = {};
-    in.resize(1), params.resize(1);
-    std::vector<reference::Block> din(1), dparams(1);
-    din[0].resize(x.size()), dparams[0].resize(w.size());
+    in.resize(1), params.resize(2, widened(b, absolute));
+    std::vector<reference::Block> din(1), dparams(2);
+    din[0].resize(x.size()), dparams[0].resize(w.size()), dparams[1].resize(b.size());
     reference::conv(plain_spec)->backward(in, params, out, widened(dout, absolute), din, dparams, {});
     (absolute ? wanted.din_magnitude : wanted.din) = din[0];
+    (absolute ? wanted.dw_magnitude : wanted.dw) = dparams[0];
+    (absolute ? wanted.db_magnitude : wanted.db) = dparams[1];
   }
   return wanted;
 }
@@ -111,6 +115,20 @@ std::vector<double> bounds(const reference::Block& magnitude, std::int64_t produ
   std::vector<double> made;
   for (const double m : magnitude) made.push_back(tests::kernel_bound(static_cast<double>(products), m));
   return made;
+}
+
+Geometry geometry_of(const ConvSpec& spec, const Layout& in, const Layout& out, int lanes) {
+  return {.n = spec.in.n,
+          .c_blocks = spec.in.c / lanes,
+          .k_blocks = spec.out.c / lanes,
+          .h = spec.in.h,
+          .w = spec.in.w,
+          .out_h = spec.out.h,
+          .out_w = spec.out.w,
+          .pad_top = spec.window.pad_top,
+          .pad_left = spec.window.pad_left,
+          .x_steps = steps_of(in, lanes),
+          .y_steps = steps_of(out, lanes)};
 }
 
 TEST(Winograd, EqualsItsReferenceForwardAndBackUnderEachInstructionSet) {
@@ -123,6 +141,7 @@ TEST(Winograd, EqualsItsReferenceForwardAndBackUnderEachInstructionSet) {
       {{2, 64, 11, 5}, 32, 0, 1, 1, 2, true, false, false},
       {{1, 32, 17, 30}, 64, 2, 2, 2, 2, true, true, false},
       {{5, 128, 7, 7}, 128, 1, 1, 1, 1, false, false, false},
+      {{30, 32, 23, 21}, 32, 1, 1, 1, 1, true, false, false},
   };
   for (const Case& each : cases) {
     const ConvSpec spec = spec_of(each);
@@ -142,24 +161,15 @@ TEST(Winograd, EqualsItsReferenceForwardAndBackUnderEachInstructionSet) {
 
         const auto bx = reordered(plain(spec.in), x, in), br = reordered(plain(spec.out), residual, out);
         std::vector<float> y(static_cast<std::size_t>(out.size()), NAN);
-        Call call{.x = bx.data(),
+        const Geometry geometry = geometry_of(spec, in, out, lanes);
+        Call call{.geometry = geometry,
+                  .x = bx.data(),
                   .filters = filters.data(),
                   .bias = each.bias ? b.data() : nullptr,
                   .residual = each.residual ? br.data() : nullptr,
                   .y = y.data(),
-                  .n = spec.in.n,
-                  .c_blocks = spec.in.c / lanes,
-                  .k_blocks = spec.out.c / lanes,
-                  .h = spec.in.h,
-                  .w = spec.in.w,
-                  .out_h = spec.out.h,
-                  .out_w = spec.out.w,
-                  .pad_top = each.pad_top,
-                  .pad_left = each.pad_left,
-                  .x_steps = steps_of(in, lanes),
-                  .y_steps = steps_of(out, lanes),
                   .relu = each.relu};
-        std::vector<float> scratch(static_cast<std::size_t>(table->scratch_size(call, threads)), NAN);
+        std::vector<float> scratch(static_cast<std::size_t>(table->scratch_size(geometry, threads)), NAN);
         call.scratch = scratch.data();
         table->transform_filters(blocked_w.data(), spec.out.c / lanes, spec.in.c / lanes, filters.data());
         table->convolve(call, threads);
@@ -168,60 +178,73 @@ TEST(Winograd, EqualsItsReferenceForwardAndBackUnderEachInstructionSet) {
 
         const auto bdy = reordered(plain(spec.out), dout, out);
         std::vector<float> dx(static_cast<std::size_t>(in.size()), NAN);
-        Call back{.x = bdy.data(),
+        ConvSpec turned = spec;
+        std::swap(turned.in, turned.out);
+        turned.window.pad_top = 2 - each.pad_top, turned.window.pad_left = 2 - each.pad_left;
+        Call back{.geometry = geometry_of(turned, out, in, lanes),
+                  .x = bdy.data(),
                   .filters = filters.data(),
-                  .y = dx.data(),
-                  .n = spec.in.n,
-                  .c_blocks = spec.out.c / lanes,
-                  .k_blocks = spec.in.c / lanes,
-                  .h = spec.out.h,
-                  .w = spec.out.w,
-                  .out_h = spec.in.h,
-                  .out_w = spec.in.w,
-                  .pad_top = 2 - each.pad_top,
-                  .pad_left = 2 - each.pad_left,
-                  .x_steps = steps_of(out, lanes),
-                  .y_steps = steps_of(in, lanes)};
-        scratch.assign(static_cast<std::size_t>(table->scratch_size(back, threads)), NAN);
+                  .y = dx.data()};
+        scratch.assign(static_cast<std::size_t>(table->scratch_size(back.geometry, threads)), NAN);
         back.scratch = scratch.data();
         table->transform_turned_filters(blocked_w.data(), spec.out.c / lanes, spec.in.c / lanes,
                                         filters.data());
         table->convolve(back, threads);
         EXPECT_TRUE(tests::within(wanted.din, reordered(in, dx, plain(spec.in)),
                                   bounds(wanted.din_magnitude, spec.out.c * 9)));
+
+        std::vector<float> dw(w.size(), NAN), db(b.size(), NAN);
+        scratch.assign(static_cast<std::size_t>(table->gradient_scratch_size(geometry, threads)), NAN);
+        table->filter_gradient({.geometry = geometry,
+                                .x = bx.data(),
+                                .dy = bdy.data(),
+                                .dfilters = dw.data(),
+                                .dbias = each.bias ? db.data() : nullptr,
+                                .scratch = scratch.data()},
+                               threads);
+        const std::int64_t sums = spec.out.n * spec.out.h * spec.out.w;
+        EXPECT_TRUE(
+            tests::within(blocked_filters(wanted.dw, spec.out.c, spec.in.c, lanes), dw,
+                          bounds(blocked_filters(wanted.dw_magnitude, spec.out.c, spec.in.c, lanes), sums)));
+        if (each.bias) {
+          EXPECT_TRUE(tests::within(wanted.db, db, bounds(wanted.db_magnitude, sums)));
+        }
       }
   }
 }
 
 TEST(Winograd, GivesTheSameBitsForAnyNumberOfThreads) {
   if (tables().empty()) GTEST_SKIP() << "this chip has neither AVX2 nor AVX-512: no Winograd kernels to test";
+  const Case each{{7, 64, 19, 19}, 64, 1, 1, 1, 1, false, false, false};
+  const ConvSpec spec = spec_of(each);
+  const auto x = random_floats(spec.in.size(), 1), dy = random_floats(spec.out.size(), 2);
+  const auto w = random_floats(64 * 64 * 9, 3);
   for (const Kernels* table : tables()) {
     const std::int64_t blocks = 64 / table->lanes;
-    const auto x = random_floats(2 * 64 * 19 * 19, 1), w = random_floats(64 * 64 * 9, 2);
+    const Layout layout{spec.in, table->lanes};
+    const Geometry geometry = geometry_of(spec, layout, layout, table->lanes);
     std::vector<float> filters(static_cast<std::size_t>(filters_size(blocks, blocks, table->lanes)));
     table->transform_filters(w.data(), blocks, blocks, filters.data());
-    std::vector<float> first;
+    std::vector<float> first, first_dw;
     for (const int threads : {1, 2, 5}) {
-      std::vector<float> y(x.size(), NAN);
-      Call call{.x = x.data(),
-                .filters = filters.data(),
-                .y = y.data(),
-                .n = 2,
-                .c_blocks = blocks,
-                .k_blocks = blocks,
-                .h = 19,
-                .w = 19,
-                .out_h = 19,
-                .out_w = 19,
-                .pad_top = 1,
-                .pad_left = 1,
-                .x_steps = steps_of({{2, 64, 19, 19}, table->lanes}, table->lanes),
-                .y_steps = steps_of({{2, 64, 19, 19}, table->lanes}, table->lanes)};
-      std::vector<float> scratch(static_cast<std::size_t>(table->scratch_size(call, threads)));
-      call.scratch = scratch.data();
-      table->convolve(call, threads);
-      if (first.empty()) first = y;
+      std::vector<float> y(x.size(), NAN), dw(w.size(), NAN);
+      std::vector<float> scratch(static_cast<std::size_t>(table->scratch_size(geometry, threads)));
+      table->convolve({.geometry = geometry,
+                       .x = x.data(),
+                       .filters = filters.data(),
+                       .y = y.data(),
+                       .scratch = scratch.data()},
+                      threads);
+      scratch.resize(static_cast<std::size_t>(table->gradient_scratch_size(geometry, threads)));
+      table->filter_gradient({.geometry = geometry,
+                              .x = x.data(),
+                              .dy = dy.data(),
+                              .dfilters = dw.data(),
+                              .scratch = scratch.data()},
+                             threads);
+      if (first.empty()) first = y, first_dw = dw;
       EXPECT_TRUE(tests::same_bits(first, y)) << threads << " threads";
+      EXPECT_TRUE(tests::same_bits(first_dw, dw)) << threads << " threads";
     }
   }
 }

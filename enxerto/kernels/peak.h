@@ -3,7 +3,7 @@
 
 #include <string>
 
-namespace enxerto::bench {
+namespace enxerto {
 
 struct Peak {
   std::string instructions;  ///< "avx512", "avx2" or "generic": those that the FMA probe used
@@ -14,4 +14,4 @@ struct Peak {
 /// Takes about half a second and 200 MB. Keeps to DNNL_MAX_CPU_ISA as the kernels do.
 Peak measure_peak(int threads);
 
-}  // namespace enxerto::bench
+}  // namespace enxerto

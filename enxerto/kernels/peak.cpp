@@ -1,4 +1,4 @@
-#include "bench/peak.h"
+#include "enxerto/kernels/peak.h"
 
 #include <algorithm>
 #include <cstdint>
@@ -9,7 +9,7 @@
 #include <immintrin.h>
 #endif
 
-namespace enxerto::bench {
+namespace enxerto {
 namespace {
 
 // As many sums at once as hide the latency of one (4 or 5 cycles, two a cycle), in registers all of them.
@@ -109,4 +109,4 @@ Peak measure_peak(int threads) {
   return {probe.name, measure_gflops(probe, threads), measure_gbytes(threads)};
 }
 
-}  // namespace enxerto::bench
+}  // namespace enxerto
