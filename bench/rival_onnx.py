@@ -21,8 +21,8 @@ import onnxruntime
 def make_step(options):
     """The function that does one step; everything that it needs is made here. A process of its own makes the
     weights, so that PyTorch's memory is not counted."""
-    make = ("import sys, torch, torchvision\ntorch.manual_seed(1)\n"
-            "net = torchvision.models.get_model(sys.argv[1], weights=None)\ntorch.save(net.state_dict(), sys.argv[2])")
+    make = (f"import sys, torch\nsys.path.insert(0, {str(Path(__file__).parent)!r})\n"
+            "from torchvision_alone import torchvision\ntorch.manual_seed(1)\nnet = torchvision.models.get_model(sys.argv[1], weights=None)\ntorch.save(net.state_dict(), sys.argv[2])")
     with tempfile.TemporaryDirectory() as folder:
         weights, model = Path(folder) / f"{options.net}.pth", Path(folder) / f"{options.net}.onnx"
         subprocess.run([sys.executable, "-c", make, options.net, weights], check=True)

@@ -14,8 +14,8 @@ import sys
 import time
 
 import torch
-import torchvision
 from torch import nn
+from torchvision_alone import torchvision
 
 VARIANTS = ("eager", "channels_last", "compile", "compile_channels_last")
 

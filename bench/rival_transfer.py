@@ -23,12 +23,7 @@ from pathlib import Path
 
 import torch
 
-for name in ("nms", "qnms"):  # torchvision without its compiled part wants these to exist
-    try:
-        torch.library.define(f"torchvision::{name}", "(Tensor a, Tensor b, float c) -> Tensor")
-    except RuntimeError:
-        pass
-import torchvision
+from torchvision_alone import torchvision
 from torchvision import transforms
 from torchvision.datasets import ImageFolder
 

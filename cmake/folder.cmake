@@ -34,6 +34,8 @@ function(enxerto_test_program name)
   cmake_parse_arguments(T "" "" "SOURCES;LIBRARIES" ${ARGN})
   add_executable(${name} ${T_SOURCES})
   target_link_libraries(${name} PRIVATE ${T_LIBRARIES} GTest::gtest_main)
+  # What a test itself computes is little, what it has to be compiled from is much.
+  target_compile_options(${name} PRIVATE $<$<CONFIG:Release>:-O1>)
   enxerto_warnings(${name})
   gtest_discover_tests(${name} DISCOVERY_MODE PRE_TEST PROPERTIES TIMEOUT 600
     ENVIRONMENT OMP_WAIT_POLICY=passive
