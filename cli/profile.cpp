@@ -20,7 +20,7 @@ struct ProfileFlags {
   ModelFlags model;  ///< or a net
   std::string freeze_through;
   int classes = 0, batch = 1, runs = 7;
-  bool train = false, bf16 = false;
+  bool train = false, bf16 = false, keep = false;
 };
 
 int run_profile(const ProfileFlags& flags) {
@@ -35,7 +35,8 @@ int run_profile(const ProfileFlags& flags) {
   // A net that was only just made has weights of zero, and zeros are no load that anyone has.
   if (!std::filesystem::exists(flags.model.path)) model.graph.init({}, Rng(1));
   if (!flags.freeze_through.empty()) model.graph.freeze_through(flags.freeze_through);
-  StepJob job(model.graph, {.batch = flags.batch, .train = flags.train, .bf16 = flags.bf16});
+  StepJob job(model.graph,
+              {.batch = flags.batch, .train = flags.train, .bf16 = flags.bf16, .rebuild = !flags.keep});
   const Profile made = profile(job, flags.runs, measure_peak(threads()));
   const double rate = flags.batch / made.median;
   if (flags.common.json) {
@@ -75,6 +76,7 @@ void add_profile(CLI::App& app, Action& chosen) {
   verb->add_option("--freeze-through", flags->freeze_through, "All layers up to this one are not trained")
       ->type_name("LAYER");
   verb->add_flag("--bf16", flags->bf16, "Convolutions that are not trained in bfloat16");
+  verb->add_flag("--keep", flags->keep, "Outputs of batch norm are kept, not made anew: more memory");
   add_threads(*verb, flags->common);
   add_json(*verb, flags->common);
   verb->footer(

@@ -40,9 +40,10 @@ Environment read_environment() {
     made.threads = static_cast<int>(threads);
   }
   if (const std::string value = variable("ENXERTO_KERNELS"); !value.empty() && value != "fast") {
-    if (value != "reference")
-      throw Error(ErrorKind::usage, text("ENXERTO_KERNELS=", value, ": must be fast or reference"));
-    made.reference_kernels = true;
+    if (value != "reference" && value != "direct")
+      throw Error(ErrorKind::usage, text("ENXERTO_KERNELS=", value, ": must be fast, direct or reference"));
+    made.reference_kernels = value == "reference";
+    made.direct_convolution = value == "direct";
   }
   made.check_finite = flag("ENXERTO_CHECK_FINITE");
   made.cache = cache_folder();

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstring>
+#include <limits>
 
 #include "enxerto/core/environment.h"
 #include "enxerto/core/error.h"
@@ -51,6 +52,7 @@ struct Gradient {
 struct Step {
   int run = none;
   Reorder reorder{};                  ///< instead of a run
+  bool rebuild = false;               ///< backward, of a run: its output anew
   std::vector<Gradient> gradients{};  ///< backward, by input
   int dout = none;                    ///< backward: cell
   bool backward = false;
@@ -153,6 +155,7 @@ struct Executor::Plan {
     use(output_cell, forward_steps);  // the caller reads it
     for (const int cell : side_cells) use(cell, forward_steps);
     if (config.train) use_kept();
+    if (config.train && config.rebuild) plan_rebuilds();
     for (int s = 0; s < forward_steps; ++s) {
       const Step& step = steps[at(s)];
       if (step.run == none) {
@@ -182,6 +185,90 @@ struct Executor::Plan {
     }
   }
 
+  // What the backward pass reads of an output is either kept or, where rebuild is asked for, made anew in a
+  // cell of its own, from inputs that are there at that time.
+
+  struct Rebuilt {
+    int run = none;
+    int cell = none;          ///< where it is made anew
+    int first = 0, last = 0;  ///< backward times
+  };
+  int producer_of(int cell) const {
+    for (std::size_t r = 0; r < runs.size(); ++r)
+      if (runs[r].out == cell) return static_cast<int>(r);
+    return none;
+  }
+  Rebuilt* rebuilt_of(int cell) {
+    const auto found =
+        std::ranges::find_if(rebuilt, [&](const Rebuilt& each) { return runs[at(each.run)].out == cell; });
+    return found == rebuilt.end() ? nullptr : &*found;
+  }
+  /// Whether the cell is there at that backward time, or can be made then from one input that is.
+  bool can_be_there(int cell, int time) {
+    if (!rebuilt_of(cell) && lives[at(cell)].last >= time) return true;
+    const int run = producer_of(cell);
+    return run != none && runs[at(run)].op->info().rebuilds && runs[at(run)].in.size() == 1 &&
+           trained[at(runs[at(run)].node)] && can_be_there(runs[at(run)].in[0], time);
+  }
+  void bring(int cell, int time) {
+    if (Rebuilt* const known = rebuilt_of(cell)) {
+      if (known->first <= time) return;
+      known->first = time;
+    } else if (lives[at(cell)].last >= time) {
+      return;
+    } else {
+      rebuilt.push_back({producer_of(cell), none, time, time});
+    }
+    bring(runs[at(producer_of(cell))].in[0], time);
+  }
+  void plan_rebuilds() {
+    for (std::size_t r = 0; r < runs.size(); ++r) {
+      const Run& run = runs[r];
+      if (!trained[at(run.node)] || !run.op->info().rebuilds) continue;
+      // When it is read: backward by these, forward by those.
+      int first = std::numeric_limits<int>::max(), last = -1, forward_last = -1;
+      for (const Run& reader : runs) {
+        const OpInfo& info = reader.op->info();
+        const int time = backward_time(reader.node);
+        const bool keeps_out = reader.out == run.out && info.keeps_out;
+        for (std::size_t k = 0; k < reader.in.size() && trained[at(reader.node)]; ++k)
+          if ((reader.in[k] == run.out && info.keeps_in[k]) || keeps_out)
+            first = std::min(first, time), last = std::max(last, time);
+      }
+      for (int s = 0; s < forward_steps; ++s) {
+        const Step& step = steps[at(s)];
+        const bool reads = step.run == none ? step.reorder.from == run.out
+                                            : std::ranges::count(runs[at(step.run)].in, run.out) > 0;
+        if (reads || step.run == static_cast<int>(r)) forward_last = s;
+      }
+      if (last < 0 || run.out == output_cell || std::ranges::count(side_cells, run.out) > 0) continue;
+      if (!std::ranges::all_of(run.in, [&](int cell) { return can_be_there(cell, first); })) continue;
+      if (rebuilt_of(run.out)) continue;
+      for (const int cell : run.in) bring(cell, first);
+      lives[at(run.out)].last = forward_last;
+      rebuilt.push_back({static_cast<int>(r), none, first, last});
+    }
+    for (Rebuilt& each : rebuilt) {
+      each.cell = add_cell(runs[at(each.run)].op->info().out);
+      define(each.cell, each.first), use(each.cell, each.last);
+      own_buffer(each.cell);
+      kept_cells.push_back({runs[at(each.run)].out, each.cell});
+    }
+  }
+  /// The rebuilds that the backward step of this time waits for, inputs first.
+  void push_rebuilds(int time) {
+    for (std::size_t r = 0; r < runs.size(); ++r)
+      for (const Rebuilt& each : rebuilt)
+        if (each.first == time && each.run == static_cast<int>(r))
+          steps.push_back({.run = each.run, .rebuild = true, .backward = true});
+  }
+  /// Where the backward pass finds it.
+  int kept(int cell) const {
+    for (const auto& [from, to] : kept_cells)
+      if (from == cell) return to;
+    return cell;
+  }
+
   void plan_backward() {
     std::vector<int> grad(program.nodes().size(), none);  // cell of each node's gradient
     const int output = program.last().index;
@@ -197,6 +284,7 @@ struct Executor::Plan {
       if (trained[at(id.index)]) grad[at(id.index)] = copy_of_dout(side_dout_cells.back(), id.index);
     }
     for (int i = output; i > 0; --i) {
+      push_rebuilds(backward_time(i));
       if (!trained[at(i)] || grad[at(i)] == none) continue;  // nothing below, or nothing above
       Run& run = runs[at(run_of[at(i)])];
       const OpInfo& info = run.op->info();
@@ -397,7 +485,7 @@ struct Executor::Plan {
     const OpInfo& info = run.op->info();
     std::int64_t sum = 0;
     for (const std::int64_t params : info.params) sum += params;
-    if (!step.backward) {
+    if (!step.backward || step.rebuild) {
       for (const int cell : run.in) sum += size(cell);
       return sum + size(run.out) + info.saved;
     }
@@ -447,17 +535,18 @@ struct Executor::Plan {
 
   void backward_step(const Step& step) {
     if (step.run == none) return forward_step(step);
+    if (step.rebuild) return rebuild_step(step);
     Run& run = runs[at(step.run)];
     const OpInfo& info = run.op->info();
     pointers.clear();
     for (std::size_t k = 0; k < run.in.size(); ++k)
-      pointers.push_back(info.keeps_in[k] ? read(run.in[k]) : nullptr);
+      pointers.push_back(info.keeps_in[k] ? read(kept(run.in[k])) : nullptr);
     gradients.clear();
     for (const Gradient& to : step.gradients)
       gradients.push_back(to.written == none ? nullptr : data(to.written));
     run.op->backward({.in = pointers,
                       .params = run.params,
-                      .out = info.keeps_out ? data(run.out) : nullptr,
+                      .out = info.keeps_out ? data(kept(run.out)) : nullptr,
                       .dout = read(step.dout),
                       .din = gradients,
                       .dparams = run.dparams,
@@ -471,6 +560,17 @@ struct Executor::Plan {
                          data(to.reordered));
       if (to.sum != none) accumulate(to.reordered == none ? to.written : to.reordered, to.sum);
     }
+  }
+
+  void rebuild_step(const Step& step) {
+    Run& run = runs[at(step.run)];
+    pointers.clear();
+    for (const int cell : run.in) pointers.push_back(read(kept(cell)));
+    run.op->rebuild({.in = pointers,
+                     .params = run.params,
+                     .out = data(kept(run.out)),
+                     .saved = memory(run.saved),
+                     .rng = rng_of(run)});
   }
 
   void accumulate(int from, int into) {
@@ -513,6 +613,8 @@ struct Executor::Plan {
   std::vector<Buffer> buffers;
   std::vector<int> value_cell, run_of;  ///< by node
   int output_cell = none, dout_cell = none;
+  std::vector<Rebuilt> rebuilt;
+  std::vector<std::pair<int, int>> kept_cells;  ///< of a forward output, and where it is made anew
   std::vector<int> side_cells, side_dout_cells;
   Tensor arena, value_arena, grad_arena;
   std::vector<Update> updates;
@@ -643,6 +745,7 @@ std::vector<StepProfile> Executor::profile() const {
       row.kind = kind_of(node.layer);
       row.implementation = run.op->info().implementation;
       row.multiply_adds = run.op->info().multiply_adds;
+      if (step.rebuild) row.implementation = text("anew: ", row.implementation);
       if (step.backward) {
         const bool din =
             std::ranges::any_of(step.gradients, [](const Gradient& to) { return to.written != none; });

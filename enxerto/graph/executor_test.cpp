@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <array>
 #include <cmath>
 
@@ -287,6 +288,51 @@ TEST(Executor, GivesTheSameBitsAgainAndDropoutDependsOnTheStepAlone) {
   EXPECT_EQ(run(5, 1), run(5, 1));
   EXPECT_NE(run(5, 1), run(6, 1));
   EXPECT_NE(run(5, 1), run(5, 2));
+}
+
+TEST(Executor, WhatIsMadeAnewInsteadOfKeptHasTheSameBitsInLessMemory) {
+  const Graph graph = busy_graph();
+  const Tensor images = random_tensor({4, 3, 16, 16}, 15), dout = random_tensor({4, 5}, 16);
+  for (const char* frozen : {"none", "stem", "a.bn1", "b.downbn"}) {
+    SCOPED_TRACE(frozen);
+    Graph some = graph.clone();
+    if (std::string_view(frozen) != "none") some.freeze(frozen);
+    Executor keeping(some, {.batch = 4, .train = true, .rebuild = false}),
+        rebuilding(some, {.batch = 4, .train = true});
+    for (std::int64_t step = 0; step < 2; ++step) {
+      for (Executor* each : {&keeping, &rebuilding}) {
+        each->forward(images.view(), step);
+        each->backward(dout.view());
+      }
+      ASSERT_EQ(keeping.updates().size(), rebuilding.updates().size());
+      for (std::size_t i = 0; i < keeping.updates().size(); ++i)
+        EXPECT_TRUE(std::ranges::equal(keeping.updates()[i].grad, rebuilding.updates()[i].grad))
+            << keeping.updates()[i].name;
+    }
+    Graph kept = some.clone(), rebuilt = some.clone();
+    keeping.store(kept);
+    rebuilding.store(rebuilt);
+    for (std::size_t p = 0; p < kept.params().size(); ++p)
+      EXPECT_TRUE(std::ranges::equal(kept.params()[p].value.data(), rebuilt.params()[p].value.data()))
+          << kept.params()[p].name;  // running statistics have moved once
+  }
+}
+
+TEST(Executor, MakingOutputsAnewSavesMemoryInDeepNetworks) {
+  Graph graph;
+  NodeId x = graph.input({1, 16, 16, 16});
+  for (int i = 0; i < 8; ++i) {
+    const NodeId y = graph.add(text("conv", i), Conv2d{.out = 16, .kernel = 3, .pad = 1, .bias = false}, {x});
+    NodeId z = graph.add(text("bn", i), BatchNorm{}, {y});
+    if (i % 2 == 1) z = graph.add(text("add", i), Add{}, {z, x});
+    x = graph.add(text("relu", i), Activate{}, {z});
+  }
+  graph.init({}, Rng(1));
+  const auto memory_of = [&](bool rebuild) {
+    return static_cast<double>(
+        Executor(graph, {.batch = 64, .train = true, .rebuild = rebuild}).memory_bytes());
+  };
+  EXPECT_LT(memory_of(true), 0.8 * memory_of(false));
 }
 
 TEST(Executor, ParametersGoOutAndComeBackAsTheyWere) {

@@ -39,6 +39,7 @@ struct OpInfo {
   int in_place = -1;               ///< forward may write its output over this input
   bool in_place_required = false;  ///< ... and has to
   int din_in_place = -1;           ///< backward may write this input's gradient over dout
+  bool rebuilds = false;           ///< rebuild() is there, and costs no more than a pass over memory
   std::string implementation;      ///< for profiles and for the test that no Op falls into slow loops
   std::int64_t multiply_adds = 0;  ///< of the forward pass
 };
@@ -74,6 +75,9 @@ class Op {
   const OpInfo& info() const { return info_; }
   virtual void forward(const Forward&) = 0;
   virtual void backward(const Backward&);  ///< unless overridden: a broken promise
+  /// Writes out anew, bit for bit what forward wrote, from in and from what forward left in saved; nothing
+  /// else changes. So an output need not be kept for the backward pass where the inputs are.
+  virtual void rebuild(const Forward&);  ///< unless overridden: a broken promise
 
   /// Between a parameter as files have it and as the kernels want it. Unless overridden a copy.
   virtual void pack(int param, std::span<const float> plain, std::span<float> packed) const;

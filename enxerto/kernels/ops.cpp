@@ -1,5 +1,6 @@
 #include "enxerto/kernels/ops.h"
 
+#include "enxerto/core/environment.h"
 #include "enxerto/core/error.h"
 #include "enxerto/kernels/cpu/cpu.h"
 #include "enxerto/kernels/onednn/onednn.h"
@@ -20,8 +21,10 @@ std::unique_ptr<Op> make_conv(const ConvSpec& spec, const PlanArgs& args) {
   const bool fused = spec.residual || spec.activation.kind != Activation::none;
   ensure(!fused || !args.backward(), "only what is not trained is fused");
   const bool bf16 = args.bf16 && !args.backward() && onednn::has_bf16();
+  const bool winograd_too = !bf16 && !environment().direct_convolution;
   if (!args.reference)
-    return !bf16 && winograd::suits(spec, args) ? winograd::conv(spec, args) : onednn::conv(spec, args);
+    return winograd_too && winograd::suits(spec, args) ? winograd::conv(spec, args)
+                                                       : onednn::conv(spec, args);
   const std::int64_t weights =
       spec.out.c * (spec.in.c / spec.groups) * spec.window.kernel_h * spec.window.kernel_w;
   return reference::as_op(reference::conv(spec), args, spec.out, sizes(weights, spec.bias ? spec.out.c : 0));

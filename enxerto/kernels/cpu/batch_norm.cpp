@@ -32,6 +32,7 @@ class BatchNormOp : public Op {
     info_.keeps_out = args.backward() && relu() && spec.residual;
     info_.in_place = info_.keeps_in[0] ? -1 : 0;
     info_.din_in_place = spec.residual ? 1 : 0;
+    info_.rebuilds = true;
     info_.implementation = loops().name;
   }
 
@@ -61,6 +62,11 @@ class BatchNormOp : public Op {
       stats.factor[c] = static_cast<float>(run.params[gamma_at][c] * inverse);
       stats.shift[c] = run.params[beta_at][c];
     }
+    rebuild(run);
+  }
+
+  void rebuild(const Forward& run) override {
+    const Stats stats = at(run.saved);
     for_each_tile([&](std::int64_t offset, std::int64_t pixels, const Group& group) {
       loops().normalize(run.in[0] + offset, spec_.residual ? run.in[1] + offset : nullptr, run.out + offset,
                         pixels, layout_.block, group.width, of(stats, group), relu());

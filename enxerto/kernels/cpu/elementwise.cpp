@@ -21,8 +21,10 @@ class ActivationOp : public Op {
     info_.keeps_out = args.backward() && !from_input_ && spec.kind != Activation::none;
     info_.in_place = info_.keeps_in[0] ? -1 : 0;
     info_.din_in_place = 0;
+    info_.rebuilds = true;
     info_.implementation = loops().name;
   }
+  void rebuild(const Forward& run) override { forward(run); }
   void forward(const Forward& run) override {
     parallel_pieces(info_.out.size(), [&](std::int64_t from, std::int64_t to) {
       loops().activate(spec_, run.in[0] + from, run.out + from, to - from);

@@ -60,8 +60,8 @@ bool suits(const ConvSpec& spec, const PlanArgs& args) {
   const double used =
       static_cast<double>(spec.out.h * spec.out.w) / static_cast<double>(16 * tiles_h * tiles_w);
   const std::int64_t tiles = spec.out.n * tiles_h * tiles_w;
-  const bool trained = args.wants_dparams;  // the filters are transformed anew at each step
-  return used > 0.5 && tiles >= (trained ? 64 : 40);
+  const bool trained = args.backward();  // the filters are transformed anew at each step
+  return used > 0.5 && tiles >= (trained ? 64 : 12);
 }
 
 namespace {

@@ -258,36 +258,90 @@ Chunks chunks_of(const Geometry& geometry, int threads) {
   return {size, (tiles + size - 1) / size};
 }
 
+/// Few tiles are worked on by all threads together, each with its share of the filters: those are then what
+/// takes the time, and no two threads should read the same.
+constexpr std::int64_t few_tiles = 128;
+
 std::int64_t scratch_size(const Geometry& geometry, int threads) {
+  if (const std::int64_t tiles = Tiles(geometry).count; tiles <= few_tiles)
+    return points * (point_step(tiles * geometry.c_blocks * L) + point_step(tiles * geometry.k_blocks * L));
   const std::int64_t size = chunks_of(geometry, threads).size * L;
   return threads * points * (point_step(size * geometry.c_blocks) + point_step(size * geometry.k_blocks));
 }
 
-void scatter_tile(const Call& call, const Tile& tile, const float* from, std::int64_t point_step) {
+/// One block of x at a tile, transformed, to its place among the other blocks.
+inline void gather_block(const Call& call, const Tile& tile, std::int64_t block, float* to,
+                         std::int64_t point_step) {
+  V transformed[points];
+  transform_x(call.geometry, call.x, tile, block, transformed);
+  for (int q = 0; q < points; ++q) store(to + q * point_step + block * L, transformed[q]);
+}
+
+/// One block of y at a tile from its products.
+inline void scatter_block(const Call& call, const Tile& tile, std::int64_t block, const float* from,
+                          std::int64_t point_step) {
   const Geometry& g = call.geometry;
   const std::int64_t height = std::min<std::int64_t>(tile_out, g.out_h - tile.y);
   const std::int64_t width = std::min<std::int64_t>(tile_out, g.out_w - tile.x);
-  for (std::int64_t kb = 0; kb < g.k_blocks; ++kb) {
-    V m[points], e[24], o[16];
-    for (int q = 0; q < points; ++q) m[q] = load(from + q * point_step + kb * L);
-    for (int x = 0; x < 6; ++x) transform_out(m + x, 6, e + x, 6);
-    for (int y = 0; y < 4; ++y) transform_out(e + y * 6, 1, o + y * 4, 1);
-    const V bias = call.bias ? load(call.bias + kb * L) : V{};
-    const std::int64_t start = tile.n * g.k_blocks * L * g.out_h * g.out_w + kb * g.y_steps.block;
-    for (std::int64_t y = 0; y < height; ++y)
-      for (std::int64_t x = 0; x < width; ++x) {
-        const std::int64_t at = start + ((tile.y + y) * g.out_w + tile.x + x) * g.y_steps.pixel;
-        V v = o[y * 4 + x] + bias;
-        if (call.residual) v += load(call.residual + at);
-        if (call.relu) v = v > 0.0f ? v : V{};
-        store(call.y + at, v);
-      }
+  V m[points], e[24], o[16];
+  for (int q = 0; q < points; ++q) m[q] = load(from + q * point_step + block * L);
+  for (int x = 0; x < 6; ++x) transform_out(m + x, 6, e + x, 6);
+  for (int y = 0; y < 4; ++y) transform_out(e + y * 6, 1, o + y * 4, 1);
+  const V bias = call.bias ? load(call.bias + block * L) : V{};
+  const std::int64_t start = tile.n * g.k_blocks * L * g.out_h * g.out_w + block * g.y_steps.block;
+  for (std::int64_t y = 0; y < height; ++y)
+    for (std::int64_t x = 0; x < width; ++x) {
+      const std::int64_t at = start + ((tile.y + y) * g.out_w + tile.x + x) * g.y_steps.pixel;
+      V v = o[y * 4 + x] + bias;
+      if (call.residual) v += load(call.residual + at);
+      if (call.relu) v = v > 0.0f ? v : V{};
+      store(call.y + at, v);
+    }
+}
+
+/// The products of some tiles and one panel of the filters at one point.
+inline void multiply_panel(const Call& call, std::int64_t count, int point, std::int64_t k_block,
+                           const float* in, float* out) {
+  const Geometry& g = call.geometry;
+  const std::int64_t depth = g.c_blocks * L, width = g.k_blocks * L;
+  const float* const panel = call.filters + point * point_step(depth * width) + k_block * L * depth;
+  if (k_block + panel_blocks <= g.k_blocks)
+    multiply_rows<panel_blocks>(count, depth, in, panel, out + k_block * L, width);
+  else
+    multiply_rows<1>(count, depth, in, panel, out + k_block * L, width);
+}
+
+void convolve_few(const Call& call, const Tiles& tiles, int threads) {
+  const Geometry& g = call.geometry;
+  const std::int64_t depth = g.c_blocks * L, width = g.k_blocks * L, count = tiles.count;
+  const std::int64_t in_step = point_step(count * depth), out_step = point_step(count * width);
+  const std::int64_t panels = (g.k_blocks + panel_blocks - 1) / panel_blocks;
+  float* const in = call.scratch;
+  float* const out = in + points * in_step;
+#pragma omp parallel num_threads(threads)
+  {
+#pragma omp for schedule(static)
+    for (std::int64_t item = 0; item < count * g.c_blocks; ++item) {
+      const std::int64_t t = item / g.c_blocks;
+      gather_block(call, tiles[t], item % g.c_blocks, in + t * depth, in_step);
+    }
+#pragma omp for schedule(static)
+    for (std::int64_t item = 0; item < points * panels; ++item) {
+      const int q = static_cast<int>(item / panels);
+      multiply_panel(call, count, q, item % panels * panel_blocks, in + q * in_step, out + q * out_step);
+    }
+#pragma omp for schedule(static)
+    for (std::int64_t item = 0; item < count * g.k_blocks; ++item) {
+      const std::int64_t t = item / g.k_blocks;
+      scatter_block(call, tiles[t], item % g.k_blocks, out + t * width, out_step);
+    }
   }
 }
 
 void convolve(const Call& call, int threads) {
   const Geometry& g = call.geometry;
   const Tiles tiles(g);
+  if (tiles.count <= few_tiles) return convolve_few(call, tiles, threads);
   const Chunks chunks = chunks_of(g, threads);
   const std::int64_t depth = g.c_blocks * L, width = g.k_blocks * L;
   const std::int64_t in_step = point_step(chunks.size * depth), out_step = point_step(chunks.size * width);
@@ -300,24 +354,14 @@ void convolve(const Call& call, int threads) {
     for (std::int64_t chunk = thread; chunk < chunks.count; chunk += threads) {
       const std::int64_t first = chunk * chunks.size, count = std::min(chunks.size, tiles.count - first);
       for (std::int64_t t = 0; t < count; ++t)
-        for (std::int64_t cb = 0; cb < g.c_blocks; ++cb) {
-          V transformed[points];
-          transform_x(g, call.x, tiles[first + t], cb, transformed);
-          for (int q = 0; q < points; ++q) store(in + q * in_step + t * depth + cb * L, transformed[q]);
-        }
-      for (int q = 0; q < points; ++q) {
-        const float* const filters = call.filters + q * point_step(depth * width);
-        for (std::int64_t kb = 0; kb < g.k_blocks; kb += panel_blocks) {
-          float* const to = out + q * out_step + kb * L;
-          const float* const panel = filters + kb * L * depth;
-          if (kb + panel_blocks <= g.k_blocks)
-            multiply_rows<panel_blocks>(count, depth, in + q * in_step, panel, to, width);
-          else
-            multiply_rows<1>(count, depth, in + q * in_step, panel, to, width);
-        }
-      }
+        for (std::int64_t cb = 0; cb < g.c_blocks; ++cb)
+          gather_block(call, tiles[first + t], cb, in + t * depth, in_step);
+      for (int q = 0; q < points; ++q)
+        for (std::int64_t kb = 0; kb < g.k_blocks; kb += panel_blocks)
+          multiply_panel(call, count, q, kb, in + q * in_step, out + q * out_step);
       for (std::int64_t t = 0; t < count; ++t)
-        scatter_tile(call, tiles[first + t], out + t * width, out_step);
+        for (std::int64_t kb = 0; kb < g.k_blocks; ++kb)
+          scatter_block(call, tiles[first + t], kb, out + t * width, out_step);
     }
   }
 }
