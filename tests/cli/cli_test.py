@@ -23,7 +23,7 @@ from pathlib import Path
 ENXERTO = ""
 WORK = None  # a folder for all of it; has demo/, a run with data/train, data/val, data/test
 VERBS = ["train", "predict", "evaluate", "summary", "convert", "models", "pull", "report", "preprocess", "preview",
-         "doctor", "head", "extract", "fit", "demo"]
+         "doctor", "head", "extract", "fit", "profile", "demo"]
 # Threads that sleep while they wait: other tests may run beside this one.
 ENVIRONMENT = {**os.environ, "LC_ALL": "C.UTF-8", "ENXERTO_THREADS": "2", "OMP_WAIT_POLICY": "passive"}
 # Seconds; far more than needed, for machines that are busy or sanitizers that are slow.
@@ -209,6 +209,9 @@ class Usage(Case):
                 (["summary", "lenet9"], ["lenet9", "lenet5"]),
                 (["summary", "lenet5", "--style", "tf"], ["tf", "keras"]),
                 (["summary", "demo", "--classes", "3"], ["demo", "--classes"]),
+                (["profile", "lenet9"], ["lenet9", "lenet5"]),
+                (["profile", "lenet5", "--batch", "0"], ["--batch", "0"]),
+                (["profile", "lenet5", "--train", "--freeze-through", "fc3"], ["frozen", "--train"]),
                 (["demo", "--epochs", "0"], ["--epochs"]),
         ]:
             with self.subTest(" ".join(map(str, arguments))):
@@ -871,6 +874,23 @@ class Summary(Case):
         pooled = json.loads(enxerto("summary", "resnet18", "--no-top", "--pooling", "avg", "--json").stdout)
         self.assertEqual(pooled["layers"][-1]["output"], [512, 1, 1])
         self.check(enxerto("summary", "resnet18", "--pooling", "avg"), 2, "--no-top")
+
+
+class Profile(Case):
+    def test_a_step_is_told_layer_by_layer(self):
+        told = json.loads(enxerto("profile", "lenet5", "--train", "--batch", "4", "--runs", "2", "--json").stdout)
+        self.assertEqual({row["direction"] for row in told["profile"]}, {"forward", "backward"})
+        self.assertIn("conv1", {row["node"] for row in told["profile"]})
+        for row in told["profile"]:
+            self.assertGreater(row["ms"], 0)
+            self.assertIn(row["binds"], ("memory", "arithmetic"))
+            self.assertLessEqual(row["live_bytes"], told["peak_live_bytes"])
+        self.assertGreater(told["peak"]["gflops"], 0)
+        self.assertEqual(len(told["all_seconds"]), 2)
+
+    def test_a_run_is_profiled_as_it_answers(self):
+        self.check(enxerto("profile", "demo", "--runs", "2"), 0, "conv3", "of peak", "Peak of the chip", "in use at",
+                   "images/s")
 
 
 class Terminal(Case):

@@ -251,6 +251,20 @@ void window_sum(const float* x, int rows, int columns, std::int64_t row_stride, 
   });
 }
 
+void window_route(const float* g, const std::int32_t* index, int rows, int columns, std::int64_t row_stride,
+                  std::int64_t column_stride, int width, int first_index, int index_step, float* dx) {
+  with_width(width, [&]<int W>() {
+    const F<W> gradient = load<W>(g);
+    I<W> where;
+    std::memcpy(&where, index, sizeof where);
+    for (int r = 0; r < rows; ++r)
+      for (int c = 0; c < columns; ++c) {
+        float* const at = dx + r * row_stride + c * column_stride;
+        store<W>(at, load<W>(at) + (where == first_index + r * index_step + c ? gradient : F<W>{}));
+      }
+  });
+}
+
 void window_spread(const float* g, int rows, int columns, std::int64_t row_stride, std::int64_t column_stride,
                    int width, float factor, float* dx) {
   with_width(width, [&]<int W>() {
@@ -410,6 +424,7 @@ const Loops& table() {
                              dot,
                              window_max,
                              window_sum,
+                             window_route,
                              window_spread,
                              depthwise_gradient,
                              depthwise_data_gradient};

@@ -100,14 +100,10 @@ class PoolOp : public Op {
                                   place.factor, dx + place.in);
             continue;
           }
-          for (int j = 0; j < group.width; ++j) {
-            const std::int64_t index = indices[place.out + j];
-            const std::int64_t iy = y * spec_.window.stride_h - spec_.window.pad_top +
-                                    index / spec_.window.kernel_w * spec_.window.dilation_h;
-            const std::int64_t ix = x * spec_.window.stride_w - spec_.window.pad_left +
-                                    index % spec_.window.kernel_w * spec_.window.dilation_w;
-            dx[start + (iy * in_.shape.w + ix) * in_.block + j] += g[j];
-          }
+          std::int32_t where[16];
+          std::copy_n(indices + place.out, group.width, where);
+          loops().window_route(g, where, place.rows, place.columns, row_step(), column_step(), group.width,
+                               place.first_index, static_cast<int>(spec_.window.kernel_w), dx + place.in);
         }
     }
   }

@@ -61,7 +61,7 @@ bool suits(const ConvSpec& spec, const PlanArgs& args) {
       static_cast<double>(spec.out.h * spec.out.w) / static_cast<double>(16 * tiles_h * tiles_w);
   const std::int64_t tiles = spec.out.n * tiles_h * tiles_w;
   const bool trained = args.backward();  // the filters are transformed anew at each step
-  return used > 0.5 && tiles >= (trained ? 64 : 12);
+  return used > 0.5 && tiles >= (trained ? 64 : 32);
 }
 
 namespace {

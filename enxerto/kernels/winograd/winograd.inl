@@ -346,12 +346,13 @@ void convolve(const Call& call, int threads) {
   const std::int64_t depth = g.c_blocks * L, width = g.k_blocks * L;
   const std::int64_t in_step = point_step(chunks.size * depth), out_step = point_step(chunks.size * width);
   const std::int64_t per_thread = points * (in_step + out_step);
-  // One thread takes whole chunks; a tile's answer does not depend on which.
-#pragma omp parallel for schedule(static, 1) num_threads(threads)
-  for (std::int64_t thread = 0; thread < threads; ++thread) {
-    float* const in = call.scratch + thread * per_thread;
+  // One thread takes whole chunks, the next as soon as it is done; a tile's answer does not depend on which.
+#pragma omp parallel num_threads(threads)
+  {
+    float* const in = call.scratch + omp_get_thread_num() * per_thread;
     float* const out = in + points * in_step;
-    for (std::int64_t chunk = thread; chunk < chunks.count; chunk += threads) {
+#pragma omp for schedule(dynamic)
+    for (std::int64_t chunk = 0; chunk < chunks.count; ++chunk) {
       const std::int64_t first = chunk * chunks.size, count = std::min(chunks.size, tiles.count - first);
       for (std::int64_t t = 0; t < count; ++t)
         for (std::int64_t cb = 0; cb < g.c_blocks; ++cb)
@@ -470,7 +471,7 @@ void filter_gradient(const GradientCall& call, int threads) {
   };
 #pragma omp parallel num_threads(threads)
   for (std::int64_t first = 0; first < tiles.count; first += per_round) {
-#pragma omp for schedule(static)
+#pragma omp for schedule(dynamic, 4)
     for (std::int64_t t = 0; t < std::min(per_round, tiles.count - first); ++t) {
       const std::int64_t s = t / cut.depth, depth = depth_of(first, s);
       const auto spread = [&](std::int64_t blocks, std::int64_t point, float* to, auto transform) {
@@ -488,7 +489,7 @@ void filter_gradient(const GradientCall& call, int threads) {
       spread(g.k_blocks, sizes.dy_point, dy_all,
              [&](std::int64_t block, V* to) { transform_dy(g, call.dy, tile, block, to); });
     }
-#pragma omp for schedule(static)
+#pragma omp for schedule(dynamic)
     for (std::int64_t item = 0; item < cut.slices * pairs; ++item) {
       const std::int64_t s = item / pairs, depth = depth_of(first, s);
       const std::int64_t k_first = item % pairs / cut.c_panels * panel_blocks;
