@@ -53,8 +53,9 @@ struct Loops {
   void (*window_sum)(const float* x, int rows, int columns, std::int64_t row_stride,
                      std::int64_t column_stride, int width, float factor, float* y);
   /// Adds g to the pixel where window_max() found the maximum.
-  void (*window_route)(const float* g, const std::int32_t* index, int rows, int columns, std::int64_t row_stride,
-                       std::int64_t column_stride, int width, int first_index, int index_step, float* dx);
+  void (*window_route)(const float* g, const std::int32_t* index, int rows, int columns,
+                       std::int64_t row_stride, std::int64_t column_stride, int width, int first_index,
+                       int index_step, float* dx);
   /// Adds g * factor to each of the window's pixels.
   void (*window_spread)(const float* g, int rows, int columns, std::int64_t row_stride,
                         std::int64_t column_stride, int width, float factor, float* dx);
