@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """How good grafts are: accuracy with its 95 % interval, by backbone, recipe and set of photographs.
 
-usage: transfer_table.py ENXERTO DATA [--recipes probe,warmup+finetune] [--sets NAME,...] [--out FILE.json]
+usage: transfer_table.py ENXERTO DATA [--recipes probe,warmup+finetune] [--sets NAME,...] [--epochs N] [--out FILE.json]
   ENXERTO  the command
   DATA     the developers' data: DATA/photos/SET, DATA/weights
 
@@ -30,6 +30,7 @@ def main():
     parser.add_argument("--recipes", default="probe")
     parser.add_argument("--sets", default=",".join(SETS))
     parser.add_argument("--backbones", default=",".join(BACKBONES))
+    parser.add_argument("--epochs", type=int, help="of recipes that train (as many as fit thinks right)")
     parser.add_argument("--out", type=Path)
     arguments = parser.parse_args()
     sets, results = arguments.sets.split(","), []
@@ -41,6 +42,8 @@ def main():
                     command = [arguments.enxerto, "fit", arguments.data / "photos" / photos, "--weights",
                                arguments.data / "weights" / BACKBONES[backbone], "--recipe", recipe, "--out",
                                Path(folder) / "run", "--json"] + ([] if own_val else ["--test-fraction", "0.2"])
+                    if arguments.epochs and recipe != "probe":
+                        command += ["--epochs", arguments.epochs]
                     done = subprocess.run(list(map(str, command)), capture_output=True, text=True)
                     if done.returncode != 0:
                         raise SystemExit(done.stderr)
