@@ -203,23 +203,25 @@ struct Executor::Plan {
         std::ranges::find_if(rebuilt, [&](const Rebuilt& each) { return runs[at(each.run)].out == cell; });
     return found == rebuilt.end() ? nullptr : &*found;
   }
-  /// Whether the cell is there at that backward time, or can be made then from one input that is.
+  bool is_kept(int cell) const { return lives[at(cell)].last >= backward_time(program.last().index); }
+  /// Whether the cell is there at that backward time, can stay until then, or can be made then from one
+  /// input.
   bool can_be_there(int cell, int time) {
-    if (!rebuilt_of(cell) && lives[at(cell)].last >= time) return true;
+    const Rebuilt* const known = rebuilt_of(cell);
+    if (known ? known->first <= time : is_kept(cell)) return true;
     const int run = producer_of(cell);
     return run != none && runs[at(run)].op->info().rebuilds && runs[at(run)].in.size() == 1 &&
            trained[at(runs[at(run)].node)] && can_be_there(runs[at(run)].in[0], time);
   }
   void bring(int cell, int time) {
-    if (Rebuilt* const known = rebuilt_of(cell)) {
-      if (known->first <= time) return;
-      known->first = time;
-    } else if (lives[at(cell)].last >= time) {
-      return;
-    } else {
+    Rebuilt* const known = rebuilt_of(cell);
+    if (!known && is_kept(cell)) return use(cell, time);
+    const bool earlier = !known || time < known->first;
+    if (known)
+      known->first = std::min(known->first, time), known->last = std::max(known->last, time);
+    else
       rebuilt.push_back({producer_of(cell), none, time, time});
-    }
-    bring(runs[at(producer_of(cell))].in[0], time);
+    if (earlier) bring(runs[at(producer_of(cell))].in[0], time);
   }
   void plan_rebuilds() {
     for (std::size_t r = 0; r < runs.size(); ++r) {
@@ -228,12 +230,13 @@ struct Executor::Plan {
       // When it is read: backward by these, forward by those.
       int first = std::numeric_limits<int>::max(), last = -1, forward_last = -1;
       for (const Run& reader : runs) {
+        if (!trained[at(reader.node)]) continue;
         const OpInfo& info = reader.op->info();
+        bool reads = reader.out == run.out && info.keeps_out;
+        for (std::size_t k = 0; k < reader.in.size(); ++k)
+          reads = reads || (reader.in[k] == run.out && info.keeps_in[k]);
         const int time = backward_time(reader.node);
-        const bool keeps_out = reader.out == run.out && info.keeps_out;
-        for (std::size_t k = 0; k < reader.in.size() && trained[at(reader.node)]; ++k)
-          if ((reader.in[k] == run.out && info.keeps_in[k]) || keeps_out)
-            first = std::min(first, time), last = std::max(last, time);
+        if (reads) first = std::min(first, time), last = std::max(last, time);
       }
       for (int s = 0; s < forward_steps; ++s) {
         const Step& step = steps[at(s)];
@@ -243,7 +246,6 @@ struct Executor::Plan {
       }
       if (last < 0 || run.out == output_cell || std::ranges::count(side_cells, run.out) > 0) continue;
       if (!std::ranges::all_of(run.in, [&](int cell) { return can_be_there(cell, first); })) continue;
-      if (rebuilt_of(run.out)) continue;
       for (const int cell : run.in) bring(cell, first);
       lives[at(run.out)].last = forward_last;
       rebuilt.push_back({static_cast<int>(r), none, first, last});
@@ -252,7 +254,6 @@ struct Executor::Plan {
       each.cell = add_cell(runs[at(each.run)].op->info().out);
       define(each.cell, each.first), use(each.cell, each.last);
       own_buffer(each.cell);
-      kept_cells.push_back({runs[at(each.run)].out, each.cell});
     }
   }
   /// The rebuilds that the backward step of this time waits for, inputs first.
@@ -264,8 +265,8 @@ struct Executor::Plan {
   }
   /// Where the backward pass finds it.
   int kept(int cell) const {
-    for (const auto& [from, to] : kept_cells)
-      if (from == cell) return to;
+    for (const Rebuilt& each : rebuilt)
+      if (runs[at(each.run)].out == cell) return each.cell;
     return cell;
   }
 
@@ -614,7 +615,6 @@ struct Executor::Plan {
   std::vector<int> value_cell, run_of;  ///< by node
   int output_cell = none, dout_cell = none;
   std::vector<Rebuilt> rebuilt;
-  std::vector<std::pair<int, int>> kept_cells;  ///< of a forward output, and where it is made anew
   std::vector<int> side_cells, side_dout_cells;
   Tensor arena, value_arena, grad_arena;
   std::vector<Update> updates;

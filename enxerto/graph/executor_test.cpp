@@ -318,6 +318,34 @@ TEST(Executor, WhatIsMadeAnewInsteadOfKeptHasTheSameBitsInLessMemory) {
   }
 }
 
+TEST(Executor, WhatIsMadeAnewStaysForALaterUse) {
+  // The shortcut is read backward by "late" first; then the sum is made anew from it, for "c".
+  Graph graph;
+  const NodeId x = graph.input({1, 16, 16, 16});
+  NodeId shortcut = graph.add("a", Conv2d{.out = 16, .kernel = 3, .pad = 1, .bias = false}, {x});
+  shortcut = graph.add("a.bn", BatchNorm{}, {shortcut});
+  shortcut = graph.add("a.relu", Activate{}, {shortcut});
+  NodeId sum = graph.add("b", Conv2d{.out = 16, .kernel = 3, .pad = 1, .bias = false}, {x});
+  sum = graph.add("b.bn", BatchNorm{}, {sum});
+  sum = graph.add("b.add", Add{}, {sum, shortcut});
+  sum = graph.add("b.relu", Activate{}, {sum});
+  NodeId c = graph.add("c", Conv2d{.out = 16, .kernel = 3, .pad = 1}, {sum});
+  for (int i = 0; i < 3; ++i) c = graph.add(text("c", i), Conv2d{.out = 16, .kernel = 3, .pad = 1}, {c});
+  const NodeId late = graph.add("late", Conv2d{.out = 16, .kernel = 3, .pad = 1}, {shortcut});
+  graph.add("add", Add{}, {c, late});
+  graph.init({}, Rng(3));
+  const Tensor images = random_tensor({4, 16, 16, 16}, 1), dout = random_tensor({4, 16, 16, 16}, 2);
+  Executor keeping(graph, {.batch = 4, .train = true, .rebuild = false}),
+      rebuilding(graph, {.batch = 4, .train = true});
+  for (Executor* each : {&keeping, &rebuilding}) {
+    each->forward(images.view());
+    each->backward(dout.view());
+  }
+  for (std::size_t i = 0; i < keeping.updates().size(); ++i)
+    EXPECT_TRUE(std::ranges::equal(keeping.updates()[i].grad, rebuilding.updates()[i].grad))
+        << keeping.updates()[i].name;
+}
+
 TEST(Executor, MakingOutputsAnewSavesMemoryInDeepNetworks) {
   Graph graph;
   NodeId x = graph.input({1, 16, 16, 16});
