@@ -86,7 +86,6 @@ class Planner {
   Desc any_x() const { return any(x_, bf16_); }
   Desc any_w() const { return any(w_, bf16_); }
   Desc any_y() const { return any(y_, bf16_); }
-  Desc blocked_w(int block) const { return tagged(w_, block == 16 ? Tag::OIhw16i16o : Tag::OIhw8i8o); }
 
   Desc plain_weights;
 
@@ -184,14 +183,6 @@ std::unique_ptr<Op> conv(const ConvSpec& spec, const PlanArgs& args) {
     forward = planner.forward(desc_of(*in), planner.any_w(), desc_of(*out), args.backward());
   }
   return finish(planner, spec, args, forward, *in, *out);
-}
-
-std::unique_ptr<Op> conv_blocked(const ConvSpec& spec, const PlanArgs& args, int block) {
-  ensure(spec.groups == 1 && (block == 8 || block == 16), "blocked weights of one group");
-  const Planner planner(spec);
-  const Layout in = make_layout(spec.in, block), out = make_layout(spec.out, block);
-  const auto forward = planner.forward(desc_of(in), planner.blocked_w(block), desc_of(out), args.backward());
-  return finish(planner, spec, args, forward, in, out);
 }
 
 bool has_bf16() {

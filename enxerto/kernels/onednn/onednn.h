@@ -9,9 +9,6 @@
 namespace enxerto::onednn {
 
 std::unique_ptr<Op> conv(const ConvSpec& spec, const PlanArgs& args);
-/// The same with every order given: activations blocked by `block` channels, weights (groups == 1) in
-/// blocks [out/block][in/block][h][w][in%block][out%block]; block is 8 or 16.
-std::unique_ptr<Op> conv_blocked(const ConvSpec& spec, const PlanArgs& args, int block);
 std::unique_ptr<Op> linear(const LinearSpec& spec, const PlanArgs& args);
 
 /// out {rows, columns} = a {rows, depth} times b {columns, depth} transposed, on all threads; with `add` it

@@ -41,9 +41,32 @@ Steps steps_of(const Layout& layout, int lanes) {
   return {layout.shape.c, lanes};
 }
 
-std::int64_t filters_size(std::int64_t out_blocks, std::int64_t in_blocks, int lanes) {
-  constexpr std::int64_t line = 16;  // floats; the points are an odd number of lines apart
-  return 36 * ((out_blocks * in_blocks * lanes * lanes + line - 1) / line * line | line);
+Geometry geometry_of(const ConvSpec& spec, int lanes, const Steps& x_steps, const Steps& y_steps) {
+  return {.n = spec.in.n,
+          .c_blocks = spec.in.c / lanes,
+          .k_blocks = spec.out.c / lanes,
+          .h = spec.in.h,
+          .w = spec.in.w,
+          .out_h = spec.out.h,
+          .out_w = spec.out.w,
+          .pad_top = spec.window.pad_top,
+          .pad_left = spec.window.pad_left,
+          .x_steps = x_steps,
+          .y_steps = y_steps};
+}
+
+Geometry turned(const Geometry& of) {
+  return {.n = of.n,
+          .c_blocks = of.k_blocks,
+          .k_blocks = of.c_blocks,
+          .h = of.out_h,
+          .w = of.out_w,
+          .out_h = of.h,
+          .out_w = of.w,
+          .pad_top = 2 - of.pad_top,
+          .pad_left = 2 - of.pad_left,
+          .x_steps = of.y_steps,
+          .y_steps = of.x_steps};
 }
 
 bool suits(const ConvSpec& spec, const PlanArgs& args) {
@@ -82,15 +105,13 @@ void reorder_filters(const ConvSpec& spec, int lanes, const float* from, float* 
 
 class WinogradOp : public Op {
  public:
-  WinogradOp(const ConvSpec& spec, const PlanArgs& args)
-      : spec_(spec), threads_(threads()), in_blocks_(spec.in.c / lanes()), out_blocks_(spec.out.c / lanes()) {
+  WinogradOp(const ConvSpec& spec, const PlanArgs& args) : spec_(spec), threads_(threads()) {
     // Inference takes either order, for oneDNN's inference kernels often answer channels last.
     const Layout& offered = args.in.at(0);
     const bool last = !args.backward() && offered.block == offered.shape.c && offered.block != 1;
     const Layout in = last ? channels_last(spec.in) : make_layout(spec.in, lanes());
     const Layout out = last ? channels_last(spec.out) : make_layout(spec.out, lanes());
-    x_steps_ = steps_of(in, lanes());
-    y_steps_ = steps_of(out, lanes());
+    geometry_ = geometry_of(spec, lanes(), steps_of(in, lanes()), steps_of(out, lanes()));
     fixed_ = !args.backward();
     info_.in.push_back(in);
     info_.out = out;
@@ -100,20 +121,20 @@ class WinogradOp : public Op {
     }
     info_.keeps_in.assign(info_.in.size(), false);
     info_.keeps_in[0] = args.wants_dparams;
-    const std::int64_t filters = filters_size(out_blocks_, in_blocks_, lanes());
+    const std::int64_t filters = kernels()->filters_size(geometry_.k_blocks, geometry_.c_blocks);
     info_.params.push_back(fixed_ ? filters : spec.out.c * spec.in.c * 9);
     if (spec.bias) info_.params.push_back(spec.out.c);
     info_.multiply_adds = spec.out.size() * spec.in.c * 9;
-    info_.forward_scratch = kernels()->scratch_size(forward_geometry(), threads_) + (fixed_ ? 0 : filters);
+    info_.forward_scratch = kernels()->scratch_size(geometry_, threads_) + (fixed_ ? 0 : filters);
     const std::string name = text("winograd:", lanes() == 16 ? "avx512" : "avx2");
     info_.implementation = name;
     if (!args.wants_din.empty() && args.wants_din[0]) {
-      info_.backward_scratch = kernels()->scratch_size(data_geometry(), threads_) + filters;
+      info_.backward_scratch = kernels()->scratch_size(turned(geometry_), threads_) + filters;
       info_.implementation += " / " + name;
     }
     if (args.wants_dparams) {
       info_.backward_scratch =
-          std::max(info_.backward_scratch, kernels()->gradient_scratch_size(forward_geometry(), threads_));
+          std::max(info_.backward_scratch, kernels()->gradient_scratch_size(geometry_, threads_));
       info_.implementation += " / " + name;
     }
   }
@@ -124,7 +145,8 @@ class WinogradOp : public Op {
     if (!fixed_) return reorder_filters<true>(spec_, lanes(), plain.data(), packed.data());
     Tensor blocked({.n = static_cast<std::int64_t>(plain.size())});
     reorder_filters<true>(spec_, lanes(), plain.data(), blocked.data().data());
-    kernels()->transform_filters(blocked.data().data(), out_blocks_, in_blocks_, packed.data());
+    kernels()->transform_filters(blocked.data().data(), geometry_.k_blocks, geometry_.c_blocks,
+                                 packed.data());
   }
   void unpack(int param, std::span<const float> packed, std::span<float> plain) const override {
     if (param != 0) return Op::unpack(param, packed, plain);
@@ -133,7 +155,7 @@ class WinogradOp : public Op {
   }
 
   void forward(const Forward& run) override {
-    Call call{.geometry = forward_geometry(),
+    Call call{.geometry = geometry_,
               .x = run.in[0],
               .filters = run.params[0],
               .bias = spec_.bias ? run.params[1] : nullptr,
@@ -142,16 +164,16 @@ class WinogradOp : public Op {
               .scratch = run.scratch,
               .relu = spec_.activation.kind == Activation::relu};
     if (!fixed_) {
-      kernels()->transform_filters(run.params[0], out_blocks_, in_blocks_, run.scratch);
+      kernels()->transform_filters(run.params[0], geometry_.k_blocks, geometry_.c_blocks, run.scratch);
       call.filters = run.scratch;
-      call.scratch += filters_size(out_blocks_, in_blocks_, lanes());
+      call.scratch += kernels()->filters_size(geometry_.k_blocks, geometry_.c_blocks);
     }
     kernels()->convolve(call, threads_);
   }
 
   void backward(const Backward& run) override {
     if (run.dparams[0])
-      kernels()->filter_gradient({.geometry = forward_geometry(),
+      kernels()->filter_gradient({.geometry = geometry_,
                                   .x = run.in[0],
                                   .dy = run.dout,
                                   .dfilters = run.dparams[0],
@@ -159,49 +181,22 @@ class WinogradOp : public Op {
                                   .scratch = run.scratch},
                                  threads_);
     if (!run.din[0]) return;
-    kernels()->transform_turned_filters(run.params[0], out_blocks_, in_blocks_, run.scratch);
-    kernels()->convolve({.geometry = data_geometry(),
-                         .x = run.dout,
-                         .filters = run.scratch,
-                         .y = run.din[0],
-                         .scratch = run.scratch + filters_size(out_blocks_, in_blocks_, lanes())},
-                        threads_);
+    kernels()->transform_turned_filters(run.params[0], geometry_.k_blocks, geometry_.c_blocks, run.scratch);
+    kernels()->convolve(
+        {.geometry = turned(geometry_),
+         .x = run.dout,
+         .filters = run.scratch,
+         .y = run.din[0],
+         .scratch = run.scratch + kernels()->filters_size(geometry_.k_blocks, geometry_.c_blocks)},
+        threads_);
   }
 
  private:
   static int lanes() { return kernels()->lanes; }
-  Geometry forward_geometry() const {
-    return {.n = spec_.in.n,
-            .c_blocks = in_blocks_,
-            .k_blocks = out_blocks_,
-            .h = spec_.in.h,
-            .w = spec_.in.w,
-            .out_h = spec_.out.h,
-            .out_w = spec_.out.w,
-            .pad_top = spec_.window.pad_top,
-            .pad_left = spec_.window.pad_left,
-            .x_steps = x_steps_,
-            .y_steps = y_steps_};
-  }
-  /// The gradient of x is the full correlation of dy with the turned filters.
-  Geometry data_geometry() const {
-    return {.n = spec_.in.n,
-            .c_blocks = out_blocks_,
-            .k_blocks = in_blocks_,
-            .h = spec_.out.h,
-            .w = spec_.out.w,
-            .out_h = spec_.in.h,
-            .out_w = spec_.in.w,
-            .pad_top = 2 - spec_.window.pad_top,
-            .pad_left = 2 - spec_.window.pad_left,
-            .x_steps = y_steps_,
-            .y_steps = x_steps_};
-  }
 
   ConvSpec spec_;
   int threads_;
-  std::int64_t in_blocks_, out_blocks_;
-  Steps x_steps_, y_steps_;
+  Geometry geometry_;
   bool fixed_ = false;
 };
 

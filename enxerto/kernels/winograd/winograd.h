@@ -32,6 +32,10 @@ struct Geometry {
   Steps x_steps, y_steps;  ///< y's of the residual too
 };
 
+/// Of a convolution, and of its gradient by x: the full correlation of dy with the turned filters.
+Geometry geometry_of(const ConvSpec& spec, int lanes, const Steps& x_steps, const Steps& y_steps);
+Geometry turned(const Geometry& geometry);
+
 /// y = convolution of x [+ bias] [+ residual], then relu where asked for.
 struct Call {
   Geometry geometry;
@@ -67,13 +71,12 @@ struct Kernels {
   /// Floats of scratch that convolve() and filter_gradient() need with so many threads.
   std::int64_t (*scratch_size)(const Geometry& geometry, int threads);
   std::int64_t (*gradient_scratch_size)(const Geometry& geometry, int threads);
+  /// Floats of transformed filters.
+  std::int64_t (*filters_size)(std::int64_t out_blocks, std::int64_t in_blocks);
 };
 
 /// The steps of a layout that is blocked by `lanes` or channels last.
 Steps steps_of(const Layout& layout, int lanes);
-
-/// Floats of transformed filters.
-std::int64_t filters_size(std::int64_t out_blocks, std::int64_t in_blocks, int lanes);
 
 /// Null where this chip has none.
 const Kernels* kernels();

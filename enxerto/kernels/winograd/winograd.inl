@@ -100,6 +100,10 @@ inline void scatter_filter(const V* nine, float* to, std::int64_t point_size) {
   for (int q = 0; q < points; ++q) store(to + q * point_size, whole[q]);
 }
 
+std::int64_t filters_size(std::int64_t out_blocks, std::int64_t in_blocks) {
+  return points * point_step(out_blocks * in_blocks * L * L);
+}
+
 void transform_filters(const float* filters, std::int64_t out_blocks, std::int64_t in_blocks, float* to) {
   const std::int64_t depth = in_blocks * L, point_size = point_step(out_blocks * L * depth);
 #pragma omp parallel for schedule(static)
@@ -271,20 +275,20 @@ std::int64_t scratch_size(const Geometry& geometry, int threads) {
 
 /// One block of x at a tile, transformed, to its place among the other blocks.
 inline void gather_block(const Call& call, const Tile& tile, std::int64_t block, float* to,
-                         std::int64_t point_step) {
+                         std::int64_t point) {
   V transformed[points];
   transform_x(call.geometry, call.x, tile, block, transformed);
-  for (int q = 0; q < points; ++q) store(to + q * point_step + block * L, transformed[q]);
+  for (int q = 0; q < points; ++q) store(to + q * point + block * L, transformed[q]);
 }
 
 /// One block of y at a tile from its products.
 inline void scatter_block(const Call& call, const Tile& tile, std::int64_t block, const float* from,
-                          std::int64_t point_step) {
+                          std::int64_t point) {
   const Geometry& g = call.geometry;
   const std::int64_t height = std::min<std::int64_t>(tile_out, g.out_h - tile.y);
   const std::int64_t width = std::min<std::int64_t>(tile_out, g.out_w - tile.x);
   V m[points], e[24], o[16];
-  for (int q = 0; q < points; ++q) m[q] = load(from + q * point_step + block * L);
+  for (int q = 0; q < points; ++q) m[q] = load(from + q * point + block * L);
   for (int x = 0; x < 6; ++x) transform_out(m + x, 6, e + x, 6);
   for (int y = 0; y < 4; ++y) transform_out(e + y * 6, 1, o + y * 4, 1);
   const V bias = call.bias ? load(call.bias + block * L) : V{};
@@ -519,7 +523,8 @@ const Kernels& table() {
                                convolve,
                                filter_gradient,
                                scratch_size,
-                               gradient_scratch_size};
+                               gradient_scratch_size,
+                               filters_size};
   return one;
 }
 

@@ -117,20 +117,6 @@ std::vector<double> bounds(const reference::Block& magnitude, std::int64_t produ
   return made;
 }
 
-Geometry geometry_of(const ConvSpec& spec, const Layout& in, const Layout& out, int lanes) {
-  return {.n = spec.in.n,
-          .c_blocks = spec.in.c / lanes,
-          .k_blocks = spec.out.c / lanes,
-          .h = spec.in.h,
-          .w = spec.in.w,
-          .out_h = spec.out.h,
-          .out_w = spec.out.w,
-          .pad_top = spec.window.pad_top,
-          .pad_left = spec.window.pad_left,
-          .x_steps = steps_of(in, lanes),
-          .y_steps = steps_of(out, lanes)};
-}
-
 TEST(Winograd, EqualsItsReferenceForwardAndBackUnderEachInstructionSet) {
   if (tables().empty()) GTEST_SKIP() << "this chip has neither AVX2 nor AVX-512: no Winograd kernels to test";
   const Case cases[] = {
@@ -157,11 +143,11 @@ TEST(Winograd, EqualsItsReferenceForwardAndBackUnderEachInstructionSet) {
         const Layout in{spec.in, last ? spec.in.c : lanes}, out{spec.out, last ? spec.out.c : lanes};
         const auto blocked_w = blocked_filters(w, spec.out.c, spec.in.c, lanes);
         std::vector<float> filters(
-            static_cast<std::size_t>(filters_size(spec.out.c / lanes, spec.in.c / lanes, lanes)), NAN);
+            static_cast<std::size_t>(table->filters_size(spec.out.c / lanes, spec.in.c / lanes)), NAN);
 
         const auto bx = reordered(plain(spec.in), x, in), br = reordered(plain(spec.out), residual, out);
         std::vector<float> y(static_cast<std::size_t>(out.size()), NAN);
-        const Geometry geometry = geometry_of(spec, in, out, lanes);
+        const Geometry geometry = geometry_of(spec, lanes, steps_of(in, lanes), steps_of(out, lanes));
         Call call{.geometry = geometry,
                   .x = bx.data(),
                   .filters = filters.data(),
@@ -178,13 +164,7 @@ TEST(Winograd, EqualsItsReferenceForwardAndBackUnderEachInstructionSet) {
 
         const auto bdy = reordered(plain(spec.out), dout, out);
         std::vector<float> dx(static_cast<std::size_t>(in.size()), NAN);
-        ConvSpec turned = spec;
-        std::swap(turned.in, turned.out);
-        turned.window.pad_top = 2 - each.pad_top, turned.window.pad_left = 2 - each.pad_left;
-        Call back{.geometry = geometry_of(turned, out, in, lanes),
-                  .x = bdy.data(),
-                  .filters = filters.data(),
-                  .y = dx.data()};
+        Call back{.geometry = turned(geometry), .x = bdy.data(), .filters = filters.data(), .y = dx.data()};
         scratch.assign(static_cast<std::size_t>(table->scratch_size(back.geometry, threads)), NAN);
         back.scratch = scratch.data();
         table->transform_turned_filters(blocked_w.data(), spec.out.c / lanes, spec.in.c / lanes,
@@ -222,8 +202,9 @@ TEST(Winograd, GivesTheSameBitsForAnyNumberOfThreads) {
   for (const Kernels* table : tables()) {
     const std::int64_t blocks = 64 / table->lanes;
     const Layout layout{spec.in, table->lanes};
-    const Geometry geometry = geometry_of(spec, layout, layout, table->lanes);
-    std::vector<float> filters(static_cast<std::size_t>(filters_size(blocks, blocks, table->lanes)));
+    const Geometry geometry =
+        geometry_of(spec, table->lanes, steps_of(layout, table->lanes), steps_of(layout, table->lanes));
+    std::vector<float> filters(static_cast<std::size_t>(table->filters_size(blocks, blocks)));
     table->transform_filters(w.data(), blocks, blocks, filters.data());
     std::vector<float> first, first_dw;
     for (const int threads : {1, 2, 5}) {
