@@ -5,24 +5,23 @@ usage: rival_onnx.py NET infer BATCH --enxerto COMMAND [--size 224] [--threads 2
 
 The network is torchvision's with random weights, written as ONNX by `enxerto convert`.
 """
-import argparse
-import json
-import statistics
 import subprocess
 import sys
 import tempfile
-import time
 from pathlib import Path
 
 import numpy
 import onnxruntime
+
+import rival
 
 
 def make_step(options):
     """The function that does one step; everything that it needs is made here. A process of its own makes the
     weights, so that PyTorch's memory is not counted."""
     make = (f"import sys, torch\nsys.path.insert(0, {str(Path(__file__).parent)!r})\n"
-            "from torchvision_alone import torchvision\ntorch.manual_seed(1)\nnet = torchvision.models.get_model(sys.argv[1], weights=None)\ntorch.save(net.state_dict(), sys.argv[2])")
+            "from torchvision_alone import torchvision\ntorch.manual_seed(1)\n"
+            "net = torchvision.models.get_model(sys.argv[1], weights=None)\ntorch.save(net.state_dict(), sys.argv[2])")
     with tempfile.TemporaryDirectory() as folder:
         weights, model = Path(folder) / f"{options.net}.pth", Path(folder) / f"{options.net}.onnx"
         subprocess.run([sys.executable, "-c", make, options.net, weights], check=True)
@@ -37,34 +36,10 @@ def make_step(options):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("net")
-    parser.add_argument("task", choices=("infer",))
-    parser.add_argument("batch", type=int)
+    parser = rival.arguments(__doc__.splitlines()[0], ("infer",))
     parser.add_argument("--enxerto", required=True)
-    parser.add_argument("--size", type=int, default=224)
-    parser.add_argument("--threads", type=int, default=2)
-    parser.add_argument("--runs", type=int, default=7)
-    parser.add_argument("--serve", action="store_true")
     options = parser.parse_args()
-    step = make_step(options)
-
-    def seconds():
-        start = time.perf_counter()
-        step()
-        return time.perf_counter() - start
-
-    if options.serve:
-        print(json.dumps({"ready": True, "program": f"onnxruntime {onnxruntime.__version__}"}), flush=True)
-        for line in sys.stdin:
-            if line.strip() != "go":
-                sys.exit(f"{line!r}: the only command is go")
-            print(json.dumps({"seconds": seconds()}), flush=True)
-        return
-    seconds(), seconds()
-    median = statistics.median(seconds() for _ in range(options.runs))
-    print(f"{options.net} batch {options.batch}, onnxruntime {onnxruntime.__version__}: {median:.4f} s, median of "
-          f"{options.runs}, {options.batch / median:.2f} images/s")
+    rival.run(make_step(options), options, f"onnxruntime {onnxruntime.__version__}")
 
 
 if __name__ == "__main__":

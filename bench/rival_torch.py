@@ -7,14 +7,10 @@ Variants: eager (PyTorch as it comes), channels_last, compile (torch.compile, fo
 weights), compile_channels_last. --serve answers each line "go" with one step and a line {"seconds": ...}.
 With _bf16 behind it a variant runs under torch.autocast in bfloat16. The networks are torchvision's.
 """
-import argparse
-import json
-import statistics
-import sys
-import time
-
 import torch
 from torch import nn
+
+import rival
 from torchvision_alone import torchvision
 
 VARIANTS = ("eager", "channels_last", "compile", "compile_channels_last")
@@ -74,35 +70,11 @@ def make_step(options):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("net", help="a classifier of torchvision, by its name there")
-    parser.add_argument("task", choices=("train", "infer"))
-    parser.add_argument("batch", type=int)
+    parser = rival.arguments(__doc__.splitlines()[0], ("train", "infer"))
     parser.add_argument("--variant", choices=[*VARIANTS, *(each + "_bf16" for each in VARIANTS)], default="eager")
-    parser.add_argument("--size", type=int, default=224)
-    parser.add_argument("--threads", type=int, default=2)
-    parser.add_argument("--runs", type=int, default=7)
-    parser.add_argument("--serve", action="store_true")
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
-    step = make_step(options)
-
-    def seconds():
-        start = time.perf_counter()
-        step()
-        return time.perf_counter() - start
-
-    if options.serve:
-        print(json.dumps({"ready": True, "program": f"torch {torch.__version__} {options.variant}"}), flush=True)
-        for line in sys.stdin:
-            if line.strip() != "go":
-                sys.exit(f"{line!r}: the only command is go")
-            print(json.dumps({"seconds": seconds()}), flush=True)
-        return
-    seconds(), seconds()
-    median = statistics.median(seconds() for _ in range(options.runs))
-    print(f"{options.net} {options.task} batch {options.batch}, torch {torch.__version__} {options.variant}: "
-          f"{median:.4f} s, median of {options.runs}, {options.batch / median:.2f} images/s")
+    rival.run(make_step(options), options, f"torch {torch.__version__} {options.variant}")
 
 
 if __name__ == "__main__":
