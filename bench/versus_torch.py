@@ -95,7 +95,7 @@ def compare(options, net, task, batch):
                 last = contenders[-1].step()
             contenders[-1].short = last < SHORT
 
-        enter("enxerto", [str(options.ours)])
+        enter("enxerto", [str(options.ours)] + ["--bf16"] * options.bf16)
         if options.enxerto and task == "infer":
             enter("onnxruntime", [options.python, str(HERE / "rival_onnx.py"), "--enxerto", str(options.enxerto)])
         for variant in options.variants:
@@ -118,7 +118,7 @@ def compare(options, net, task, batch):
     fastest = min(of_torch, key=lambda row: row["seconds"])
     onnx = next((row for row in rows if row["name"] == "onnxruntime"), None)
     as_it_comes = next((row for row in rows if row["name"] == "torch eager"), None)
-    return {"net": net, "task": task, "batch": batch, "size": options.size, "runs": options.runs, "rows": rows,
+    return {"net": net, "task": task, "batch": batch, "bf16": options.bf16, "size": options.size, "runs": options.runs, "rows": rows,
             "fastest_of_torch": fastest["name"], "ratio_to_fastest": fastest["ratio"],
             "ratio_to_torch_as_it_comes": as_it_comes and as_it_comes["ratio"],
             "ratio_to_onnxruntime": onnx and onnx["ratio"],
@@ -127,7 +127,7 @@ def compare(options, net, task, batch):
 
 
 def show(result, options):
-    print(f"\n{result['net']} {result['task']}, batch {result['batch']}, {result['size']}x{result['size']}, "
+    print(f"\n{result['net']} {result['task']}{' in bfloat16' if result['bf16'] else ''}, batch {result['batch']}, {result['size']}x{result['size']}, "
           f"{options.threads} threads, median of {result['runs']} in turns; {chip()} ({widest_instructions()})")
     print(f"{'':30} {'ms':>10} {'least':>10} {'most':>10} {'images/s':>10} {'ratio':>7} {'peak MB':>9}")
     for row in result["rows"]:
@@ -156,10 +156,13 @@ def main():
     parser.add_argument("--pause", type=float, default=0.3, help="seconds before each turn")
     parser.add_argument("--variants", type=lambda text: text.split(","), default=VARIANTS,
                         help="of torch, with commas between: " + ",".join(VARIANTS))
+    parser.add_argument("--bf16", action="store_true", help="ours and torch's in bfloat16 (autocast)")
     parser.add_argument("--all", action="store_true", help="ResNet-18 and -50, VGG16, MobileNetV3-small; train 32, infer 1 and 32")
     parser.add_argument("--enxerto", type=Path, help="the command: onnxruntime takes part, where the Python has it")
     parser.add_argument("--out", type=Path, help="a JSON file for all that was measured")
     options = parser.parse_args()
+    if options.bf16:
+        options.variants = [f"{each}_bf16" for each in options.variants]
     if not options.ours.is_file():
         parser.error(f"{options.ours} is not there: build the target bench_step, or say --ours")
 

@@ -72,10 +72,10 @@ void add_cache_flags(CLI::App& verb, CacheFlags& flags) {
       ->check(CLI::Range(0.0, 1e6))
       ->type_name("GIB");
   verb.add_flag("--half", flags.half, "Features in half precision: half the memory, nearly the same numbers");
-  verb.add_flag(
-      "--bf16", flags.bf16,
-      "Frozen convolutions in bfloat16, where the processor has it (AVX-512 BF16, AMX): faster, nearly the "
-      "same numbers");
+  verb.add_flag("--bf16", flags.bf16,
+                "Convolutions in bfloat16, frozen or trained, where the processor has it (AVX-512 BF16, "
+                "AMX): faster, nearly the "
+                "same numbers");
 }
 
 FeatureOptions feature_options(const CacheFlags& flags, int workers, const std::string& what,

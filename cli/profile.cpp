@@ -28,8 +28,7 @@ int run_profile(const ProfileFlags& flags) {
   check_at_least("--runs", flags.runs, 1);
   if (flags.model.size != 0) check_at_least("--size", flags.model.size, 1);
   if (flags.classes != 0) check_at_least("--classes", flags.classes, 1);
-  if (flags.bf16 && !has_bf16())
-    throw Error(ErrorKind::usage, "--bf16: this processor has no bfloat16 arithmetic; leave it out");
+  if (flags.bf16) require_bf16();
   set_threads(flags.common.threads);
   ModelFile model = load_net_or_model(flags.model, flags.classes, false);
   // A net that was only just made has weights of zero, and zeros are no load that anyone has.
@@ -75,7 +74,7 @@ void add_profile(CLI::App& app, Action& chosen) {
   verb->add_option("--classes", flags->classes, "Outputs (the net's own)")->type_name("N");
   verb->add_option("--freeze-through", flags->freeze_through, "All layers up to this one are not trained")
       ->type_name("LAYER");
-  verb->add_flag("--bf16", flags->bf16, "Convolutions that are not trained in bfloat16");
+  verb->add_flag("--bf16", flags->bf16, "Convolutions and batch norm in bfloat16");
   verb->add_flag("--keep", flags->keep, "Outputs of batch norm are kept, not made anew: more memory");
   add_threads(*verb, flags->common);
   add_json(*verb, flags->common);

@@ -320,7 +320,7 @@ RunConfig config_of(const Job& job, const Recipe& recipe) {
                      {"pooled", job.backbone.cut.pool},
                      {"head", recipe.head.kind}};
   if (job.source.cache.half) config.transfer["half"] = true;
-  if (job.source.cache.bf16) config.transfer["bf16"] = true;
+  if (job.source.cache.bf16) config.transfer["bf16"] = config.training.bf16 = true;
   return config;
 }
 

@@ -39,7 +39,7 @@ struct TrainFlags {
   std::optional<double> lr, momentum, weight_decay;
   double l1 = 0, l2 = 0, warmup = 0, label_smoothing = 0, clip = 0, val_fraction = 0.2, test_fraction = 0;
   std::uint64_t seed = 0;
-  bool quiet = false;
+  bool bf16 = false, quiet = false;
 };
 
 /// Sets a field of whichever optimizer has it.
@@ -123,6 +123,7 @@ TrainConfig training_of(const TrainFlags& flags, const Splits& splits, const Sta
   training.schedule =
       schedule_of(flags, training.optimizer, steps_per_epoch(splits.train->size(), flags.batch));
   training.penalty = {.l1 = flags.l1, .l2 = flags.l2};
+  training.bf16 = flags.bf16;
   training.clip_norm = flags.clip;
   if (!flags.metric.empty())
     training.metric = parse_metric(flags.metric);
@@ -322,6 +323,8 @@ void add_train(CLI::App& app, Action& chosen) {
   add_augment_flags(*verb, flags->augment);
   add_held_back_flags(*verb, flags->val_fraction, flags->test_fraction);
   add_picture_flags(*verb, flags->pictures);
+  verb->add_flag("--bf16", flags->bf16,
+                 "Trains in bfloat16 with float weights, where the processor has it (AVX-512 BF16, AMX)");
   verb->add_option("--picture-cache", flags->picture_cache,
                    "Keep fitted pictures in this folder, for later epochs and runs")
       ->type_name("FOLDER");

@@ -60,6 +60,14 @@ struct Step {
   std::int64_t runs = 0;
 };
 
+/// Convolutions ask for bf16; batch norm, activations and pooling take and make what they are offered; all
+/// others know floats only.
+bool takes_bf16(const AnyLayer& layer) {
+  return std::holds_alternative<Conv2d>(layer) || std::holds_alternative<BatchNorm>(layer) ||
+         std::holds_alternative<Activate>(layer) || std::holds_alternative<MaxPool2d>(layer) ||
+         std::holds_alternative<AvgPool2d>(layer);
+}
+
 bool all_finite(std::span<const float> data) {
   return std::ranges::all_of(data, [](float x) { return std::isfinite(x); });
 }
@@ -116,10 +124,10 @@ struct Executor::Plan {
       PlanArgs args;
       args.reference = config.reference;
       args.train = config.train && !node.frozen;
-      args.bf16 = config.bf16 && !(config.train && trained[i]);
+      args.bf16 = config.bf16;
       for (const NodeId input : node.inputs) {
-        // Only convolutions know bf16, and they ask for what they want.
-        args.in.push_back(in_format(cells[at(value_cell[at(input.index)])].layout, false));
+        const Layout& offered = cells[at(value_cell[at(input.index)])].layout;
+        args.in.push_back(takes_bf16(node.layer) ? offered : in_format(offered, false));
         run.wants_din.push_back(config.train && trained[at(input.index)]);
       }
       run.wants_dparams = config.train && has_trainable(node);
@@ -559,7 +567,9 @@ struct Executor::Plan {
       if (to.reordered != none)
         enxerto::reorder(cells[at(to.written)].layout, data(to.written), cells[at(to.reordered)].layout,
                          data(to.reordered));
-      if (to.sum != none) accumulate(to.reordered == none ? to.written : to.reordered, to.sum);
+      if (to.sum != none)
+        accumulate(cells[at(to.sum)].layout, data(to.reordered == none ? to.written : to.reordered),
+                   data(to.sum));
     }
   }
 
@@ -572,14 +582,6 @@ struct Executor::Plan {
                      .out = data(kept(run.out)),
                      .saved = memory(run.saved),
                      .rng = rng_of(run)});
-  }
-
-  void accumulate(int from, int into) {
-    const float* const a = data(from);
-    float* const b = data(into);
-    const std::int64_t size = cells[at(into)].layout.size();
-#pragma omp parallel for simd schedule(static)
-    for (std::int64_t i = 0; i < size; ++i) b[i] += a[i];
   }
 
   /// Whether the output of a forward step is; copies have what was looked at before.
@@ -629,6 +631,13 @@ struct Executor::Plan {
 };
 
 bool has_bf16() { return onednn::has_bf16(); }
+
+void require_bf16() {
+  if (!has_bf16())
+    throw Error(ErrorKind::unsupported,
+                "bfloat16: this processor has no arithmetic for it (AVX-512 BF16 or AMX), where it would "
+                "crawl; leave it out");
+}
 
 Executor::Executor(const Graph& graph, const ExecutorConfig& config)
     : plan_(std::make_unique<Plan>(graph, config)) {}

@@ -25,8 +25,10 @@ struct ExecutorConfig {
   bool train = false;      ///< plans the backward pass for what is not frozen
   bool reference = false;  ///< the slow twins in double, nothing fused (also ENXERTO_KERNELS=reference)
   bool lower = true;       ///< fold and fuse; false runs the graph as it is written
-  /// What is not trained may run its convolutions in bfloat16, with products added up in float; where the
-  /// chip has no such arithmetic (has_bf16()) everything stays float.
+  /// Convolutions, and the batch norm and activations between them, take and make bfloat16; products and
+  /// statistics are added up in float, and parameters that are trained, their gradients and updates are float
+  /// (mixed precision: Micikevicius et al. 2018; bfloat16 needs no scaling of the loss: Kalamkar et al.
+  /// 2019). Where the chip has no such arithmetic (has_bf16()) everything stays float.
   bool bf16 = false;
   /// Outputs of batch norm and of activations are made anew in the backward pass instead of kept for it,
   /// where their inputs are there anyway: a quarter less memory in ResNets for one or two percent of the
@@ -38,6 +40,8 @@ struct ExecutorConfig {
 
 /// Whether this chip has arithmetic for ExecutorConfig::bf16.
 bool has_bf16();
+/// Throws Error{unsupported} where it has not: emulated, it would crawl.
+void require_bf16();
 
 /// One step of the plan, for profiles and tests.
 struct StepProfile {

@@ -1,12 +1,14 @@
 #include "enxerto/kernels/layout.h"
 
 #include <algorithm>
-#include <bit>
 #include <cstdint>
 
 #include "enxerto/core/error.h"
 #include "enxerto/core/system.h"
 #include "enxerto/core/text.h"
+#include "enxerto/kernels/cpu/loops.h"
+#include "enxerto/kernels/cpu/tiles.h"
+#include "enxerto/tensor/bfloat16.h"
 
 namespace enxerto {
 namespace {
@@ -18,17 +20,10 @@ std::int64_t start_of(const Layout& layout, std::int64_t n, std::int64_t c) {
   return (n * layout.blocks() + c / layout.block) * layout.pixels() * layout.block + c % layout.block;
 }
 
-using Bf16 = std::uint16_t;
-
 inline void convert(float from, float& to) { to = from; }
 inline void convert(Bf16 from, Bf16& to) { to = from; }
-inline void convert(Bf16 from, float& to) { to = std::bit_cast<float>(std::uint32_t{from} << 16); }
-inline void convert(float from, Bf16& to) {
-  const auto bits = std::bit_cast<std::uint32_t>(from);
-  // To the nearest, ties to even; what is no number stays none.
-  const std::uint32_t rounded = (bits + 0x7FFF + (bits >> 16 & 1)) >> 16, quiet = bits >> 16 | 0x40;
-  to = static_cast<Bf16>((bits & 0x7FFFFFFF) > 0x7F800000 ? quiet : rounded);
-}
+inline void convert(Bf16 from, float& to) { to = float_of_bf16(from); }
+inline void convert(float from, Bf16& to) { to = bf16_of(from); }
 
 template <class A, class B>
 void convert_row(const A* from, std::int64_t count, B* to) {
@@ -112,6 +107,18 @@ void reorder(const Layout& from, const float* source, const Layout& to, float* t
     reorder_as(from, source, to, into_halves);
   else
     reorder_as(from, source, to, target);
+}
+
+void accumulate(const Layout& layout, const float* from, float* into) {
+  if (!layout.bf16)
+    return cpu::parallel_pieces(layout.elements(), [&](std::int64_t first, std::int64_t last) {
+      cpu::loops().add(into + first, from + first, into + first, last - first);
+    });
+  const auto* const halves = reinterpret_cast<const Bf16*>(from);
+  auto* const into_halves = reinterpret_cast<Bf16*>(into);
+  cpu::parallel_pieces(layout.elements(), [&](std::int64_t first, std::int64_t last) {
+    cpu::loops().add_bf16(into_halves + first, halves + first, into_halves + first, last - first);
+  });
 }
 
 std::int64_t preferred_block() { return chip_isa() == Isa::avx512 ? 16 : 8; }

@@ -46,6 +46,9 @@ std::string format_layout(const Layout& layout);
 /// the padding too. `source` and `target` point to bf16 where their layouts say so.
 void reorder(const Layout& from, const float* source, const Layout& to, float* target);
 
+/// Adds `from` to `into`, both of this layout.
+void accumulate(const Layout& layout, const float* from, float* into);
+
 /// Channels of the widest block that this chip's kernels like: 16 on AVX-512, else 8.
 std::int64_t preferred_block();
 

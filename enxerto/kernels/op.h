@@ -1,6 +1,7 @@
 /// Op: one layer made ready for fixed shapes. Kernels make them, the executor runs them.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <span>
@@ -19,7 +20,8 @@ struct PlanArgs {
   std::vector<bool> wants_din;  ///< per input: its gradient will be asked for; empty: none
   bool wants_dparams = false;   ///< the gradients of trainable parameters will be asked for
   bool reference = false;       ///< the slow twin in double, layouts plain
-  bool bf16 = false;            ///< a convolution that is not trained may take and make bf16
+  bool bf16 = false;            ///< a convolution may take and make bf16
+  bool wants(std::size_t input) const { return input < wants_din.size() && wants_din[input]; }
   bool backward() const {
     for (const bool wanted : wants_din)
       if (wanted) return true;

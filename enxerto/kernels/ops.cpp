@@ -20,7 +20,7 @@ std::vector<std::int64_t> sizes(std::int64_t weights, std::int64_t bias) {
 std::unique_ptr<Op> make_conv(const ConvSpec& spec, const PlanArgs& args) {
   const bool fused = spec.residual || spec.activation.kind != Activation::none;
   ensure(!fused || !args.backward(), "only what is not trained is fused");
-  const bool bf16 = args.bf16 && !args.backward() && onednn::has_bf16();
+  const bool bf16 = args.bf16 && onednn::has_bf16();
   const bool winograd_too = !bf16 && !environment().direct_convolution;
   if (!args.reference)
     return winograd_too && winograd::suits(spec, args) ? winograd::conv(spec, args)

@@ -22,6 +22,7 @@ Json TrainConfig::to_json() const {
             {"min_delta", min_delta},
             {"patience", patience},
             {"workers", workers}};
+  if (bf16) json["bf16"] = true;
   if (layer_rates.empty()) return json;
   json["layer_rates"] = Json::array();
   for (const LayerRate& rate : layer_rates)
@@ -46,6 +47,7 @@ TrainConfig TrainConfig::from_json(const Json& json) {
   reader.read("min_delta", config.min_delta);
   reader.read("patience", config.patience);
   reader.read("workers", config.workers);
+  if (reader.has("bf16")) reader.read("bf16", config.bf16);
   if (reader.has("layer_rates")) {
     const Json& rates = reader.at("layer_rates");
     if (!rates.is_array()) fail_json("training: layer_rates", "a list was expected");

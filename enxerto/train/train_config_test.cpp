@@ -23,6 +23,13 @@ TrainConfig unusual() {
   return config;
 }
 
+TEST(TrainConfig, BfloatIsNamedWhereItIsAskedFor) {
+  TrainConfig config = unusual();
+  EXPECT_FALSE(config.to_json().contains("bf16"));
+  config.bf16 = true;
+  EXPECT_EQ(TrainConfig::from_json(config.to_json()), config);
+}
+
 TEST(TrainConfig, ComesBackFromJsonAsItWas) {
   EXPECT_EQ(TrainConfig::from_json(Json::parse(unusual().to_json().dump())), unusual());
   for (const std::string& name : optimizer_names()) {

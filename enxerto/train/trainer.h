@@ -45,6 +45,9 @@ struct TrainConfig {
   Schedule schedule = {};
   Penalty penalty = {};
   std::vector<LayerRate> layer_rates = {};
+  /// Activations and their gradients in bfloat16 (ExecutorConfig::bf16); validation stays float.
+  /// Error{unsupported} where the processor has no arithmetic for it.
+  bool bf16 = false;
   double clip_norm = 0;  ///< the most that the norm of all gradients may be; 0: no bound
   Metric metric = Metric::val_loss;
   double min_delta = 0;  ///< an epoch is the best only if it is better by more than this

@@ -40,6 +40,27 @@ TEST(Train, LearnsEightPicturesByHeart) {
   EXPECT_EQ(again.right, 8);
 }
 
+TEST(Train, InBfloat16LearnsAsWellWithTheSameBitsEachTime) {
+  const auto data = tiny_data();
+  TrainConfig config = tiny_config(Adam{});
+  config.bf16 = true;
+  config.epochs = 20;
+  config.metric = Metric::train_loss;
+  Graph net = tiny_net(0), again = tiny_net(0), whole = tiny_net(0);
+  if (!has_bf16()) {
+    const auto [kind, message] = error_of([&] { train(net, *data, nullptr, config); });
+    EXPECT_EQ(kind, ErrorKind::unsupported);
+    EXPECT_TRUE(mentions(message, "bfloat16")) << message;
+    GTEST_SKIP() << "this processor has no bfloat16 arithmetic";
+  }
+  const double loss = train(net, *data, nullptr, config).train_loss;
+  train(again, *data, nullptr, config);
+  expect_same_bits(net.state(), again.state());
+  config.bf16 = false;
+  const double in_float = train(whole, *data, nullptr, config).train_loss;
+  EXPECT_NEAR(loss, in_float, 0.1 * in_float + 0.02);
+}
+
 TEST(Train, OfAllLossesBringsTheTrainingLossDown) {
   const auto data = tiny_data();
   for (const char* loss : {"cross_entropy", "mse", "bce"}) {

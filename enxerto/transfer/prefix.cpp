@@ -35,11 +35,7 @@ ContentKey Prefix::key() const {
 
 PrefixRunner::PrefixRunner(const Prefix& prefix)
     : executor_(prefix.graph, {.batch = prefix.batch, .bf16 = prefix.bf16}) {
-  if (prefix.bf16 && !has_bf16())
-    throw Error(ErrorKind::unsupported,
-                "bfloat16: this processor has no arithmetic for it (AVX-512 BF16 or AMX), where it would "
-                "crawl; leave "
-                "it out");
+  if (prefix.bf16) require_bf16();
   if (!prefix.half) return;
   Shape shape = prefix.graph.output_shape();
   shape.n = prefix.batch;

@@ -1,6 +1,8 @@
 #include <cmath>
+#include <type_traits>
 
 #include "enxerto/core/error.h"
+#include "enxerto/core/text.h"
 #include "enxerto/kernels/cpu/cpu.h"
 #include "enxerto/kernels/cpu/loops.h"
 #include "enxerto/kernels/cpu/tiles.h"
@@ -8,17 +10,17 @@
 namespace enxerto::cpu {
 namespace {
 
-/// Pixels that are read twice while they are still in the first-level cache.
-constexpr std::int64_t tile_pixels = 256;
 constexpr int widest = 16;
 
 /// Parameters: gamma, beta, running mean, running variance.
 enum : std::size_t { gamma_at, beta_at, mean_at, variance_at };
 
+/// Activations and their gradients are of type T, float or Bf16.
+template <class T>
 class BatchNormOp : public Op {
  public:
-  BatchNormOp(const BatchNormSpec& spec, const PlanArgs& args)
-      : spec_(spec), layout_(common_layout(spec.shape, args.in)), groups_(layout_) {
+  BatchNormOp(const BatchNormSpec& spec, const PlanArgs& args, const Layout& layout)
+      : spec_(spec), layout_(layout), groups_(layout_) {
     const std::int64_t channels = padded_channels(layout_);
     info_.in.assign(spec.residual ? 2 : 1, layout_);
     info_.out = layout_;
@@ -33,7 +35,7 @@ class BatchNormOp : public Op {
     info_.in_place = info_.keeps_in[0] ? -1 : 0;
     info_.din_in_place = spec.residual ? 1 : 0;
     info_.rebuilds = true;
-    info_.implementation = loops().name;
+    info_.implementation = text(loops().name, std::is_same_v<T, Bf16> ? " bf16" : "");
   }
 
   void pack(int param, std::span<const float> plain, std::span<float> packed) const override {
@@ -67,9 +69,13 @@ class BatchNormOp : public Op {
 
   void rebuild(const Forward& run) override {
     const Stats stats = at(run.saved);
-    for_each_tile([&](std::int64_t offset, std::int64_t pixels, const Group& group) {
-      loops().normalize(run.in[0] + offset, spec_.residual ? run.in[1] + offset : nullptr, run.out + offset,
-                        pixels, layout_.block, group.width, of(stats, group), relu());
+    const T *const x = numbers<T>(run.in[0]), *const residual =
+                                                  spec_.residual ? numbers<T>(run.in[1]) : nullptr;
+    T* const y = numbers<T>(run.out);
+    for_each_tile([&](const Tile& tile) {
+      const std::int64_t at = tile.offset;
+      norm_loops<T>(loops()).normalize(x + at, residual ? residual + at : nullptr, y + at, tile.pixels,
+                                       layout_.block, tile.group.width, of(stats, tile.group), relu());
     });
   }
 
@@ -95,13 +101,18 @@ class BatchNormOp : public Op {
         offsets[c] = static_cast<float>(-stats.factor[c] * sum_g / count);
       }
     }
-    float* const dresidual = spec_.residual ? run.din[1] : nullptr;
-    if (!run.din[0] && !dresidual) return;
-    for_each_tile([&](std::int64_t offset, std::int64_t pixels, const Group& group) {
-      loops().gradient(x_of(run) + offset, run.out ? run.out + offset : nullptr, run.dout + offset,
-                       run.din[0] ? run.din[0] + offset : nullptr, dresidual ? dresidual + offset : nullptr,
-                       pixels, layout_.block, group.width, of(stats, group), slope + group.channel,
-                       offsets + group.channel, relu());
+    T *const dx = numbers<T>(run.din[0]), *const dresidual =
+                                              spec_.residual ? numbers<T>(run.din[1]) : nullptr;
+    if (!dx && !dresidual) return;
+    // Where x is not kept nothing reads its values, only addresses are computed.
+    const T *const dy = numbers<T>(run.dout), *const x = run.in[0] ? numbers<T>(run.in[0]) : dy,
+                   *const y = numbers<T>(run.out);
+    for_each_tile([&](const Tile& tile) {
+      const std::int64_t at = tile.offset;
+      norm_loops<T>(loops()).gradient(x + at, y ? y + at : nullptr, dy + at, dx ? dx + at : nullptr,
+                                      dresidual ? dresidual + at : nullptr, tile.pixels, layout_.block,
+                                      tile.group.width, of(stats, tile.group), slope + tile.group.channel,
+                                      offsets + tile.group.channel, relu());
     });
   }
 
@@ -123,18 +134,29 @@ class BatchNormOp : public Op {
   void move(float& running, double batch) const {
     running = static_cast<float>((1.0 - spec_.momentum) * running + spec_.momentum * batch);
   }
-  /// Where x is not kept nothing reads its values, only addresses are computed.
-  static const float* x_of(const Backward& run) { return run.in[0] ? run.in[0] : run.dout; }
-
-  /// Calls run(offset, pixels, group) for pieces of every picture and group, in parallel.
+  /// Some pixels of one picture and one group of channels.
+  struct Tile {
+    std::int64_t n, from, pixels, offset;  ///< picture, first pixel, how many, numbers from the start
+    Group group;
+  };
+  /// Calls run(tile) for all of it: each picture and group of channels by one thread, its tiles in order.
+  /// Channels last, a picture by one thread, all groups of some pixels before the next pixels. What is read
+  /// twice is then still in the first-level cache.
   template <class Run>
   void for_each_tile(Run run) const {
-    const std::int64_t per_picture = groups_.per_picture(), items = layout_.shape.n * per_picture;
+    const std::int64_t groups = groups_.per_picture(), pixels = layout_.pixels();
+    const bool whole_rows = layout_.blocks() == 1;
+    const std::int64_t together = whole_rows ? groups : 1, items = layout_.shape.n * groups / together;
+    const std::int64_t most = whole_rows ? std::clamp<std::int64_t>((1 << 14) / layout_.block, 16, 256) : 256;
 #pragma omp parallel for schedule(static)
     for (std::int64_t item = 0; item < items; ++item) {
-      const Group group = groups_[item % per_picture];
-      const std::int64_t start = item / per_picture * groups_.picture_size() + group.offset;
-      run(start, layout_.pixels(), group);
+      const std::int64_t n = item * together / groups, first = item * together % groups;
+      for (std::int64_t from = 0; from < pixels; from += most)
+        for (std::int64_t g = first; g < first + together; ++g) {
+          const Group group = groups_[g];
+          const std::int64_t start = n * groups_.picture_size() + group.offset;
+          run({n, from, std::min(most, pixels - from), start + from * layout_.block, group});
+        }
     }
   }
 
@@ -145,27 +167,21 @@ class BatchNormOp : public Op {
     const std::int64_t channels = padded_channels(layout_), pictures = layout_.shape.n;
     auto* const means = reinterpret_cast<double*>(run.scratch);
     double* const m2s = means + pictures * channels;
-    const std::int64_t per_picture = groups_.per_picture(), items = pictures * per_picture;
-#pragma omp parallel for schedule(static)
-    for (std::int64_t item = 0; item < items; ++item) {
-      const Group group = groups_[item % per_picture];
-      const std::int64_t n = item / per_picture;
-      const float* const x = run.in[0] + n * groups_.picture_size() + group.offset;
-      double mean[widest] = {}, m2[widest] = {};
-      for (std::int64_t from = 0; from < layout_.pixels(); from += tile_pixels) {
-        const std::int64_t pixels = std::min(tile_pixels, layout_.pixels() - from);
-        float tile_mean[widest], tile_m2[widest];
-        loops().moments(x + from * layout_.block, pixels, layout_.block, group.width, tile_mean, tile_m2);
-        const double share = static_cast<double>(pixels) / static_cast<double>(from + pixels);
-        for (int j = 0; j < group.width; ++j) {
-          const double difference = tile_mean[j] - mean[j];
-          mean[j] += difference * share;
-          m2[j] += tile_m2[j] + difference * difference * share * static_cast<double>(from);
-        }
+    std::fill_n(means, 2 * pictures * channels, 0.0);
+    for_each_tile([&](const Tile& tile) {
+      float tile_mean[widest], tile_m2[widest];
+      norm_loops<T>(loops()).moments(numbers<T>(run.in[0]) + tile.offset, tile.pixels, layout_.block,
+                                     tile.group.width, tile_mean, tile_m2);
+      double* const mean = means + tile.n * channels + tile.group.channel;
+      double* const m2 = m2s + tile.n * channels + tile.group.channel;
+      const auto before = static_cast<double>(tile.from), pixels = static_cast<double>(tile.pixels);
+      const double share = pixels / (before + pixels);
+      for (int j = 0; j < tile.group.width; ++j) {
+        const double difference = tile_mean[j] - mean[j];
+        mean[j] += difference * share;
+        m2[j] += tile_m2[j] + difference * difference * share * before;
       }
-      std::copy_n(mean, group.width, means + n * channels + group.channel);
-      std::copy_n(m2, group.width, m2s + n * channels + group.channel);
-    }
+    });
     const Stats stats = at(run.saved);
     for (std::int64_t c = 0; c < channels; ++c) {
       double mean = 0, m2 = 0;
@@ -185,24 +201,17 @@ class BatchNormOp : public Op {
     const Stats stats = at(run.saved);
     const std::int64_t channels = padded_channels(layout_), pictures = layout_.shape.n;
     auto* const sums = reinterpret_cast<double*>(run.scratch);
-    const std::int64_t per_picture = groups_.per_picture(), items = pictures * per_picture;
-#pragma omp parallel for schedule(static)
-    for (std::int64_t item = 0; item < items; ++item) {
-      const Group group = groups_[item % per_picture];
-      const std::int64_t n = item / per_picture, start = n * groups_.picture_size() + group.offset;
-      double sum_g[widest] = {}, sum_gx[widest] = {};
-      for (std::int64_t from = 0; from < layout_.pixels(); from += tile_pixels) {
-        const std::int64_t pixels = std::min(tile_pixels, layout_.pixels() - from);
-        const std::int64_t offset = start + from * layout_.block;
-        float g[widest], gx[widest];
-        loops().gradient_sums(run.in[0] + offset, run.out ? run.out + offset : nullptr, run.dout + offset,
-                              pixels, layout_.block, group.width, of(stats, group), relu(), g, gx);
-        for (int j = 0; j < group.width; ++j) sum_g[j] += g[j], sum_gx[j] += gx[j];
-      }
-      double* const at_picture = sums + 2 * n * channels + group.channel;
-      std::copy_n(sum_g, group.width, at_picture);
-      std::copy_n(sum_gx, group.width, at_picture + channels);
-    }
+    std::fill_n(sums, 2 * pictures * channels, 0.0);
+    const T *const x = numbers<T>(run.in[0]), *const y = numbers<T>(run.out),
+                   *const dy = numbers<T>(run.dout);
+    for_each_tile([&](const Tile& tile) {
+      const std::int64_t at = tile.offset;
+      float g[widest], gx[widest];
+      norm_loops<T>(loops()).gradient_sums(x + at, y ? y + at : nullptr, dy + at, tile.pixels, layout_.block,
+                                           tile.group.width, of(stats, tile.group), relu(), g, gx);
+      double* const sum_g = sums + 2 * tile.n * channels + tile.group.channel;
+      for (int j = 0; j < tile.group.width; ++j) sum_g[j] += g[j], sum_g[channels + j] += gx[j];
+    });
     for (std::int64_t n = 1; n < pictures; ++n)
       for (std::int64_t c = 0; c < 2 * channels; ++c) sums[c] += sums[2 * n * channels + c];
   }
@@ -215,7 +224,9 @@ class BatchNormOp : public Op {
 }  // namespace
 
 std::unique_ptr<Op> batch_norm(const BatchNormSpec& spec, const PlanArgs& args) {
-  return std::make_unique<BatchNormOp>(spec, args);
+  const Layout layout = common_layout(spec.shape, args.in);
+  if (layout.bf16) return std::make_unique<BatchNormOp<Bf16>>(spec, args, layout);
+  return std::make_unique<BatchNormOp<float>>(spec, args, layout);
 }
 
 }  // namespace enxerto::cpu

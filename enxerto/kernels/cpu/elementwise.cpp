@@ -1,6 +1,7 @@
 #include <cstring>
 
 #include "enxerto/core/error.h"
+#include "enxerto/core/text.h"
 #include "enxerto/kernels/cpu/cpu.h"
 #include "enxerto/kernels/cpu/loops.h"
 #include "enxerto/kernels/cpu/tiles.h"
@@ -22,12 +23,16 @@ class ActivationOp : public Op {
     info_.in_place = info_.keeps_in[0] ? -1 : 0;
     info_.din_in_place = 0;
     info_.rebuilds = true;
-    info_.implementation = loops().name;
+    info_.implementation = text(loops().name, layout.bf16 ? " bf16" : "");
   }
   void rebuild(const Forward& run) override { forward(run); }
   void forward(const Forward& run) override {
-    parallel_pieces(info_.out.size(), [&](std::int64_t from, std::int64_t to) {
-      loops().activate(spec_, run.in[0] + from, run.out + from, to - from);
+    parallel_pieces(info_.out.elements(), [&](std::int64_t from, std::int64_t to) {
+      if (info_.out.bf16)
+        loops().activate_bf16(spec_, numbers<Bf16>(run.in[0]) + from, numbers<Bf16>(run.out) + from,
+                              to - from);
+      else
+        loops().activate(spec_, run.in[0] + from, run.out + from, to - from);
     });
     const bool keeps_zero = spec_.kind != Activation::sigmoid && spec_.kind != Activation::hard_sigmoid &&
                             spec_.kind != Activation::exp;
@@ -36,8 +41,12 @@ class ActivationOp : public Op {
   void backward(const Backward& run) override {
     const float* kept = from_input_ ? run.in[0] : run.out;
     if (!kept) kept = run.dout;  // none: nothing is read
-    parallel_pieces(info_.out.size(), [&](std::int64_t from, std::int64_t to) {
-      loops().activate_gradient(spec_, kept + from, run.dout + from, run.din[0] + from, to - from);
+    parallel_pieces(info_.out.elements(), [&](std::int64_t from, std::int64_t to) {
+      if (info_.out.bf16)
+        loops().activate_gradient_bf16(spec_, numbers<Bf16>(kept) + from, numbers<Bf16>(run.dout) + from,
+                                       numbers<Bf16>(run.din[0]) + from, to - from);
+      else
+        loops().activate_gradient(spec_, kept + from, run.dout + from, run.din[0] + from, to - from);
     });
   }
 

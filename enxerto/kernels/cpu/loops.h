@@ -4,8 +4,10 @@
 #pragma once
 
 #include <cstdint>
+#include <type_traits>
 
 #include "enxerto/kernels/spec.h"
+#include "enxerto/tensor/bfloat16.h"
 
 namespace enxerto::cpu {
 
@@ -14,29 +16,57 @@ struct ChannelStats {
   const float *mean, *factor, *shift;
 };
 
-struct Loops {
-  const char* name;  ///< of the instruction set
+/// Batch norm over numbers of type T, float or Bf16; all arithmetic is in float.
+template <class T>
+struct NormLoops {
   /// Mean and sum of squared differences from it, over the tile.
-  void (*moments)(const float* x, std::int64_t pixels, std::int64_t stride, int width, float* mean,
-                  float* m2);
+  void (*moments)(const T* x, std::int64_t pixels, std::int64_t stride, int width, float* mean, float* m2);
   /// y from x; residual may be null.
-  void (*normalize)(const float* x, const float* residual, float* y, std::int64_t pixels, std::int64_t stride,
-                    int width, ChannelStats stats, bool relu);
+  void (*normalize)(const T* x, const T* residual, T* y, std::int64_t pixels, std::int64_t stride, int width,
+                    ChannelStats stats, bool relu);
   /// With g = dy where relu let it through: sums of g and of g * (x - mean). `y` is read where the
   /// residual decides the sign, and may be null elsewhere.
-  void (*gradient_sums)(const float* x, const float* y, const float* dy, std::int64_t pixels,
-                        std::int64_t stride, int width, ChannelStats stats, bool relu, float* sum_g,
-                        float* sum_gx);
+  void (*gradient_sums)(const T* x, const T* y, const T* dy, std::int64_t pixels, std::int64_t stride,
+                        int width, ChannelStats stats, bool relu, float* sum_g, float* sum_gx);
   /// dx = g * factor + (x - mean) * slope + offset; dresidual = g where it is not null.
-  void (*gradient)(const float* x, const float* y, const float* dy, float* dx, float* dresidual,
-                   std::int64_t pixels, std::int64_t stride, int width, ChannelStats stats,
-                   const float* slope, const float* offset, bool relu);
+  void (*gradient)(const T* x, const T* y, const T* dy, T* dx, T* dresidual, std::int64_t pixels,
+                   std::int64_t stride, int width, ChannelStats stats, const float* slope,
+                   const float* offset, bool relu);
+};
+
+/// One window's pixels of type T, float or Bf16: `rows` x `columns`, row_stride and column_stride numbers
+/// apart.
+template <class T>
+struct WindowLoops {
+  /// Maximum with the index of where it stood, counted from `first_index` by index_step per row.
+  void (*max)(const T* x, int rows, int columns, std::int64_t row_stride, std::int64_t column_stride,
+              int width, int first_index, int index_step, T* y, std::int32_t* index);
+  void (*sum)(const T* x, int rows, int columns, std::int64_t row_stride, std::int64_t column_stride,
+              int width, float factor, T* y);
+  /// Adds g to the pixel where max() found the maximum.
+  void (*route)(const T* g, const std::int32_t* index, int rows, int columns, std::int64_t row_stride,
+                std::int64_t column_stride, int width, int first_index, int index_step, T* dx);
+  /// Adds g * factor to each of the window's pixels.
+  void (*spread)(const T* g, int rows, int columns, std::int64_t row_stride, std::int64_t column_stride,
+                 int width, float factor, T* dx);
+};
+
+struct Loops {
+  const char* name;  ///< of the instruction set
+  NormLoops<float> norm;
+  NormLoops<Bf16> norm_bf16;
+  WindowLoops<float> window;
+  WindowLoops<Bf16> window_bf16;
 
   void (*activate)(const ActivationSpec& spec, const float* x, float* y, std::int64_t count);
   /// `kept` is the output, or for hard_swish and silu the input.
   void (*activate_gradient)(const ActivationSpec& spec, const float* kept, const float* dy, float* dx,
                             std::int64_t count);
+  void (*activate_bf16)(const ActivationSpec& spec, const Bf16* x, Bf16* y, std::int64_t count);
+  void (*activate_gradient_bf16)(const ActivationSpec& spec, const Bf16* kept, const Bf16* dy, Bf16* dx,
+                                 std::int64_t count);
   void (*add)(const float* a, const float* b, float* y, std::int64_t count);
+  void (*add_bf16)(const Bf16* a, const Bf16* b, Bf16* y, std::int64_t count);
   void (*multiply)(const float* a, const float* b, float* y, std::int64_t count);
   /// y = a * (one number per channel of the tile).
   void (*scale)(const float* a, const float* factor, float* y, std::int64_t pixels, std::int64_t stride,
@@ -45,20 +75,6 @@ struct Loops {
   void (*dot)(const float* a, const float* b, std::int64_t pixels, std::int64_t stride, int width,
               float* sum);
 
-  /// One window's pixels, `rows` x `columns`, row_stride and column_stride floats apart.
-  /// Maximum with the index of where it stood, counted from `first_index` by index_step per row.
-  void (*window_max)(const float* x, int rows, int columns, std::int64_t row_stride,
-                     std::int64_t column_stride, int width, int first_index, int index_step, float* y,
-                     std::int32_t* index);
-  void (*window_sum)(const float* x, int rows, int columns, std::int64_t row_stride,
-                     std::int64_t column_stride, int width, float factor, float* y);
-  /// Adds g to the pixel where window_max() found the maximum.
-  void (*window_route)(const float* g, const std::int32_t* index, int rows, int columns,
-                       std::int64_t row_stride, std::int64_t column_stride, int width, int first_index,
-                       int index_step, float* dx);
-  /// Adds g * factor to each of the window's pixels.
-  void (*window_spread)(const float* g, int rows, int columns, std::int64_t row_stride,
-                        std::int64_t column_stride, int width, float factor, float* dx);
   /// One picture's share of a depthwise convolution's weight gradient, for one block of `width` channels
   /// (8 or 16): sums of x * dy for each place of the window, then the sum of dy.
   void (*depthwise_gradient)(const Window& window, const Shape& in, const Shape& out, const float* x,
@@ -68,6 +84,22 @@ struct Loops {
   void (*depthwise_data_gradient)(const Window& window, const Shape& in, const Shape& out, const float* dy,
                                   const float* weights, int width, float* dx);
 };
+
+/// Those of a type.
+template <class T>
+const NormLoops<T>& norm_loops(const Loops& table) {
+  if constexpr (std::is_same_v<T, float>)
+    return table.norm;
+  else
+    return table.norm_bf16;
+}
+template <class T>
+const WindowLoops<T>& window_loops(const Loops& table) {
+  if constexpr (std::is_same_v<T, float>)
+    return table.window;
+  else
+    return table.window_bf16;
+}
 
 /// The table for this chip.
 const Loops& loops();

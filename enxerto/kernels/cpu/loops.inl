@@ -1,5 +1,6 @@
 // The loops of loops.h, compiled once per instruction set: the including file defines ENXERTO_ISA, the
 // name of the namespace. Vectors are the compiler's own, so one text serves every width.
+#include <array>
 #include <cmath>
 #include <cstring>
 
@@ -9,6 +10,31 @@ namespace enxerto::cpu::ENXERTO_ISA {
 namespace {
 
 #include "enxerto/kernels/vectors.inl"
+
+template <int W>
+struct BitVectors {
+  typedef std::uint32_t Whole __attribute__((vector_size(W * sizeof(std::uint32_t))));
+  typedef std::uint16_t Half __attribute__((vector_size(W * sizeof(std::uint16_t))));
+};
+
+/// From and to bfloat16, rounded as bf16_of() does.
+template <int W>
+inline F<W> load(const Bf16* from) {
+  typename BitVectors<W>::Half half;
+  std::memcpy(&half, from, sizeof half);
+  const auto bits = __builtin_convertvector(half, typename BitVectors<W>::Whole) << 16;
+  F<W> v;
+  std::memcpy(&v, &bits, sizeof v);
+  return v;
+}
+template <int W>
+inline void store(Bf16* to, const F<W>& v) {
+  typename BitVectors<W>::Whole bits;
+  std::memcpy(&bits, &v, sizeof v);
+  const auto rounded = bits + 0x7FFF + (bits >> 16 & 1), quiet = bits | 0x400000;
+  const auto half = __builtin_convertvector((v == v ? rounded : quiet) >> 16, typename BitVectors<W>::Half);
+  std::memcpy(to, &half, sizeof half);
+}
 
 template <int W>
 inline F<W> positive(const F<W>& x) {
@@ -26,13 +52,14 @@ inline void with_width(int width, Run run) {
     run.template operator()<1>();
 }
 
-void moments(const float* x, std::int64_t pixels, std::int64_t stride, int width, float* mean, float* m2) {
+template <class T>
+void moments(const T* x, std::int64_t pixels, std::int64_t stride, int width, float* mean, float* m2) {
   with_width(width, [&]<int W>() {
     // Four sums at a time: one chain of additions would wait for itself.
     F<W> a{}, b{}, c{}, d{};
     std::int64_t p = 0;
     for (; p + 4 <= pixels; p += 4) {
-      const float* at = x + p * stride;
+      const T* at = x + p * stride;
       a += load<W>(at), b += load<W>(at + stride), c += load<W>(at + 2 * stride),
           d += load<W>(at + 3 * stride);
     }
@@ -40,7 +67,7 @@ void moments(const float* x, std::int64_t pixels, std::int64_t stride, int width
     const F<W> m = ((a + b) + (c + d)) / static_cast<float>(pixels);
     a = b = c = d = F<W>{};
     for (p = 0; p + 4 <= pixels; p += 4) {
-      const float* at = x + p * stride;
+      const T* at = x + p * stride;
       const F<W> e = load<W>(at) - m, f = load<W>(at + stride) - m, g = load<W>(at + 2 * stride) - m,
                  h = load<W>(at + 3 * stride) - m;
       a += e * e, b += f * f, c += g * g, d += h * h;
@@ -59,8 +86,9 @@ inline F<W> normalized(const F<W>& x, const F<W>& mean, const F<W>& factor, cons
   return (x - mean) * factor + shift;
 }
 
-void normalize(const float* x, const float* residual, float* y, std::int64_t pixels, std::int64_t stride,
-               int width, ChannelStats stats, bool relu) {
+template <class T>
+void normalize(const T* x, const T* residual, T* y, std::int64_t pixels, std::int64_t stride, int width,
+               ChannelStats stats, bool relu) {
   with_width(width, [&]<int W>() {
     const F<W> mean = load<W>(stats.mean), factor = load<W>(stats.factor), shift = load<W>(stats.shift);
     const auto run = [&](auto with_residual, auto with_relu) {
@@ -81,23 +109,24 @@ void normalize(const float* x, const float* residual, float* y, std::int64_t pix
 }
 
 /// The gradient behind the activation: where relu let nothing through, nothing comes back.
-template <int W>
-inline F<W> gate(const F<W>& dy, const F<W>& x, const float* y, const F<W>& mean, const F<W>& factor,
+template <int W, class T>
+inline F<W> gate(const F<W>& dy, const F<W>& x, const T* y, const F<W>& mean, const F<W>& factor,
                  const F<W>& shift, bool relu) {
   if (!relu) return dy;
   const F<W> out = y ? load<W>(y) : normalized<W>(x, mean, factor, shift);
   return out > 0.0f ? dy : F<W>{};
 }
 
-void gradient_sums(const float* x, const float* y, const float* dy, std::int64_t pixels, std::int64_t stride,
-                   int width, ChannelStats stats, bool relu, float* sum_g, float* sum_gx) {
+template <class T>
+void gradient_sums(const T* x, const T* y, const T* dy, std::int64_t pixels, std::int64_t stride, int width,
+                   ChannelStats stats, bool relu, float* sum_g, float* sum_gx) {
   with_width(width, [&]<int W>() {
     const F<W> mean = load<W>(stats.mean), factor = load<W>(stats.factor), shift = load<W>(stats.shift);
     F<W> s[2] = {}, t[2] = {};
     for (std::int64_t p = 0; p < pixels; ++p) {
       const std::int64_t at = p * stride;
       const F<W> v = load<W>(x + at);
-      const F<W> g = gate<W>(load<W>(dy + at), v, y ? y + at : nullptr, mean, factor, shift, relu);
+      const F<W> g = gate<W>(load<W>(dy + at), v, y ? y + at : y, mean, factor, shift, relu);
       s[p & 1] += g;
       t[p & 1] += g * (v - mean);
     }
@@ -106,16 +135,17 @@ void gradient_sums(const float* x, const float* y, const float* dy, std::int64_t
   });
 }
 
-void gradient(const float* x, const float* y, const float* dy, float* dx, float* dresidual,
-              std::int64_t pixels, std::int64_t stride, int width, ChannelStats stats, const float* slope,
-              const float* offset, bool relu) {
+template <class T>
+void gradient(const T* x, const T* y, const T* dy, T* dx, T* dresidual, std::int64_t pixels,
+              std::int64_t stride, int width, ChannelStats stats, const float* slope, const float* offset,
+              bool relu) {
   with_width(width, [&]<int W>() {
     const F<W> mean = load<W>(stats.mean), factor = load<W>(stats.factor), shift = load<W>(stats.shift);
     const F<W> a = load<W>(slope), b = load<W>(offset);
     for (std::int64_t p = 0; p < pixels; ++p) {
       const std::int64_t at = p * stride;
       const F<W> v = load<W>(x + at);
-      const F<W> g = gate<W>(load<W>(dy + at), v, y ? y + at : nullptr, mean, factor, shift, relu);
+      const F<W> g = gate<W>(load<W>(dy + at), v, y ? y + at : y, mean, factor, shift, relu);
       if (dresidual) store<W>(dresidual + at, g);
       if (dx) store<W>(dx + at, g * factor + (v - mean) * a + b);
     }
@@ -199,7 +229,33 @@ void activate_gradient(const ActivationSpec& spec, const float* kept, const floa
   }
 }
 
-void add(const float* a, const float* b, float* y, std::int64_t count) {
+/// The loops over floats, on pieces that stay in the first-level cache.
+template <std::size_t N, class Run>
+inline void widened(const std::array<const Bf16*, N>& from, Bf16* to, std::int64_t count, Run run) {
+  constexpr std::int64_t piece = 512;
+  float floats[N + 1][piece];
+  for (std::int64_t at = 0; at < count; at += piece) {
+    const std::int64_t here = count - at < piece ? count - at : piece;
+    for (std::size_t k = 0; k < N; ++k)
+      flat(here, [&]<int W>(std::int64_t i) { store<W>(floats[k] + i, load<W>(from[k] + at + i)); });
+    run(floats, here);
+    flat(here, [&]<int W>(std::int64_t i) { store<W>(to + at + i, load<W>(floats[N] + i)); });
+  }
+}
+
+void activate_bf16(const ActivationSpec& spec, const Bf16* x, Bf16* y, std::int64_t count) {
+  widened<1>({x}, y, count, [&](auto& floats, std::int64_t n) { activate(spec, floats[0], floats[1], n); });
+}
+
+void activate_gradient_bf16(const ActivationSpec& spec, const Bf16* kept, const Bf16* dy, Bf16* dx,
+                            std::int64_t count) {
+  widened<2>({kept, dy}, dx, count, [&](auto& floats, std::int64_t n) {
+    activate_gradient(spec, floats[0], floats[1], floats[2], n);
+  });
+}
+
+template <class T>
+void add(const T* a, const T* b, T* y, std::int64_t count) {
   flat(count, [=]<int W>(std::int64_t i) { store<W>(y + i, load<W>(a + i) + load<W>(b + i)); });
 }
 
@@ -223,8 +279,9 @@ void dot(const float* a, const float* b, std::int64_t pixels, std::int64_t strid
   });
 }
 
-void window_max(const float* x, int rows, int columns, std::int64_t row_stride, std::int64_t column_stride,
-                int width, int first_index, int index_step, float* y, std::int32_t* index) {
+template <class T>
+void window_max(const T* x, int rows, int columns, std::int64_t row_stride, std::int64_t column_stride,
+                int width, int first_index, int index_step, T* y, std::int32_t* index) {
   with_width(width, [&]<int W>() {
     F<W> best = load<W>(x);
     I<W> where = first_index - I<W>{};
@@ -241,8 +298,9 @@ void window_max(const float* x, int rows, int columns, std::int64_t row_stride, 
   });
 }
 
-void window_sum(const float* x, int rows, int columns, std::int64_t row_stride, std::int64_t column_stride,
-                int width, float factor, float* y) {
+template <class T>
+void window_sum(const T* x, int rows, int columns, std::int64_t row_stride, std::int64_t column_stride,
+                int width, float factor, T* y) {
   with_width(width, [&]<int W>() {
     F<W> s{};
     for (int r = 0; r < rows; ++r)
@@ -251,27 +309,29 @@ void window_sum(const float* x, int rows, int columns, std::int64_t row_stride, 
   });
 }
 
-void window_route(const float* g, const std::int32_t* index, int rows, int columns, std::int64_t row_stride,
-                  std::int64_t column_stride, int width, int first_index, int index_step, float* dx) {
+template <class T>
+void window_route(const T* g, const std::int32_t* index, int rows, int columns, std::int64_t row_stride,
+                  std::int64_t column_stride, int width, int first_index, int index_step, T* dx) {
   with_width(width, [&]<int W>() {
     const F<W> gradient = load<W>(g);
     I<W> where;
     std::memcpy(&where, index, sizeof where);
     for (int r = 0; r < rows; ++r)
       for (int c = 0; c < columns; ++c) {
-        float* const at = dx + r * row_stride + c * column_stride;
+        T* const at = dx + r * row_stride + c * column_stride;
         store<W>(at, load<W>(at) + (where == first_index + r * index_step + c ? gradient : F<W>{}));
       }
   });
 }
 
-void window_spread(const float* g, int rows, int columns, std::int64_t row_stride, std::int64_t column_stride,
-                   int width, float factor, float* dx) {
+template <class T>
+void window_spread(const T* g, int rows, int columns, std::int64_t row_stride, std::int64_t column_stride,
+                   int width, float factor, T* dx) {
   with_width(width, [&]<int W>() {
     const F<W> share = load<W>(g) * factor;
     for (int r = 0; r < rows; ++r)
       for (int c = 0; c < columns; ++c) {
-        float* const at = dx + r * row_stride + c * column_stride;
+        T* const at = dx + r * row_stride + c * column_stride;
         store<W>(at, load<W>(at) + share);
       }
   });
@@ -412,20 +472,19 @@ void depthwise_data_gradient(const Window& window, const Shape& in, const Shape&
 
 const Loops& table() {
   static constexpr Loops one{ENXERTO_ISA_NAME,
-                             moments,
-                             normalize,
-                             gradient_sums,
-                             gradient,
+                             {moments, normalize, gradient_sums, gradient},
+                             {moments, normalize, gradient_sums, gradient},
+                             {window_max, window_sum, window_route, window_spread},
+                             {window_max, window_sum, window_route, window_spread},
                              activate,
                              activate_gradient,
+                             activate_bf16,
+                             activate_gradient_bf16,
+                             add,
                              add,
                              multiply,
                              scale,
                              dot,
-                             window_max,
-                             window_sum,
-                             window_route,
-                             window_spread,
                              depthwise_gradient,
                              depthwise_data_gradient};
   return one;

@@ -1,5 +1,6 @@
 #include <cstring>
 
+#include "enxerto/core/text.h"
 #include "enxerto/kernels/cpu/cpu.h"
 #include "enxerto/kernels/cpu/loops.h"
 #include "enxerto/kernels/cpu/tiles.h"
@@ -41,8 +42,8 @@ std::vector<Reach> shares(std::int64_t out, std::int64_t in) {
   return all;
 }
 
-/// Index is what tells where in the window the maximum stood.
-template <class Index>
+/// Pixels are of type T, float or Bf16; Index is what tells where in the window the maximum stood.
+template <class T, class Index>
 class PoolOp : public Op {
  public:
   PoolOp(const PoolSpec& spec, const PlanArgs& args, std::vector<Reach> rows, std::vector<Reach> columns)
@@ -53,27 +54,29 @@ class PoolOp : public Op {
         rows_(std::move(rows)),
         columns_(std::move(columns)) {
     info_.in = {in_};
-    info_.out = make_layout(spec.out, out_.block);
+    info_.out = in_format(make_layout(spec.out, out_.block), out_.bf16);
     info_.keeps_in = {false};
     if (spec.maximum && args.backward())
-      info_.saved = (out_.size() * static_cast<std::int64_t>(sizeof(Index)) + 3) / 4;
-    info_.implementation = loops().name;
+      info_.saved = (out_.elements() * static_cast<std::int64_t>(sizeof(Index)) + 3) / 4;
+    info_.implementation = text(loops().name, in_.bf16 ? " bf16" : "");
   }
 
   void forward(const Forward& run) override {
+    const T* const from = numbers<T>(run.in[0]);
+    T* const to = numbers<T>(run.out);
     auto* const indices = info_.saved ? reinterpret_cast<Index*>(run.saved) : nullptr;
     for_each_row([&](std::int64_t n, const Group& group, std::int64_t y) {
       for (std::int64_t x = 0; x < spec_.out.w; ++x) {
         const Place place = at(n, group, y, x);
         if (!spec_.maximum) {
-          loops().window_sum(run.in[0] + place.in, place.rows, place.columns, row_step(), column_step(),
-                             group.width, place.factor, run.out + place.out);
+          window_loops<T>(loops()).sum(from + place.in, place.rows, place.columns, row_step(), column_step(),
+                                       group.width, place.factor, to + place.out);
           continue;
         }
         std::int32_t where[16];
-        loops().window_max(run.in[0] + place.in, place.rows, place.columns, row_step(), column_step(),
-                           group.width, place.first_index, static_cast<int>(spec_.window.kernel_w),
-                           run.out + place.out, where);
+        window_loops<T>(loops()).max(from + place.in, place.rows, place.columns, row_step(), column_step(),
+                                     group.width, place.first_index, static_cast<int>(spec_.window.kernel_w),
+                                     to + place.out, where);
         if (indices)
           for (int j = 0; j < group.width; ++j) indices[place.out + j] = static_cast<Index>(where[j]);
       }
@@ -81,7 +84,8 @@ class PoolOp : public Op {
   }
 
   void backward(const Backward& run) override {
-    float* const dx = run.din[0];
+    T* const dx = numbers<T>(run.din[0]);
+    const T* const dy = numbers<T>(run.dout);
     const auto* const indices = reinterpret_cast<const Index*>(run.saved);
     const std::int64_t per_picture = groups_.per_picture(), items = in_.shape.n * per_picture;
     // Windows overlap, so one thread has all of a picture's group.
@@ -90,33 +94,35 @@ class PoolOp : public Op {
       const Group group = groups_[item % per_picture];
       const std::int64_t n = item / per_picture, start = n * groups_.picture_size() + group.offset;
       for (std::int64_t p = 0; p < in_.pixels(); ++p)
-        std::fill_n(dx + start + p * in_.block, group.width, 0.0f);
+        std::fill_n(dx + start + p * in_.block, group.width, T{});
       for (std::int64_t y = 0; y < spec_.out.h; ++y)
         for (std::int64_t x = 0; x < spec_.out.w; ++x) {
           const Place place = at(n, group, y, x);
-          const float* const g = run.dout + place.out;
+          const T* const g = dy + place.out;
           if (!spec_.maximum) {
-            loops().window_spread(g, place.rows, place.columns, row_step(), column_step(), group.width,
-                                  place.factor, dx + place.in);
+            window_loops<T>(loops()).spread(g, place.rows, place.columns, row_step(), column_step(),
+                                            group.width, place.factor, dx + place.in);
             continue;
           }
           std::int32_t where[16];
           std::copy_n(indices + place.out, group.width, where);
-          loops().window_route(g, where, place.rows, place.columns, row_step(), column_step(), group.width,
-                               place.first_index, static_cast<int>(spec_.window.kernel_w), dx + place.in);
+          window_loops<T>(loops()).route(g, where, place.rows, place.columns, row_step(), column_step(),
+                                         group.width, place.first_index,
+                                         static_cast<int>(spec_.window.kernel_w), dx + place.in);
         }
     }
   }
 
  private:
   struct Place {
-    std::int64_t in, out;  ///< floats from the start
+    std::int64_t in, out;  ///< numbers from the start
     int rows, columns, first_index;
     float factor;
   };
   static Layout out_layout(const PoolSpec& spec, const PlanArgs& args) {
     // Spelled with the input's block even where one pixel makes that the same as plain: same memory.
-    return {spec.out, common_layout(spec.in, args.in).block};
+    const Layout in = common_layout(spec.in, args.in);
+    return {spec.out, in.block, in.bf16};
   }
   std::int64_t row_step() const { return spec_.window.dilation_h * in_.shape.w * in_.block; }
   std::int64_t column_step() const { return spec_.window.dilation_w * in_.block; }
@@ -149,22 +155,34 @@ class PoolOp : public Op {
   std::vector<Reach> rows_, columns_;
 };
 
+template <class T>
+std::unique_ptr<Op> pool_of(const PoolSpec& spec, const PlanArgs& args, std::vector<Reach> rows,
+                            std::vector<Reach> columns) {
+  if (!spec.maximum || spec.window.kernel_h * spec.window.kernel_w <= 256)
+    return std::make_unique<PoolOp<T, std::uint8_t>>(spec, args, std::move(rows), std::move(columns));
+  return std::make_unique<PoolOp<T, std::int32_t>>(spec, args, std::move(rows), std::move(columns));
+}
+
+std::unique_ptr<Op> pool_by(const PoolSpec& spec, const PlanArgs& args, std::vector<Reach> rows,
+                            std::vector<Reach> columns) {
+  if (common_layout(spec.in, args.in).bf16)
+    return pool_of<Bf16>(spec, args, std::move(rows), std::move(columns));
+  return pool_of<float>(spec, args, std::move(rows), std::move(columns));
+}
+
 }  // namespace
 
 std::unique_ptr<Op> pool(const PoolSpec& spec, const PlanArgs& args) {
   const Window& w = spec.window;
-  auto rows = reaches(spec.out.h, spec.in.h, w.kernel_h, w.stride_h, w.dilation_h, w.pad_top, w.pad_bottom);
-  auto columns =
-      reaches(spec.out.w, spec.in.w, w.kernel_w, w.stride_w, w.dilation_w, w.pad_left, w.pad_right);
-  if (!spec.maximum || w.kernel_h * w.kernel_w <= 256)
-    return std::make_unique<PoolOp<std::uint8_t>>(spec, args, std::move(rows), std::move(columns));
-  return std::make_unique<PoolOp<std::int32_t>>(spec, args, std::move(rows), std::move(columns));
+  return pool_by(
+      spec, args,
+      reaches(spec.out.h, spec.in.h, w.kernel_h, w.stride_h, w.dilation_h, w.pad_top, w.pad_bottom),
+      reaches(spec.out.w, spec.in.w, w.kernel_w, w.stride_w, w.dilation_w, w.pad_left, w.pad_right));
 }
 
 std::unique_ptr<Op> adaptive_pool(const AdaptivePoolSpec& spec, const PlanArgs& args) {
   const PoolSpec means{.in = spec.in, .out = spec.out, .maximum = false, .count_include_pad = false};
-  return std::make_unique<PoolOp<std::uint8_t>>(means, args, shares(spec.out.h, spec.in.h),
-                                                shares(spec.out.w, spec.in.w));
+  return pool_by(means, args, shares(spec.out.h, spec.in.h), shares(spec.out.w, spec.in.w));
 }
 
 }  // namespace enxerto::cpu

@@ -5,6 +5,7 @@
 #include <cstdint>
 
 #include "enxerto/kernels/layout.h"
+#include "enxerto/tensor/bfloat16.h"
 
 namespace enxerto::cpu {
 
@@ -44,6 +45,16 @@ class Groups {
   std::vector<Part> widths_;
 };
 
+/// The numbers of a Layout in memory that an Op is given.
+template <class T>
+const T* numbers(const float* memory) {
+  return reinterpret_cast<const T*>(memory);
+}
+template <class T>
+T* numbers(float* memory) {
+  return reinterpret_cast<T*>(memory);
+}
+
 /// Channels with padding.
 inline std::int64_t padded_channels(const Layout& layout) { return layout.blocks() * layout.block; }
 
@@ -64,14 +75,21 @@ inline Layout common_layout(const Shape& shape, const std::vector<Layout>& offer
 }
 
 /// Writes zero into the channels that only fill up the last block.
-inline void zero_padding(const Layout& layout, float* data) {
-  if (!layout.padded()) return;
+template <class T>
+void zero_padding_of(const Layout& layout, T* data) {
   const std::int64_t last = layout.blocks() - 1, used = layout.shape.c - last * layout.block;
   for (std::int64_t n = 0; n < layout.shape.n; ++n)
     for (std::int64_t p = 0; p < layout.pixels(); ++p) {
-      float* const at = data + ((n * layout.blocks() + last) * layout.pixels() + p) * layout.block;
-      std::fill(at + used, at + layout.block, 0.0f);
+      T* const at = data + ((n * layout.blocks() + last) * layout.pixels() + p) * layout.block;
+      std::fill(at + used, at + layout.block, T{});
     }
+}
+inline void zero_padding(const Layout& layout, float* data) {
+  if (!layout.padded()) return;
+  if (layout.bf16)
+    zero_padding_of(layout, numbers<Bf16>(data));
+  else
+    zero_padding_of(layout, data);
 }
 
 }  // namespace enxerto::cpu

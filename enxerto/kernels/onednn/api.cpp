@@ -95,17 +95,17 @@ std::int64_t floats(const Desc& desc) {
   return static_cast<std::int64_t>((desc.get_size() + line - 1) / line * line / sizeof(float));
 }
 
-Bridge::Bridge(const Desc& outside, const Desc& inside)
+Bridge::Bridge(Way way, const Desc& outside, const Desc& inside)
     : differs_(outside != inside), outside_(outside), inside_(inside) {
   if (!differs_) return;
-  to_inside_ = dnnl::reorder(dnnl::reorder::primitive_desc(engine(), outside, engine(), inside));
-  to_outside_ = dnnl::reorder(dnnl::reorder::primitive_desc(engine(), inside, engine(), outside));
+  const auto &from = way == Way::in ? outside : inside, &to = way == Way::in ? inside : outside;
+  reorder_ = dnnl::reorder(dnnl::reorder::primitive_desc(engine(), from, engine(), to));
 }
 
 void Bridge::in(const float* outside, float* scratch) {
   if (!differs_) return inside_.point_to(outside);
   dnnl::memory from = outside_.at(outside), to = inside_.at(scratch);
-  to_inside_.execute(stream(), from, to);
+  reorder_.execute(stream(), from, to);
 }
 
 void Bridge::target(float* outside, float* scratch) { inside_.point_to(differs_ ? scratch : outside); }
@@ -113,7 +113,7 @@ void Bridge::target(float* outside, float* scratch) { inside_.point_to(differs_ 
 void Bridge::out(float* outside, float* scratch) {
   if (!differs_) return;
   dnnl::memory from = inside_.at(scratch), to = outside_.at(outside);
-  to_outside_.execute(stream(), from, to);
+  reorder_.execute(stream(), from, to);
 }
 
 Packing::Packing(const Desc& plain, const Desc& packed) : plain_(plain), packed_(packed) {}

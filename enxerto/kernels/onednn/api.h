@@ -83,12 +83,14 @@ class Memory {
   Desc desc_;
 };
 
-/// An operand that lies in one order and is wanted in another: reordered through scratch where the two
-/// differ, passed on as it is where they do not.
+/// An operand that lies in one order, outside, and is wanted in another, inside: reordered through scratch
+/// where the two differ, passed on as it is where they do not. It comes in or goes out, never both: there are
+/// orders that one can write and not read.
 class Bridge {
  public:
+  enum class Way { in, out };
   Bridge() = default;
-  Bridge(const Desc& outside, const Desc& inside);
+  Bridge(Way way, const Desc& outside, const Desc& inside);
   /// Floats of scratch that it needs; 0 where the orders agree.
   std::int64_t scratch() const { return differs_ ? floats(inside_.desc()) : 0; }
   /// What the primitive is given; in() or target() say where it points.
@@ -102,7 +104,7 @@ class Bridge {
  private:
   bool differs_ = false;
   Memory outside_, inside_;
-  dnnl::reorder to_inside_, to_outside_;
+  dnnl::reorder reorder_;
 };
 
 /// Packs and unpacks a parameter between the order of files and the kernel's.

@@ -4,6 +4,7 @@
 #include "enxerto/kernels/cpu/depthwise.h"
 #include "enxerto/kernels/cpu/loops.h"
 #include "enxerto/kernels/onednn/onednn.h"
+#include "enxerto/kernels/onednn/product_gradients.h"
 #include "enxerto/kernels/onednn/weighted_op.h"
 
 namespace enxerto::onednn {
@@ -66,7 +67,7 @@ class Planner {
   convolution_backward_data::primitive_desc data(const convolution_forward::primitive_desc& hint,
                                                  const Desc& dx, const Desc& dy) const {
     return make_backward_pd<convolution_backward_data>(user_scratchpad(), hint, algorithm::convolution_direct,
-                                                       dx, any(w_), dy, strides_, dilations_, before_,
+                                                       dx, any_w(), dy, strides_, dilations_, before_,
                                                        after_);
   }
   convolution_backward_weights::primitive_desc weights(const convolution_forward::primitive_desc& hint,
@@ -101,7 +102,7 @@ class DepthwiseOp final : public ConvOp {
  public:
   DepthwiseOp(const Parts& parts, const ConvSpec& spec, const PlanArgs& args) : ConvOp(parts), spec_(spec) {
     const std::string name = text(" / depthwise:", cpu::loops().name);
-    if (!args.wants_din.empty() && args.wants_din[0] && !parts.data) info_.implementation += name;
+    if (args.wants(0) && !parts.data) info_.implementation += name;
     if (!args.wants_dparams) return;
     info_.keeps_in[0] = true;
     info_.backward_scratch = std::max(info_.backward_scratch, cpu::depthwise_scratch(spec, parts.in_layout));
@@ -125,6 +126,28 @@ class DepthwiseOp final : public ConvOp {
   ConvSpec spec_;
 };
 
+/// In bfloat16, channels last: forward is oneDNN's convolution, the gradients are products.
+class ProductOp final : public ConvOp {
+ public:
+  ProductOp(const Parts& parts, const ProductGradients& gradients) : ConvOp(parts), gradients_(gradients) {
+    info_.keeps_in[0] = true;
+    info_.backward_scratch = std::max(info_.backward_scratch, gradients_.scratch());
+    info_.implementation += gradients_.makes_dx() ? " / products" : " / product";
+  }
+  void backward(const Backward& run) override {
+    if (run.dparams[0]) gradients_.weights(run.in[0], run.dout, run.dparams[0], run.scratch);
+    if (!run.din[0]) return;
+    if (gradients_.makes_dx()) return gradients_.data(run.dout, run.params[0], run.din[0], run.scratch);
+    Backward data = run;
+    float* const unwanted[1] = {};
+    data.dparams = unwanted;
+    ConvOp::backward(data);
+  }
+
+ private:
+  ProductGradients gradients_;
+};
+
 /// The descriptor made with the layouts that are there already, unless only slow loops take those.
 template <class Make, class Desired>
 auto settle(Make make, const Desired& wanted, const Desired& anything) {
@@ -137,6 +160,10 @@ auto settle(Make make, const Desired& wanted, const Desired& anything) {
   return make(anything.first, anything.second);
 }
 
+bool is_channels_last(const Layout& layout) {
+  return layout == in_format(channels_last(layout.shape), layout.bf16);
+}
+
 /// The Op around a forward descriptor, whose layouts the backward ones take where they can.
 std::unique_ptr<Op> finish(const Planner& planner, const ConvSpec& spec, const PlanArgs& args,
                            const convolution_forward::primitive_desc& forward, const Layout& in,
@@ -147,6 +174,7 @@ std::unique_ptr<Op> finish(const Planner& planner, const ConvSpec& spec, const P
                       .data = std::nullopt,
                       .weights = std::nullopt,
                       .plain_weights = planner.plain_weights,
+                      .kept_weights = forward.weights_desc(),
                       .in_layout = in,
                       .out_layout = out,
                       .in_desc = forward.src_desc(),
@@ -157,21 +185,26 @@ std::unique_ptr<Op> finish(const Planner& planner, const ConvSpec& spec, const P
                                        spec.window.kernel_w};
   const std::pair wanted{parts.in_desc, parts.out_desc}, anything{planner.any_x(), planner.any_y()};
   const bool depthwise = args.backward() && planner.is_depthwise(forward.weights_desc(), in, out);
-  if (!args.wants_din.empty() && args.wants_din[0] &&
+  std::optional<ProductGradients> products;
+  if (args.wants_dparams && in.bf16 && is_channels_last(in) && is_channels_last(out) && suits_product(spec)) {
+    products.emplace(spec, args.wants(0));
+    parts.kept_weights = products->weights_desc();
+  }
+  if (args.wants(0) && !(products && products->makes_dx()) &&
       !(depthwise && cpu::has_depthwise_data_gradient(spec.window)))
     parts.data =
         settle([&](const Desc& x, const Desc& y) { return planner.data(forward, x, y); }, wanted, anything);
   if (depthwise) return std::make_unique<DepthwiseOp>(parts, spec, args);
+  if (products) return std::make_unique<ProductOp>(parts, *products);
   if (args.wants_dparams)
     parts.weights = settle([&](const Desc& x, const Desc& y) { return planner.weights(forward, x, y); },
                            wanted, anything);
+  // What is trained is float: its bf16 copies are made anew for each step.
+  if (in.bf16 && parts.weights) parts.kept_weights = parts.weights->diff_weights_desc();
   return std::make_unique<ConvOp>(parts);
 }
 
-}  // namespace
-
-std::unique_ptr<Op> conv(const ConvSpec& spec, const PlanArgs& args) {
-  const bool bf16 = args.bf16 && !args.backward() && has_bf16();
+std::unique_ptr<Op> conv_in(bool bf16, const ConvSpec& spec, const PlanArgs& args) {
   const Planner planner(spec, bf16);
   // First oneDNN's own wish. Where that is an order that we have no word for, a plain blocked one.
   auto forward = planner.forward(planner.any_x(), planner.any_w(), planner.any_y(), args.backward());
@@ -183,6 +216,20 @@ std::unique_ptr<Op> conv(const ConvSpec& spec, const PlanArgs& args) {
     forward = planner.forward(desc_of(*in), planner.any_w(), desc_of(*out), args.backward());
   }
   return finish(planner, spec, args, forward, *in, *out);
+}
+
+}  // namespace
+
+std::unique_ptr<Op> conv(const ConvSpec& spec, const PlanArgs& args) {
+  // The gradients of depthwise convolutions are ours, and float.
+  const bool depthwise = spec.groups > 1 && spec.groups == spec.in.c;
+  if (args.bf16 && has_bf16() && !(depthwise && args.backward())) try {
+      auto made = conv_in(true, spec, args);
+      if (!args.backward() || !is_slow(made->info().implementation)) return made;
+    } catch (const dnnl::error&) {
+      // Not every direction of every shape is there.
+    }
+  return conv_in(false, spec, args);
 }
 
 bool has_bf16() {

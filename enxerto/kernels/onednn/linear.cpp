@@ -30,6 +30,7 @@ std::unique_ptr<Op> linear(const LinearSpec& spec, const PlanArgs& args) {
                         .data = std::nullopt,
                         .weights = std::nullopt,
                         .plain_weights = tagged(weights, Tag::oi),
+                        .kept_weights = forward.weights_desc(),
                         .in_layout = plain(spec.in),
                         .out_layout = plain(spec.out),
                         .in_desc = x,
@@ -37,7 +38,7 @@ std::unique_ptr<Op> linear(const LinearSpec& spec, const PlanArgs& args) {
                         .bias = spec.bias,
                         .residual = false,
                         .multiply_adds = spec.out.size() * features};
-  if (!args.wants_din.empty() && args.wants_din[0])
+  if (args.wants(0))
     parts.data =
         make_backward_pd<inner_product_backward_data>(user_scratchpad(), forward, x, any(weights), y);
   if (args.wants_dparams)

@@ -16,7 +16,7 @@ class WeightedOp : public Op {
     typename ForwardPrimitive::primitive_desc forward;
     std::optional<typename DataPrimitive::primitive_desc> data;        ///< where din is wanted
     std::optional<typename WeightsPrimitive::primitive_desc> weights;  ///< where dparams are
-    Desc plain_weights;
+    Desc plain_weights, kept_weights;  ///< as files have the parameter, and as info().params counts it
     Layout in_layout, out_layout;
     Desc in_desc, out_desc;  ///< what the memory of those layouts is, as the forward primitive has it
     bool bias = false, residual = false;
@@ -26,11 +26,11 @@ class WeightedOp : public Op {
   explicit WeightedOp(const Parts& parts)
       : bias_(parts.bias),
         forward_(parts.forward),
-        weights_packing_(parts.plain_weights, parts.forward.weights_desc()),
-        weights_(parts.forward.weights_desc()),
+        weights_packing_(parts.plain_weights, parts.kept_weights),
         bias_memory_(parts.bias ? Desc(parts.forward.bias_desc()) : Desc()),
-        x_(parts.in_desc, parts.forward.src_desc()),
-        y_(parts.out_desc, parts.forward.dst_desc()),
+        x_(Bridge::Way::in, parts.in_desc, parts.forward.src_desc()),
+        y_(Bridge::Way::out, parts.out_desc, parts.forward.dst_desc()),
+        weights_(Bridge::Way::in, parts.kept_weights, parts.forward.weights_desc()),
         forward_pad_(parts.forward.scratchpad_desc()) {
     info_.in.push_back(parts.in_layout);
     info_.out = parts.out_layout;
@@ -43,7 +43,7 @@ class WeightedOp : public Op {
     info_.keeps_in[0] = parts.weights.has_value();
     info_.params.push_back(weights_packing_.size());
     if (bias_) info_.params.push_back(parts.out.c);
-    info_.forward_scratch = x_.scratch() + y_.scratch() + floats(forward_pad_.desc());
+    info_.forward_scratch = x_.scratch() + y_.scratch() + weights_.scratch() + floats(forward_pad_.desc());
     info_.implementation = parts.forward.impl_info_str();
     info_.multiply_adds = parts.multiply_adds;
     forward_args_ = {{DNNL_ARG_SRC, x_.object()},
@@ -53,9 +53,9 @@ class WeightedOp : public Op {
     if (bias_) forward_args_.insert({DNNL_ARG_BIAS, bias_memory_.object()});
     if (parts.data) {
       data_ = DataPrimitive(*parts.data);
-      data_dx_ = Bridge(parts.in_desc, parts.data->diff_src_desc());
-      data_dy_ = Bridge(parts.out_desc, parts.data->diff_dst_desc());
-      data_w_ = Bridge(parts.forward.weights_desc(), parts.data->weights_desc());
+      data_dx_ = Bridge(Bridge::Way::out, parts.in_desc, parts.data->diff_src_desc());
+      data_dy_ = Bridge(Bridge::Way::in, parts.out_desc, parts.data->diff_dst_desc());
+      data_w_ = Bridge(Bridge::Way::in, parts.kept_weights, parts.data->weights_desc());
       data_pad_ = Memory(parts.data->scratchpad_desc());
       data_args_ = {{DNNL_ARG_DIFF_SRC, data_dx_.object()},
                     {DNNL_ARG_DIFF_DST, data_dy_.object()},
@@ -67,9 +67,9 @@ class WeightedOp : public Op {
     }
     if (parts.weights) {
       grad_ = WeightsPrimitive(*parts.weights);
-      grad_x_ = Bridge(parts.in_desc, parts.weights->src_desc());
-      grad_dy_ = Bridge(parts.out_desc, parts.weights->diff_dst_desc());
-      grad_dw_ = Bridge(parts.forward.weights_desc(), parts.weights->diff_weights_desc());
+      grad_x_ = Bridge(Bridge::Way::in, parts.in_desc, parts.weights->src_desc());
+      grad_dy_ = Bridge(Bridge::Way::in, parts.out_desc, parts.weights->diff_dst_desc());
+      grad_dw_ = Bridge(Bridge::Way::out, parts.kept_weights, parts.weights->diff_weights_desc());
       grad_pad_ = Memory(parts.weights->scratchpad_desc());
       grad_args_ = {{DNNL_ARG_SRC, grad_x_.object()},
                     {DNNL_ARG_DIFF_DST, grad_dy_.object()},
@@ -99,10 +99,11 @@ class WeightedOp : public Op {
   void forward(const Forward& run) override {
     float* const x_scratch = run.scratch;
     float* const y_scratch = x_scratch + x_.scratch();
+    float* const w_scratch = y_scratch + y_.scratch();
     x_.in(run.in[0], x_scratch);
     y_.target(run.out, y_scratch);
-    weights_.point_to(run.params[0]);
-    forward_pad_.point_to(y_scratch + y_.scratch());
+    weights_.in(run.params[0], w_scratch);
+    forward_pad_.point_to(w_scratch + weights_.scratch());
     if (bias_) bias_memory_.point_to(run.params[1]);
     execute(forward_, forward_args_);
     y_.out(run.out, y_scratch);
@@ -141,8 +142,8 @@ class WeightedOp : public Op {
   DataPrimitive data_;
   WeightsPrimitive grad_;
   Packing weights_packing_;
-  Memory weights_, bias_memory_;
-  Bridge x_, y_, data_dx_, data_dy_, data_w_, grad_x_, grad_dy_, grad_dw_;
+  Memory bias_memory_;
+  Bridge x_, y_, weights_, data_dx_, data_dy_, data_w_, grad_x_, grad_dy_, grad_dw_;
   Memory forward_pad_, data_pad_, grad_pad_;
   Args forward_args_, data_args_, grad_args_;
 };

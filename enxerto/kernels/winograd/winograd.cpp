@@ -128,7 +128,7 @@ class WinogradOp : public Op {
     info_.forward_scratch = kernels()->scratch_size(geometry_, threads_) + (fixed_ ? 0 : filters);
     const std::string name = text("winograd:", lanes() == 16 ? "avx512" : "avx2");
     info_.implementation = name;
-    if (!args.wants_din.empty() && args.wants_din[0]) {
+    if (args.wants(0)) {
       info_.backward_scratch = kernels()->scratch_size(turned(geometry_), threads_) + filters;
       info_.implementation += " / " + name;
     }
