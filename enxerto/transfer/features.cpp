@@ -184,7 +184,10 @@ void Features::keep(std::int64_t picture, int view, std::span<const float> row) 
   if (!store_) return;
   store_->keep(keys_[at], bytes_);
   if (in_file_ && !store_->holds(keys_[at]))
-    throw Error(ErrorKind::io, text("features: a row could not be kept; ", store_->note()));
+    throw Error(ErrorKind::io,
+                text("features: a row could not be kept: ", store_->note(),
+                     ", and in memory all would take more than is allowed; allow a larger file "
+                     "or more memory, or remove the file"));
 }
 
 void Features::read(std::int64_t picture, int view, std::span<float> row) const {
@@ -345,6 +348,7 @@ struct PrefixFeed::Parts {
         loader(data, std::move(config)),
         runner(prefix),
         shape(prefix.graph.output_shape()),
+        note(feed.note),
         count(count_of(data, feed)),
         handed_out(count) {
     shape.n = feed.batch;
@@ -353,6 +357,7 @@ struct PrefixFeed::Parts {
   Loader loader;
   PrefixRunner runner;
   Shape shape;  ///< of a batch that is handed out
+  std::string note;
   std::int64_t count, handed_out;
   Batch pictures = {};  ///< the last that the prefix ran on
   ConstView rows = {};  ///< of these
@@ -382,7 +387,7 @@ std::int64_t PrefixFeed::memory_bytes() const {
   return parts_->loader.memory_bytes() + parts_->runner.memory_bytes();
 }
 double PrefixFeed::seconds_waited() const { return parts_->loader.seconds_waited(); }
-std::string PrefixFeed::note() const { return parts_->loader.note(); }
+std::string PrefixFeed::note() const { return parts_->note + parts_->loader.note(); }
 
 void PrefixFeed::start(int epoch) {
   parts_->loader.start(epoch);

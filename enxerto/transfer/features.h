@@ -95,6 +95,7 @@ struct FeedConfig {
   int batch = 32;
   bool shuffle = false, drop_last = false;  ///< as in LoaderConfig
   std::uint64_t seed = 0;                   ///< of the order
+  std::string note = {};                    ///< for people: what a PrefixFeed's note() begins with
 };
 
 /// Batches of rows: those of epoch e are of view (e - 1) % views() + 1. `features` and `data`, whose labels

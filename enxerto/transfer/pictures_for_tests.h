@@ -27,10 +27,10 @@ inline Graph network() {
   return graph;
 }
 
-inline std::shared_ptr<const Dataset> pictures(int n) {
+inline std::shared_ptr<const Dataset> pictures(int n, std::uint64_t seed = 3) {
   PictureBlock block{.height = 20, .width = 18, .channels = 3, .pixels = {}, .sources = {{0, "noise"}}};
   std::vector<std::int32_t> labels;
-  Rng rng(3);
+  Rng rng(seed);
   for (int i = 0; i < n; ++i) {
     labels.push_back(i % 3);
     for (int value = 0; value < 20 * 18 * 3; ++value)

@@ -158,11 +158,20 @@ class PhaseRun {
   }
   std::unique_ptr<BatchSource> feed_of(const Prefix& prefix, const Dataset& data, int views, bool keep,
                                        std::unique_ptr<Features>& rows, bool trains) const {
-    const FeedConfig feed{
-        .batch = batch_of(data), .shuffle = trains, .drop_last = trains, .seed = config_.training.seed};
-    if (!keep) return std::make_unique<PrefixFeed>(prefix, data, feed, views, config_.training.workers);
-    rows = std::make_unique<Features>(compute_features(prefix, data, options(views)));
-    return std::make_unique<FeatureFeed>(*rows, data, feed);
+    FeedConfig feed{.batch = batch_of(data),
+                    .shuffle = trains,
+                    .drop_last = trains,
+                    .seed = config_.training.seed,
+                    .note = {}};
+    if (keep) try {
+        rows = std::make_unique<Features>(compute_features(prefix, data, options(views)));
+        return std::make_unique<FeatureFeed>(*rows, data, feed);
+      } catch (const Error& error) {
+        // Others' rows fill the file, or the disk is full: no reason to end the run.
+        if (error.kind() != ErrorKind::io) throw;
+        feed.note = text(error.what(), "; computed anew for each epoch. ");
+      }
+    return std::make_unique<PrefixFeed>(prefix, data, feed, views, config_.training.workers);
   }
 
   const Dataset& data_;

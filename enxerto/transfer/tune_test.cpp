@@ -25,6 +25,7 @@ struct Listener final : Observer {
   bool on_epoch(const EpochReport& epoch, const Graph& graph, const TrainState& state) override {
     losses.push_back(epoch.train_loss);
     losses.push_back(epoch.val->loss);
+    notes += epoch.note;
     if (state.epoch == keep_after) {
       kept = graph.clone();
       kept_state = state.clone();
@@ -33,15 +34,17 @@ struct Listener final : Observer {
     return true;
   }
   std::vector<double> losses;
+  std::string notes;
   int keep_after = 0;
   bool going_on = true;
   Graph kept;
   TrainState kept_state;
 };
 
-TrainResult run(Graph& graph, const TuneConfig& config, Listener& listener, TrainState from = {}) {
+TrainResult run(Graph& graph, const TuneConfig& config, Listener& listener, TrainState from = {},
+                std::uint64_t seed = 3) {
   Observer* const observer = &listener;
-  return tune(graph, *pictures(24), pictures(7).get(), config, {&observer, 1}, std::move(from));
+  return tune(graph, *pictures(24, seed), pictures(7).get(), config, {&observer, 1}, std::move(from));
 }
 
 bool same_params(const Graph& a, const Graph& b, std::string_view prefix = "") {
@@ -78,6 +81,27 @@ TEST(Tune, KeptOrComputedAnewTheRunHasTheSameBits) {
     EXPECT_EQ(heard_one.losses, heard_other.losses);
     EXPECT_TRUE(same_params(one, other));
   }
+}
+
+TEST(Tune, WhereOthersFillTheFileItGoesOnAndSaysSo) {
+  const std::filesystem::path folder = std::filesystem::path(testing::TempDir()) / "tune_full_file";
+  std::filesystem::remove_all(folder);
+  TuneConfig kept = config(4, two_phases);
+  TuneConfig filled = kept;
+  filled.features.folder = folder;
+  filled.features.memory_bytes = 7 * 8 * 8 * 8 * 4;  // for validation
+  filled.features.file_bytes = 40 * 8 * 8 * 8 * 4;   // for one set of pictures, not for two
+  Graph other = network();
+  Listener heard_other;
+  run(other, filled, heard_other, {}, 9);
+  EXPECT_EQ(heard_other.notes, "");
+  Graph one = network(), two = network();
+  Listener heard_one, heard_two;
+  run(one, kept, heard_one);
+  run(two, filled, heard_two);
+  EXPECT_NE(heard_two.notes.find("is full"), std::string::npos) << heard_two.notes;
+  EXPECT_EQ(heard_one.losses, heard_two.losses);
+  EXPECT_TRUE(same_params(one, two));
 }
 
 TEST(Tune, SaysWhatIsKept) {
