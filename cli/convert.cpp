@@ -19,8 +19,8 @@ namespace fs = std::filesystem;
 struct ConvertFlags {
   Common common;
   ModelFlags model;
-  std::string out;
-  bool plain_input = false;
+  std::string out, cut;
+  bool plain_input = false, half = false;
 };
 
 /// By the ending: ".onnx" or ".safetensors".
@@ -32,13 +32,29 @@ bool is_onnx(const std::string& out) {
   return ending == ".onnx";
 }
 
+/// What is behind the layer goes, and what belonged to it.
+void cut(ModelFile& model, const ConvertFlags& flags) {
+  try {
+    model.graph.set_side_outputs({});
+    model.graph.cut_after(flags.cut);
+  } catch (const Error& error) {
+    throw Error(error.kind(), text(flags.model.path, ": ", error.what()));
+  }
+  model.classes.clear();
+  model.multi_label = false;
+  model.head = nullptr;
+  model.novelty = nullptr;
+}
+
 int run_convert(const ConvertFlags& flags) {
   const bool onnx = is_onnx(flags.out);
   std::error_code ignored;
   if (fs::equivalent(flags.model.path, flags.out, ignored))
     throw Error(ErrorKind::usage, text(flags.out, ": is the file to be converted; choose another name"));
+  if (onnx && flags.half) throw Error(ErrorKind::usage, "--half is for .safetensors; leave it out for ONNX");
   Pretrained loaded = load(flags.model);
-  const ModelFile& model = loaded.model;
+  ModelFile& model = loaded.model;
+  if (!flags.cut.empty()) cut(model, flags);
   if (onnx && model.head)
     throw Error(
         ErrorKind::unsupported,
@@ -57,7 +73,7 @@ int run_convert(const ConvertFlags& flags) {
       std::cerr << flags.out << ": " << loaded.notes.back() << '\n';
     }
   } else {
-    save_model(flags.out, model);
+    save_model(flags.out, model, flags.half);
   }
   const Summary summary = summarize(model.graph);
   if (flags.common.json)
@@ -89,6 +105,9 @@ void add_convert(CLI::App& app, Action& chosen) {
       ->type_name("OUT");
   verb->add_flag("--plain-input", flags->plain_input,
                  "ONNX that takes prepared numbers; else the preparation of pixels 0..255 is inside");
+  verb->add_option("--cut", flags->cut, "Only up to this layer: a trunk for others to grow on")
+      ->type_name("LAYER");
+  verb->add_flag("--half", flags->half, "A .safetensors file in half precision: half the size");
   add_json(*verb, flags->common);
   verb->footer(
       "Examples:\n"

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <bit>
+#include <cmath>
 #include <cstring>
 #include <limits>
 #include <nlohmann/json.hpp>
@@ -13,6 +14,7 @@
 #include "enxerto/core/error.h"
 #include "enxerto/core/file.h"
 #include "enxerto/core/text.h"
+#include "enxerto/tensor/half.h"
 #include "enxerto/weights/checks.h"
 #include "enxerto/weights/dtype.h"
 
@@ -231,7 +233,7 @@ SafetensorsFile load_safetensors(const std::filesystem::path& path) {
 }
 
 void save_safetensors(const std::filesystem::path& path, const NamedTensors& tensors,
-                      const std::map<std::string, std::string>& metadata) {
+                      const std::map<std::string, std::string>& metadata, bool half) {
   const auto json_text = [&](const std::string& value) {
     try {
       return Json(value).dump();
@@ -254,10 +256,11 @@ void save_safetensors(const std::filesystem::path& path, const NamedTensors& ten
                   text(path.string(), ": cannot hold two tensors called ", shown(tensor.name)));
     const std::int64_t size = count(tensor.dims);
     ensure(size == tensor.value.shape().size(), "a tensor's dims say how many elements it has");
-    const std::int64_t end = at + size * std::int64_t{sizeof(float)};
-    header += text(header.size() > 1 ? "," : "", json_text(tensor.name),
-                   ":{\"dtype\":\"F32\",\"shape\":", Json(tensor.dims).dump(), ",\"data_offsets\":[", at, ",",
-                   end, "]}");
+    const std::int64_t end =
+        at + size * static_cast<std::int64_t>(half ? sizeof(std::uint16_t) : sizeof(float));
+    header +=
+        text(header.size() > 1 ? "," : "", json_text(tensor.name), ":{\"dtype\":\"", half ? "F16" : "F32",
+             "\",\"shape\":", Json(tensor.dims).dump(), ",\"data_offsets\":[", at, ",", end, "]}");
     at = end;
   }
   header += "}";
@@ -273,8 +276,21 @@ void save_safetensors(const std::filesystem::path& path, const NamedTensors& ten
   };
   std::vector<std::span<const std::uint8_t>> parts{bytes_of(&header_size, 1),
                                                    bytes_of(header.data(), header.size())};
-  for (const NamedTensor& tensor : tensors)
-    parts.push_back(bytes_of(tensor.value.data().data(), tensor.value.data().size()));
+  std::vector<std::vector<std::uint16_t>> halves;
+  for (const NamedTensor& tensor : tensors) {
+    const std::span<const float> values = tensor.value.data();
+    if (!half) {
+      parts.push_back(bytes_of(values.data(), values.size()));
+      continue;
+    }
+    for (const float value : values)
+      if (std::abs(value) >= 65520)  // rounds to infinity
+        throw Error(ErrorKind::usage, text(path.string(), ": ", shown(tensor.name), " has ", value,
+                                           ", more than half precision can hold; write it as float"));
+    std::vector<std::uint16_t>& made = halves.emplace_back(values.size());
+    std::ranges::transform(values, made.begin(), half_of);
+    parts.push_back(bytes_of(made.data(), made.size()));
+  }
   write_file(path, parts);
 }
 

@@ -27,10 +27,10 @@ SafetensorsFile load_safetensors(const std::filesystem::path& path);
 /// The same from memory; `name_for_errors` stands for the file.
 SafetensorsFile parse_safetensors(std::span<const std::uint8_t> bytes, const std::string& name_for_errors);
 
-/// Writes all tensors as F32, in their order; the same input gives the same bytes. The file is whole
-/// or is not there (write_file). Throws Error{usage} where two tensors share a name or a text is not
-/// UTF-8, and Error{io}.
+/// Writes all tensors as F32 or, where `half`, F16 (half_of() in tensor/half.h), in their order; the same
+/// input gives the same bytes. The file is whole or is not there (write_file). Throws Error{usage} where two
+/// tensors share a name, a text is not UTF-8 or a number is too large for half precision, and Error{io}.
 void save_safetensors(const std::filesystem::path& path, const NamedTensors& tensors,
-                      const std::map<std::string, std::string>& metadata = {});
+                      const std::map<std::string, std::string>& metadata = {}, bool half = false);
 
 }  // namespace enxerto

@@ -13,6 +13,7 @@
 #include "enxerto/core/error.h"
 #include "enxerto/core/file.h"
 #include "enxerto/core/text.h"
+#include "enxerto/tensor/half.h"
 
 namespace enxerto {
 namespace {
@@ -87,6 +88,21 @@ TEST_F(Safetensors, WhatIsSavedIsLoadedBitForBit) {
   std::uint64_t header = 0;
   std::memcpy(&header, bytes.data(), 8);
   EXPECT_EQ(header % 8, 0u);
+}
+
+TEST_F(Safetensors, InHalfPrecisionNumbersAreRoundedOnce) {
+  NamedTensors tensors;
+  tensors.push_back(tensor_of("odd", {3}));
+  tensors.push_back(tensor_of("w", {2, 2}));
+  save_safetensors(folder / "whole", tensors);
+  save_safetensors(folder / "half", tensors, {}, true);
+  EXPECT_LT(fs::file_size(folder / "half"), fs::file_size(folder / "whole"));
+  const SafetensorsFile loaded = load_safetensors(folder / "half");
+  for (std::size_t i = 0; i < tensors.size(); ++i)
+    for (std::size_t j = 0; j < tensors[i].value.data().size(); ++j)
+      EXPECT_EQ(loaded.tensors[i].value.data()[j], float_of(half_of(tensors[i].value.data()[j])));
+  tensors[1].value.data()[3] = 7e4f;
+  EXPECT_THROW(save_safetensors(folder / "large", tensors, {}, true), Error);
 }
 
 TEST_F(Safetensors, NoTensorsAtAllIsAFileToo) {

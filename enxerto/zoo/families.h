@@ -43,6 +43,8 @@ Graph make_googlenet(const Shape& image, int classes, bool include_top, bool aux
 /// ResNet (He et al. 2015) with 18, 34, 50, 101 or 152 layers in torchvision's form, the stride of a
 /// bottleneck on its 3x3 convolution ("v1.5").
 Graph make_resnet(const Shape& image, int classes, bool include_top, int depth);
+/// ResNet-18 with half the channels and one block less in the last stage.
+Graph make_resnet16_half(const Shape& image, int classes, bool include_top);
 /// The authors' own: stride on the first 1x1, pooling that rounds up. BatchNorm and Scale of Caffe are one
 /// node. conv1 has a bias in the file of ResNet-50 alone.
 Graph make_resnet_caffe(const Shape& image, int classes, bool include_top, int depth);

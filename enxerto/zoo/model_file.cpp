@@ -144,7 +144,7 @@ Graph with_linear_head(const ModelFile& model) {
   return graph;
 }
 
-void save_model(const std::filesystem::path& path, const ModelFile& model) {
+void save_model(const std::filesystem::path& path, const ModelFile& model, bool half) {
   const std::string file = path.string();
   check_parts(model, ErrorKind::usage, file);
   std::map<std::string, std::string> metadata{{format_key, one_label_version},
@@ -170,7 +170,7 @@ void save_model(const std::filesystem::path& path, const ModelFile& model) {
     metadata[unknown_key] = dump(model.novelty->to_json(), file);
     append(tensors, tensors_of(*model.novelty), unknown_prefix);
   }
-  save_safetensors(path, tensors, metadata);
+  save_safetensors(path, tensors, metadata, half);
 }
 
 ModelFile load_model(const std::filesystem::path& path) {

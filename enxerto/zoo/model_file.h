@@ -34,9 +34,10 @@ NodeId features_node(const Graph& graph, const FittedHead* head);
 /// like to whoever grows a new head or trains.
 Graph with_linear_head(const ModelFile& model);
 
-/// Writes the file whole or not at all. Throws Error{usage} where the classes are not as many as the
-/// outputs, head, novelty and network do not fit together or a text is not UTF-8, and Error{io}.
-void save_model(const std::filesystem::path& path, const ModelFile& model);
+/// Writes the file whole or not at all, in half precision where it is asked for. Throws Error{usage} where
+/// the classes are not as many as the outputs, head, novelty and network do not fit together or a text is not
+/// UTF-8, and Error{io}.
+void save_model(const std::filesystem::path& path, const ModelFile& model, bool half = false);
 
 /// Reads a file of save_model(), or the model.safetensors in a run folder. Throws Error naming the file:
 /// corrupt where it is damaged, with all missing tensors at once; unsupported where it holds weights

@@ -28,16 +28,15 @@ void end_block(Chain& x, const std::string& block, NodeId shortcut) {
   x.plus(block + ".add", shortcut).activate(block + ".relu");
 }
 
-}  // namespace
-
-Graph make_resnet(const Shape& image, int classes, bool include_top, int depth) {
-  const ResnetPlan plan = resnet_plan(depth);
+/// The stages have first_channels, twice as many, and so on.
+Graph residual_network(const Shape& image, int classes, bool include_top, const ResnetPlan& plan,
+                       int first_channels) {
   Graph net;
   Chain x(net, net.input(image));
-  x.conv_bn("conv1", {.out = 64, .kernel = 7, .stride = 2, .pad = 3}, "bn1").activate("relu");
+  x.conv_bn("conv1", {.out = first_channels, .kernel = 7, .stride = 2, .pad = 3}, "bn1").activate("relu");
   x.then("maxpool", MaxPool2d{.kernel = 3, .stride = 2, .pad = 1});
   for (std::size_t stage = 0; stage < plan.blocks.size(); ++stage) {
-    const int channels = 64 << stage, widened = plan.bottleneck ? 4 * channels : channels;
+    const int channels = first_channels << stage, widened = plan.bottleneck ? 4 * channels : channels;
     for (int i = 0; i < plan.blocks[stage]; ++i) {
       const std::string block = text("layer", stage + 1, ".", i);
       const int stride = stage > 0 && i == 0 ? 2 : 1;
@@ -54,6 +53,16 @@ Graph make_resnet(const Shape& image, int classes, bool include_top, int depth) 
   }
   if (include_top) x.then("avgpool", GlobalAvgPool{}).then("fc", Linear{.out = classes});
   return net;
+}
+
+}  // namespace
+
+Graph make_resnet(const Shape& image, int classes, bool include_top, int depth) {
+  return residual_network(image, classes, include_top, resnet_plan(depth), 64);
+}
+
+Graph make_resnet16_half(const Shape& image, int classes, bool include_top) {
+  return residual_network(image, classes, include_top, {.blocks = {2, 2, 2, 1}, .bottleneck = false}, 32);
 }
 
 Graph make_resnet_cifar(const Shape& image, int classes, bool include_top, int blocks) {

@@ -89,6 +89,8 @@ constexpr NetInfo all_nets[] = {
      0.875, make<make_resnet, 101>},
     {"resnet152", "ResNet-152 (He et al. 2015), torchvision's form", imagenet, 1000, Normalization::imagenet,
      0.875, make<make_resnet, 152>},
+    {"resnet16_0.5", "ResNet-18 with 50 % of the channels and one block less in the last stage", imagenet,
+     1000, Normalization::imagenet, 0.875, make_resnet16_half},
     {"resnet18_caffe", "ResNet-18, the authors' Caffe form", imagenet, 1000, Normalization::caffe, 0.875,
      make<make_resnet_caffe, 18>},
     {"resnet34_caffe", "ResNet-34, the authors' Caffe form", imagenet, 1000, Normalization::caffe, 0.875,

@@ -808,6 +808,11 @@ class Convert(Case):
         self.assertEqual(answer["classes"], 2)
         self.check(enxerto("convert", "demo.onnx", "again.safetensors"), 0, "again.safetensors", "parameters")
         self.check(enxerto("convert", "demo", "plain.onnx", "--plain-input"), 0)
+        self.check(enxerto("convert", "demo", "half.safetensors", "--half"), 0)
+        self.assertLess((WORK / "half.safetensors").stat().st_size, 0.6 * (WORK / "demo/model.safetensors").stat().st_size)
+        self.check(enxerto("convert", "demo", "trunk.safetensors", "--cut", "pool1"), 0, "no classes")
+        self.check_error(enxerto("convert", "demo", "trunk2.safetensors", "--cut", "nowhere"), 3, "demo", "nowhere")
+        self.check_error(enxerto("convert", "demo", "half.onnx", "--half"), 2, "--half")
         wanted = answers_of("demo")
         self.assertGreater(len(wanted), 1)
         for other in ("demo.onnx", "again.safetensors", "plain.onnx"):
