@@ -19,7 +19,9 @@ BACKBONES = {
     "MobileNetV2 1.0": "onnx/mobilenet_v2_1_0_imagenet.onnx",
     "ResNet-50 to res4f": "safetensors/resnet50_imagenet_caffe_conv1_to_res4f_fp16.safetensors",
     "SqueezeNet 1.1": "safetensors/squeezenet1_1_imagenet.safetensors",
+    "MobileNetV1 0.25": "safetensors/mobilenet_v1_0.25_224_imagenet.safetensors",
 }
+USUAL = ["MobileNetV2 1.0", "ResNet-50 to res4f", "SqueezeNet 1.1"]
 SETS = ["hymenoptera", "flowers5", "trashnet6", "vehicles6", "clothing10"]
 
 
@@ -29,7 +31,7 @@ def main():
     parser.add_argument("data", type=Path)
     parser.add_argument("--recipes", default="probe")
     parser.add_argument("--sets", default=",".join(SETS))
-    parser.add_argument("--backbones", default=",".join(BACKBONES))
+    parser.add_argument("--backbones", default=",".join(USUAL), help=", ".join(BACKBONES))
     parser.add_argument("--epochs", type=int, help="of recipes that train (as many as fit thinks right)")
     parser.add_argument("--out", type=Path)
     arguments = parser.parse_args()
