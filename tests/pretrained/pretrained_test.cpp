@@ -14,6 +14,7 @@
 #include "enxerto/core/text.h"
 #include "enxerto/graph/executor.h"
 #include "enxerto/graph/rebuild.h"
+#include "enxerto/image/decode.h"
 #include "enxerto/interop/onnx_write.h"
 #include "enxerto/train/loss.h"
 #include "enxerto/weights/safetensors.h"
@@ -84,6 +85,58 @@ TEST_F(Pretraining, SqueezenetHasCaffesSevenActivations) {
   const std::vector<float> probabilities = run(whole, image);
   EXPECT_LT(relative_error(find_tensor(activations, "56_prob")->value.data(), probabilities), 1e-4);
   EXPECT_EQ(std::ranges::max_element(probabilities) - probabilities.begin(), 967);
+}
+
+TEST_F(Pretraining, WinogradIsWithinABitOfDoubleOnRealWeightsAndPictures) {
+  const fs::path file = shared / "safetensors/resnet50_imagenet_caffe_conv1_to_res4f_fp16.safetensors";
+  if (!fs::exists(file)) GTEST_SKIP() << missing(file);
+  const Pretrained loaded = load_pretrained(file, {.size = 64});
+  Graph graph = loaded.model.graph.clone();
+  graph.cut_after("res2c_relu");
+  constexpr int batch = 4;  // enough tiles for Winograd
+  std::vector<fs::path> photos;
+  for (const auto& entry : fs::directory_iterator(shared / "../photos/imagenet_check"))
+    if (entry.path().extension() == ".JPEG") photos.push_back(entry.path());
+  ASSERT_GE(photos.size(), std::size_t{batch});
+  std::ranges::sort(photos);
+  Tensor images({batch, 3, 64, 64});
+  const std::size_t one = images.data().size() / batch;
+  for (std::size_t i = 0; i < batch; ++i)
+    Preprocess::from_json(loaded.model.preprocess)
+        .apply(load_image(photos[i], 3), images.data().subspan(i * one, one));
+  Executor all(graph, {.batch = batch, .train = true});
+  Executor reference(graph, {.batch = batch, .train = true, .reference = true});
+  const ConstView wanted = reference.forward(images.view()), got = all.forward(images.view());
+  EXPECT_LT(relative_error(wanted.data, got.data), 1e-4);
+  // Gradients layer by layer: through the whole network a relu at zero turns one way here and the other
+  // there.
+  for (const auto& [before, name] : {std::pair{"res2a_branch2a_relu", "res2a_branch2b"},
+                                     std::pair{"res2c_branch2a_relu", "res2c_branch2b"}}) {
+    Graph prefix = graph.clone(), alone;
+    prefix.cut_after(before);
+    const Node& node = *std::ranges::find(graph.nodes(), name, &Node::name);
+    alone.add(name, node.layer, {alone.input(prefix.output_shape())});
+    std::ranges::copy(graph.params()[static_cast<std::size_t>(node.params[0])].value.data(),
+                      alone.params()[0].value.data().begin());
+    alone.add("again", node.layer,
+              {alone.last()});  // so that the first one's input gradient is asked for too
+    std::ranges::copy(alone.params()[0].value.data(), alone.params()[1].value.data().begin());
+    Shape shape = prefix.output_shape();
+    shape.n = batch;
+    Tensor activations(shape);
+    std::ranges::copy(run(prefix, images), activations.data().begin());
+    const Tensor dout = random_tensor(shape, 3);
+    Executor fast(alone, {.batch = batch, .train = true}),
+        slow(alone, {.batch = batch, .train = true, .reference = true});
+    EXPECT_NE(fast.profile().back().implementation.find("winograd"), std::string::npos);
+    EXPECT_LT(relative_error(slow.forward(activations.view()).data, fast.forward(activations.view()).data),
+              1e-4);
+    slow.backward(dout.view()), fast.backward(dout.view());
+    for (std::size_t i = 0; i < fast.updates().size(); ++i) {
+      const Tensor a = slow.unpack(i, slow.updates()[i].grad), b = fast.unpack(i, fast.updates()[i].grad);
+      EXPECT_LT(relative_error(a.data(), b.data()), 1e-4) << fast.updates()[i].name;
+    }
+  }
 }
 
 TEST_F(Pretraining, CifarsResnet20IsPyTorchs) {
