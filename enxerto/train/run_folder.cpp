@@ -160,6 +160,7 @@ Json RunConfig::to_json() const {
   if (multi_label) json["multi_label"] = true;
   if (val_as_test) json["val_as_test"] = true;
   if (!transfer.is_null()) json["transfer"] = transfer;
+  if (!distill.is_null()) json["distill"] = distill;
   return json;
 }
 
@@ -200,6 +201,7 @@ RunConfig RunConfig::from_json(const Json& json) {
   config.training = TrainConfig::from_json(reader.at("training"));
   if (reader.has("val_as_test")) reader.read("val_as_test", config.val_as_test);
   if (reader.has("transfer")) config.transfer = reader.at("transfer");
+  if (reader.has("distill")) config.distill = reader.at("distill");
   reader.finish();
   return config;
 }
@@ -378,18 +380,19 @@ void RunFolder::on_step(const StepReport& report) {
   const double now = now_seconds();
   if (now - last_step_line_ < seconds_between_steps) return;
   last_step_line_ = now;
-  log({{"kind", "step"},
+  Json line{{"kind", "step"},
        {"epoch", report.epoch},
        {"step", report.step},
        {"step_in_epoch", report.step_in_epoch},
        {"steps_per_epoch", report.steps_per_epoch},
        {"loss", report.loss},
-       {"top1", report.top1},
        {"lr", report.lr},
        {"grad_norm", report.grad_norm},
        {"seconds", report.seconds},
        {"images_per_second", report.images_per_second},
-       {"peak_memory_bytes", report.peak_memory_bytes}});
+       {"peak_memory_bytes", report.peak_memory_bytes}};
+  if (report.top1) line["top1"] = *report.top1;
+  log(line);
 }
 
 bool RunFolder::on_epoch(const EpochReport& report, const Graph& graph, const TrainState& state) {
