@@ -52,9 +52,7 @@ Schedule schedule_of(const LearningFlags& flags, const OptimizerConfig& optimize
 }  // namespace
 
 void add_learning_flags(CLI::App& verb, LearningFlags& flags) {
-  verb.add_option("--epochs", flags.epochs, "Times through the data")
-      ->capture_default_str()
-      ->type_name("N");
+  verb.add_option("--epochs", flags.epochs, "Times through the data")->capture_default_str()->type_name("N");
   verb.add_option("--batch", flags.batch, "Pictures a step")->capture_default_str()->type_name("N");
   verb.add_option("--seed", flags.seed, "Of start, order, augmentation and splits")
       ->capture_default_str()
@@ -75,14 +73,13 @@ void add_learning_flags(CLI::App& verb, LearningFlags& flags) {
       ->type_name("EPOCHS");
   verb.add_option("--l1", flags.l1, "Penalty on the weights' absolute values")->type_name("X");
   verb.add_option("--l2", flags.l2, "Penalty on the weights' squares")->type_name("X");
-  verb.add_option("--clip", flags.clip, "Most that the gradients' norm may be (0: no bound)")
-      ->type_name("X");
+  verb.add_option("--clip", flags.clip, "Most that the gradients' norm may be (0: no bound)")->type_name("X");
   verb.add_option("--patience", flags.patience, "Stop after so many epochs without a better one (0: never)")
       ->type_name("N");
   verb.add_flag("--bf16", flags.bf16,
-                 "Trains in bfloat16 with float weights, where the processor has it (AVX-512 BF16, AMX)");
+                "Trains in bfloat16 with float weights, where the processor has it (AVX-512 BF16, AMX)");
   verb.add_option("--picture-cache", flags.picture_cache,
-                   "Keep fitted pictures in this folder, for later epochs and runs")
+                  "Keep fitted pictures in this folder, for later epochs and runs")
       ->type_name("FOLDER");
   add_workers(verb, flags.workers);
 }

@@ -140,13 +140,12 @@ void Progress::on_step(const StepReport& report) {
     draw_bar(report);
   } else {
     const auto steps = static_cast<double>(epoch_steps_);
-    console_.line(text(title_, "epoch ", format_place(report.epoch, report.epochs), ", step ",
-                       report.step_in_epoch, " of ", report.steps_per_epoch, ": loss ",
-                       fixed(epoch_loss_ / steps, 4),
-                       report.top1 ? text(", top-1 ", percent(epoch_top1_ / steps)) : "", ", ",
-                       format_rate(report.images_per_second), " img/s, lr ", format_lr(report.lr), ", ",
-                       format_memory(report.peak_memory_bytes), ", ",
-                       human_seconds(seconds_left(report.step)), " left"));
+    console_.line(text(
+        title_, "epoch ", format_place(report.epoch, report.epochs), ", step ", report.step_in_epoch, " of ",
+        report.steps_per_epoch, ": loss ", fixed(epoch_loss_ / steps, 4),
+        report.top1 ? text(", top-1 ", percent(epoch_top1_ / steps)) : "", ", ",
+        format_rate(report.images_per_second), " img/s, lr ", format_lr(report.lr), ", ",
+        format_memory(report.peak_memory_bytes), ", ", human_seconds(seconds_left(report.step)), " left"));
   }
 }
 
@@ -154,10 +153,9 @@ bool Progress::on_epoch(const EpochReport& report, const Graph&, const TrainStat
   const bool has_val = report.val.has_value();
   const std::string row = format_row(
       {format_place(report.epoch, report.epochs), fixed(report.train_loss, 4),
-       report.train_top1 ? percent(*report.train_top1) : "-",
-       has_val ? fixed(report.val->loss, 4) : "-", has_val ? format_score(*report.val) : "-",
-       format_rate(report.images_per_second), format_lr(report.lr), format_memory(report.peak_memory_bytes),
-       human_seconds(report.seconds)});
+       report.train_top1 ? percent(*report.train_top1) : "-", has_val ? fixed(report.val->loss, 4) : "-",
+       has_val ? format_score(*report.val) : "-", format_rate(report.images_per_second), format_lr(report.lr),
+       format_memory(report.peak_memory_bytes), human_seconds(report.seconds)});
   console_.line(report.best ? console_.bold(row + "*") : row);
   // In an epoch of some length: the first batch of each is always waited for.
   const double training = report.seconds_waiting > 1 ? report.seconds : 0;

@@ -83,7 +83,8 @@ std::uint64_t best_seed(const TrainFlags& flags, const RunConfig& config, const 
     const Restarts restarts = train_with_restarts(
         graph, parse_init(config.init), flags.restarts, flags.learning.seed, trial.metric,
         [&](Graph& candidate, std::uint64_t seed) {
-          console.line(text("start ", seed - flags.learning.seed + 1, " of ", flags.restarts, ", seed ", seed));
+          console.line(
+              text("start ", seed - flags.learning.seed + 1, " of ", flags.restarts, ", seed ", seed));
           Progress progress(console, text("start ", seed - flags.learning.seed + 1, "  "));
           const std::array<Observer*, 1> observers = {&progress};
           trial.seed = seed;

@@ -63,7 +63,8 @@ void check_arguments(const Graph& graph, const Feeds& feeds, const TrainConfig& 
   check(!multi || is_bce,
         "the pictures may have several labels, each class is a question: the loss has to be bce");
   check(!feeds.only_loss || config.metric == Metric::val_loss || config.metric == Metric::train_loss,
-        text("the metric ", name_of(config.metric), " is for classes, and the targets are none; choose val_loss"));
+        text("the metric ", name_of(config.metric),
+             " is for classes, and the targets are none; choose val_loss"));
   check(multi || config.metric != Metric::val_map,
         "the metric val_map is for pictures with several labels; choose val_top1 or val_loss");
   check(config.metric == Metric::train_loss || (feeds.val && feeds.val->size() > 0),

@@ -114,12 +114,12 @@ struct StepReport {
 struct EpochReport {
   int epoch = 0, epochs = 0;
   std::int64_t step = 0;
-  double lr = 0;                          ///< of the last step
-  double train_loss = 0;                  ///< over the epoch, while the weights changed
+  double lr = 0;          ///< of the last step
+  double train_loss = 0;  ///< over the epoch, while the weights changed
   /// The same. A mixed picture is right if its likeliest class has a share of one half or more. Empty where
   /// the targets are no classes.
   std::optional<double> train_top1 = {};
-  double grad_norm = 0;                   ///< mean
+  double grad_norm = 0;  ///< mean
   std::optional<Evaluation> val = {};
   double seconds = 0;            ///< of this epoch, validation included
   double total_seconds = 0;      ///< trained so far
