@@ -72,15 +72,15 @@ Sample Unlabelled::get(std::int64_t index, const DecodeOptions& options) const {
 }
 
 TargetRows feature_targets(const Features& features, Standardization by_columns) {
-  return [&features, by = std::move(by_columns)](std::span<const std::int64_t> pictures,
-                                                            std::span<float> rows) {
-    const auto columns = static_cast<std::size_t>(features.row_shape().size());
-    for (std::size_t i = 0; i < pictures.size(); ++i) {
-      const auto row = rows.subspan(i * columns, columns);
-      features.read(pictures[i], 1, row);
-      standardize_row(by, row, row);
-    }
-  };
+  return
+      [&features, by = std::move(by_columns)](std::span<const std::int64_t> pictures, std::span<float> rows) {
+        const auto columns = static_cast<std::size_t>(features.row_shape().size());
+        for (std::size_t i = 0; i < pictures.size(); ++i) {
+          const auto row = rows.subspan(i * columns, columns);
+          features.read(pictures[i], 1, row);
+          standardize_row(by, row, row);
+        }
+      };
 }
 
 TargetRows class_targets(const Features& features, const Graph& rest, double temperature, int batch) {

@@ -73,10 +73,10 @@ struct Teacher {
   ContentKey key() const;
 };
 
-/// Trains `student`, which has as many outputs as the teacher, in place, as train() does. The teacher sees
-/// each picture once, before the first step, and its features are kept as compute_features() keeps them; the
-/// student sees it changed at random as config.augment says. Features are standardized by those of `data`.
-/// The student's dropout is off: what it is to give is no label that could be learnt by heart.
+/// Trains `student` in place, as train() does; it has as many outputs as the teacher, and `data` as many
+/// classes (Unlabelled). The teacher sees each picture once, before the first step, its features are kept as
+/// compute_features() keeps them; the student sees it changed at random as config.augment says. Features are
+/// standardized by those of `data`. The student's dropout is off: there is no label to learn by heart.
 /// config.loss has to be MeanSquaredError for features and CrossEntropy for probabilities. Throws what
 /// compute_features() and train() throw, and Error{usage} where pictures are mixed with one another.
 TrainResult distill(Graph& student, const Teacher& teacher, const Dataset& data, const Dataset* val,
