@@ -38,12 +38,16 @@ Backbone load_backbone(const BackboneFlags& flags) {
                 "models` lists what can be pulled");
   Pretrained loaded = load(flags.model);
   const std::string& file = flags.model.path;
-  Backbone backbone{
-      .file = file, .net = loaded.net, .graph = with_linear_head(loaded.model), .preprocess = {}, .cut = {}, .classes = loaded.model.classes};
+  Backbone backbone{.file = file,
+                    .net = loaded.net,
+                    .graph = with_linear_head(loaded.model),
+                    .preprocess = {},
+                    .cut = {},
+                    .classes = loaded.model.classes};
   if (loaded.model.preprocess.is_null())
     throw Error(ErrorKind::usage,
-                text(file, ": does not say how its pictures are prepared; give --preprocess, one of ",
-                     join(normalization_names(), ", ")));
+                text(file, ": does not say how its pictures are prepared; give ", flags.preprocess_flag,
+                     ", one of ", join(normalization_names(), ", ")));
   try {
     backbone.preprocess = Preprocess::from_json(loaded.model.preprocess);
     backbone.graph.set_side_outputs({});

@@ -18,6 +18,7 @@ struct BackboneFlags {
   PictureFlags pictures;
   std::string cut;
   bool pool = false;
+  const char* preprocess_flag = "--preprocess";  ///< what an error calls it
 };
 /// Adds --weights, --net, --size, --cut, --pool, --fit, --filter, --decode, --preprocess, --not-strict.
 void add_backbone_flags(CLI::App& verb, BackboneFlags& flags);

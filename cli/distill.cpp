@@ -1,4 +1,5 @@
-// enxerto distill: pictures and a teacher's weights to a network that makes of pictures what the teacher does.
+// enxerto distill: pictures and a teacher's weights to a network that makes of pictures what the teacher
+// does.
 #include "enxerto/transfer/distill.h"
 
 #include <algorithm>
@@ -98,6 +99,7 @@ Taught load_teacher(const BackboneFlags& flags, bool half, const std::string& ma
 /// The teacher of a run, as its config.json has it.
 Taught load_teacher(const fs::path& run, const Json& json) {
   BackboneFlags flags;
+  flags.preprocess_flag = "--teacher-preprocess";
   std::string match, key;
   double temperature = 1;
   bool half = true;
@@ -230,6 +232,7 @@ int run_distill(const DistillFlags& flags) {
 
 void add_distill(CLI::App& app, Action& chosen) {
   auto flags = std::make_shared<DistillFlags>();
+  flags->teacher.preprocess_flag = "--teacher-preprocess";
   flags->learning.optimizer = "adamw";
   flags->learning.schedule = "cosine";
   CLI::App* verb = app.add_subcommand(
@@ -243,18 +246,21 @@ void add_distill(CLI::App& app, Action& chosen) {
   verb->add_option("--teacher-net", flags->teacher.model.net,
                    "The zoo's net that the teacher's bare weights are of (as their tensors tell)")
       ->type_name("NAME");
-  verb->add_option("--teacher-preprocess", flags->teacher.model.preprocess,
-                   "How the teacher wants pictures (as its family does): " + join(normalization_names(), ", "))
+  verb->add_option(
+          "--teacher-preprocess", flags->teacher.model.preprocess,
+          "How the teacher wants pictures (as its family does): " + join(normalization_names(), ", "))
       ->check(CLI::IsMember(normalization_names()))
       ->type_name("NAME");
-  verb->add_option("--cut", flags->teacher.cut,
-                   "The teacher's layer whose output is its features (the last list before the head, else the "
-                   "last map, pooled)")
+  verb->add_option(
+          "--cut", flags->teacher.cut,
+          "The teacher's layer whose output is its features (the last list before the head, else the "
+          "last map, pooled)")
       ->type_name("LAYER");
   verb->add_flag("--pool", flags->teacher.pool, "Of a map the mean of each channel");
-  verb->add_option("--match", flags->match,
-                   "What the student is to give: features, each brought to mean 0 and variance 1, or classes, "
-                   "the teacher's probabilities of them")
+  verb->add_option(
+          "--match", flags->match,
+          "What the student is to give: features, each brought to mean 0 and variance 1, or classes, "
+          "the teacher's probabilities of them")
       ->capture_default_str()
       ->check(CLI::IsMember({"features", "classes"}))
       ->type_name("NAME");
@@ -273,9 +279,10 @@ void add_distill(CLI::App& app, Action& chosen) {
   verb->add_option("--size", flags->size, "Sides of the student's input (the net's own, 96 at most)")
       ->type_name("PIXELS");
   add_learning_flags(*verb, flags->learning);
-  verb->add_option("--weights", flags->weights.path,
-                   "The student starts from a model file, a run, or weights as .safetensors, .pth, .h5, .keras, "
-                   ".onnx")
+  verb->add_option(
+          "--weights", flags->weights.path,
+          "The student starts from a model file, a run, or weights as .safetensors, .pth, .h5, .keras, "
+          ".onnx")
       ->type_name("FILE");
   add_weight_flags(*verb, flags->weights);
   verb->add_option("--init", flags->init,
@@ -295,17 +302,19 @@ void add_distill(CLI::App& app, Action& chosen) {
   add_json(*verb, flags->common);
   verb->footer(
       "Examples:\n"
-      "  enxerto distill photos --teacher mobilenet_v2.onnx --net mobilenet_v3_small --size 128 --augment --out "
+      "  enxerto distill photos --teacher mobilenet_v2.onnx --net mobilenet_v3_small --size 128 --augment "
+      "--out "
       "small\n"
-      "  enxerto distill photos --teacher resnet50 --match classes --temperature 2 --net resnet18 --out small\n"
+      "  enxerto distill photos --teacher resnet50 --match classes --temperature 2 --net resnet18 --out "
+      "small\n"
       "  enxerto distill --resume small\n"
       "  enxerto fit flowers --weights small --recipe probe\n"
       "Ctrl-C stops after the step under way and keeps the run.");
   verb->callback([flags, verb, resume, &chosen] {
     if (resume->count() > 0)
-      check_resume_alone(*verb, {"--resume", "--threads", "--workers", "--picture-cache", "--feature-cache",
-                                 "--no-feature-cache", "--feature-memory", "--feature-file", "--quiet",
-                                 "--json"});
+      check_resume_alone(*verb,
+                         {"--resume", "--threads", "--workers", "--picture-cache", "--feature-cache",
+                          "--no-feature-cache", "--feature-memory", "--feature-file", "--quiet", "--json"});
     chosen = [flags] { return run_distill(*flags); };
   });
 }
