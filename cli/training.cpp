@@ -48,8 +48,8 @@ void print_plan(const RunConfig& config, const Graph& graph, const Splits& split
   const std::string name =
       config.net.empty() ? "The network of " + fs::path(config.weights).filename().string() : config.net;
   console.line(text(console.bold(name), " for ", training.preprocess.width, "x", training.preprocess.height,
-                    training.preprocess.channels == 1 ? " grey" : " colour", " pictures", format_outputs(config),
-                    with_commas(summary.parameters), " parameters",
+                    training.preprocess.channels == 1 ? " grey" : " colour", " pictures",
+                    format_outputs(config), with_commas(summary.parameters), " parameters",
                     summary.non_trainable ? text(", ", with_commas(summary.trainable), " trained") : ""));
   console.line(text(with_commas(splits.train->size()), " pictures to train with",
                     format_split("for validation", splits.val.get()),
@@ -140,8 +140,23 @@ Splits open_splits(const RunConfig& config) {
   return with_splits(std::move(splits), config.val_fraction, config.test_fraction, config.split_seed);
 }
 
+Splits open_pictures(const std::string& data) {
+  try {
+    return open_data(data, {.classes = {}, .for_training = false});
+  } catch (const Error& error) {
+    if (error.kind() != ErrorKind::not_found || !fs::is_directory(data)) throw;
+  }
+  std::vector<std::string> paths = list_pictures(data);
+  LabelTable labels(std::vector<std::int32_t>(paths.size(), unlabelled));
+  Splits splits;
+  splits.train =
+      std::make_shared<const FileDataset>(std::move(paths), std::move(labels), std::vector<std::string>{});
+  splits.notes.push_back(text(data, ": has no folder for each class, so no picture has a label"));
+  return splits;
+}
+
 Splits open_unlabelled(const RunConfig& config) {
-  Splits opened = open_data(config.data, {.classes = {}, .for_training = false});
+  Splits opened = open_pictures(config.data);
   const auto without = [&](const std::shared_ptr<const Dataset>& pictures) {
     return std::make_shared<Unlabelled>(pictures, config.classes);
   };
@@ -196,10 +211,10 @@ Preprocess start_preprocess(const std::string& net, int size, const StartWeights
     preprocess = *weights->preprocess;
     if (size) preprocess.height = preprocess.width = size;
     if (preprocess.channels != channels)
-      throw Error(ErrorKind::unsupported,
-                  text(weights->file, channels == 1 ? ": takes colour pictures, " : ": takes grey pictures, ",
-                       net, channels == 1 ? " grey ones" : " colour ones",
-                       "; give the --net that it was made with"));
+      throw Error(
+          ErrorKind::unsupported,
+          text(weights->file, channels == 1 ? ": takes colour pictures, " : ": takes grey pictures, ", net,
+               channels == 1 ? " grey ones" : " colour ones", "; give the --net that it was made with"));
   }
   return preprocess;
 }
@@ -343,9 +358,9 @@ nlohmann::json train_run(RunFolder& run, Graph graph, TrainState state, const Sp
   } catch (const Error& error) {
     console.clear();
     if (error.kind() == ErrorKind::interrupted)
-      throw Error(error.kind(), text(error.what(), "; what was done is kept, `enxerto ",
-                                     verb_of(run.config()), " --resume ",
-                                     shell_word(run.folder()), "` goes on"));
+      throw Error(error.kind(),
+                  text(error.what(), "; what was done is kept, `enxerto ", verb_of(run.config()),
+                       " --resume ", shell_word(run.folder()), "` goes on"));
     if (error.kind() == ErrorKind::diverged) {
       run.log_diverged(error.what());
       if (fs::exists(run.folder() / "checkpoint.safetensors")) write_report(run.folder());

@@ -25,8 +25,11 @@ const std::atomic<bool>& catch_interrupts();
 
 /// The data as the run splits them. Error{usage} where --out of a new run cannot be.
 Splits open_splits(const RunConfig& config);
-/// The same without labels, for distillation: they have config.classes as names of the outputs, and what is
-/// held back does not depend on labels. Pictures for the test are left alone.
+/// Pictures of which nobody asks the classes: any split and any class may be missing, and a folder without
+/// folders for classes is taken whole.
+Splits open_pictures(const std::string& data);
+/// The same as the run splits them and without labels, for distillation: they have config.classes as names of
+/// the outputs, and what is held back does not depend on labels. Pictures for the test are left alone.
 Splits open_unlabelled(const RunConfig& config);
 /// Throws Error{usage} unless the folder is empty or is not there.
 void check_is_new(const std::filesystem::path& out);
@@ -69,8 +72,8 @@ struct Resumed {
 };
 /// The verb that a run began with: "train", "fit" or "distill".
 std::string_view verb_of(const RunConfig& config);
-/// `verb` is the one that goes on. Sets the threads: `threads`, or where that is 0 those that the run began with.
-/// Throws Error: not_found, usage where the run is the other verb's or its data are others, and what
+/// `verb` is the one that goes on. Sets the threads: `threads`, or where that is 0 those that the run began
+/// with. Throws Error: not_found, usage where the run is the other verb's or its data are others, and what
 /// RunFolder::resume() throws.
 Resumed open_resumed(const std::filesystem::path& folder, std::string_view verb, int threads,
                      Console& console);
