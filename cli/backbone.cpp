@@ -38,12 +38,16 @@ Backbone load_backbone(const BackboneFlags& flags) {
                 "models` lists what can be pulled");
   Pretrained loaded = load(flags.model);
   const std::string& file = flags.model.path;
-  Backbone backbone{
-      .file = file, .net = loaded.net, .graph = with_linear_head(loaded.model), .preprocess = {}, .cut = {}};
+  Backbone backbone{.file = file,
+                    .net = loaded.net,
+                    .graph = with_linear_head(loaded.model),
+                    .preprocess = {},
+                    .cut = {},
+                    .classes = loaded.model.classes};
   if (loaded.model.preprocess.is_null())
     throw Error(ErrorKind::usage,
-                text(file, ": does not say how its pictures are prepared; give --preprocess, one of ",
-                     join(normalization_names(), ", ")));
+                text(file, ": does not say how its pictures are prepared; give ", flags.preprocess_flag,
+                     ", one of ", join(normalization_names(), ", ")));
   try {
     backbone.preprocess = Preprocess::from_json(loaded.model.preprocess);
     backbone.graph.set_side_outputs({});
@@ -57,7 +61,7 @@ Backbone load_backbone(const BackboneFlags& flags) {
   return backbone;
 }
 
-void add_cache_flags(CLI::App& verb, CacheFlags& flags) {
+void add_cache_place_flags(CLI::App& verb, CacheFlags& flags) {
   CLI::Option* folder =
       verb.add_option("--feature-cache", flags.folder,
                       "Keep features in this folder, for later runs (\"features\" in ENXERTO_CACHE)")
@@ -71,6 +75,10 @@ void add_cache_flags(CLI::App& verb, CacheFlags& flags) {
       ->capture_default_str()
       ->check(CLI::Range(0.0, 1e6))
       ->type_name("GIB");
+}
+
+void add_cache_flags(CLI::App& verb, CacheFlags& flags) {
+  add_cache_place_flags(verb, flags);
   verb.add_flag("--half", flags.half, "Features in half precision: half the memory, nearly the same numbers");
   verb.add_flag("--bf16", flags.bf16,
                 "Convolutions in bfloat16, frozen or trained, where the processor has it (AVX-512 BF16, "

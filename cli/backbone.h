@@ -3,6 +3,7 @@
 
 #include <CLI/CLI.hpp>
 #include <string>
+#include <vector>
 
 #include "cli/console.h"
 #include "cli/model.h"
@@ -17,6 +18,7 @@ struct BackboneFlags {
   PictureFlags pictures;
   std::string cut;
   bool pool = false;
+  const char* preprocess_flag = "--preprocess";  ///< what an error calls it
 };
 /// Adds --weights, --net, --size, --cut, --pool, --fit, --filter, --decode, --preprocess, --not-strict.
 void add_backbone_flags(CLI::App& verb, BackboneFlags& flags);
@@ -26,6 +28,7 @@ struct Backbone {
   Graph graph;            ///< whole, with its old head, without side outputs
   Preprocess preprocess;
   Cut cut;
+  std::vector<std::string> classes;  ///< of its old head, where the file names them
 };
 /// Throws Error that names the file: what load() throws, usage where nobody knows its preprocessing or where
 /// the cut cannot be.
@@ -37,7 +40,9 @@ struct CacheFlags {
   double memory_gib = 1, file_gib = 8;
   bool half = false, bf16 = false;
 };
-/// Adds --feature-cache, --no-feature-cache, --feature-memory, --feature-file, --half and --bf16.
+/// Adds --feature-cache, --no-feature-cache, --feature-memory and --feature-file.
+void add_cache_place_flags(CLI::App& verb, CacheFlags& flags);
+/// Adds these, --half and --bf16.
 void add_cache_flags(CLI::App& verb, CacheFlags& flags);
 /// With progress on the console that opens with `what`; Ctrl-C ends it.
 FeatureOptions feature_options(const CacheFlags& flags, int workers, const std::string& what,

@@ -19,6 +19,7 @@ using Action = std::function<int()>;
 void add_train(CLI::App& app, Action& chosen);
 void add_predict(CLI::App& app, Action& chosen);
 void add_evaluate(CLI::App& app, Action& chosen);
+void add_distill(CLI::App& app, Action& chosen);
 void add_find_lr(CLI::App& app, Action& chosen);
 void add_fit(CLI::App& app, Action& chosen);
 void add_advise(CLI::App& app, Action& chosen);

@@ -9,6 +9,7 @@
 #include "cli/commands.h"
 #include "cli/console.h"
 #include "cli/features.h"
+#include "cli/training.h"
 #include "enxerto/core/error.h"
 #include "enxerto/core/file.h"
 #include "enxerto/core/system.h"
@@ -27,22 +28,6 @@ struct DoctorFlags {
   SplitWish wish;
   ModelFlags weights;
 };
-
-/// Also pictures without any classes are looked at.
-Splits open_for_doctor(const std::string& data) {
-  try {
-    return open_data(data, {.classes = {}, .for_training = false});
-  } catch (const Error& error) {
-    if (error.kind() != ErrorKind::not_found || !fs::is_directory(data)) throw;
-  }
-  std::vector<std::string> paths = list_pictures(data);
-  LabelTable labels(std::vector<std::int32_t>(paths.size(), unlabelled));
-  Splits splits;
-  splits.train =
-      std::make_shared<const FileDataset>(std::move(paths), std::move(labels), std::vector<std::string>{});
-  splits.notes.push_back(text(data, ": has no folder for each class, so no picture has a label"));
-  return splits;
-}
 
 /// A finding's words for one and for many.
 struct What {
@@ -210,7 +195,7 @@ int run_doctor(const DoctorFlags& flags) {
                 "--preprocess and --not-strict are for --weights; leave them out without it");
   set_threads(flags.common.threads);
   Console console(flags.common.json ? stderr : stdout);
-  const Splits splits = open_for_doctor(flags.data);
+  const Splits splits = open_pictures(flags.data);
   for (const std::string& note : splits.notes) console.line(note);
   const Examination examined = examine(splits, examine_options(console));
   if (examined.pictures.empty())

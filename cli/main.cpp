@@ -118,6 +118,7 @@ int run(int argc, char** argv) {
   add_predict(app, chosen);
   add_evaluate(app, chosen);
   add_fit(app, chosen);
+  add_distill(app, chosen);
   add_find_lr(app, chosen);
   add_advise(app, chosen);
   add_compare(app, chosen);

@@ -29,6 +29,7 @@ std::string format_place(int epoch, int epochs) { return text(epoch, "/", epochs
 
 /// Top-1, or the mean average precision where a picture may have several labels.
 std::string format_score(const Evaluation& evaluation) {
+  if (evaluation.only_loss) return "-";
   if (!evaluation.multi_label) return percent(evaluation.top1());
   const auto precision = evaluation.multi_label->mean_average_precision();
   return precision ? percent(*precision) : "-";
@@ -107,11 +108,11 @@ void Progress::draw_bar(const StepReport& report) {
   };
   std::vector<Part> parts = {
       {"loss " + fixed(epoch_loss_ / steps, 3), 5},
-      {"top-1 " + percent(epoch_top1_ / steps), 4},
       {format_rate(report.images_per_second) + " img/s", 3},
       {"lr " + format_lr(report.lr), 2},
       {format_memory(report.peak_memory_bytes), 1},
       {validates ? "validating" : human_seconds(seconds_left(report.step)) + " left", 6}};
+  if (report.top1) parts.insert(parts.begin() + 1, {"top-1 " + percent(epoch_top1_ / steps), 4});
   constexpr int least_bar = 8, most_bar = 30;
   const auto room_for_bar = [&] {
     std::size_t used = columns_of(front) + 2 + 6;  // two blanks before the bar, the percentage behind it
@@ -130,7 +131,7 @@ void Progress::draw_bar(const StepReport& report) {
 
 void Progress::on_step(const StepReport& report) {
   epoch_loss_ += report.loss;
-  epoch_top1_ += report.top1;
+  epoch_top1_ += report.top1.value_or(0);
   ++epoch_steps_;
   const double now = now_seconds();
   if (now - last_shown_ < (console_.is_terminal() ? seconds_between_bars : seconds_between_lines)) return;
@@ -139,22 +140,22 @@ void Progress::on_step(const StepReport& report) {
     draw_bar(report);
   } else {
     const auto steps = static_cast<double>(epoch_steps_);
-    console_.line(text(title_, "epoch ", format_place(report.epoch, report.epochs), ", step ",
-                       report.step_in_epoch, " of ", report.steps_per_epoch, ": loss ",
-                       fixed(epoch_loss_ / steps, 4), ", top-1 ", percent(epoch_top1_ / steps), ", ",
-                       format_rate(report.images_per_second), " img/s, lr ", format_lr(report.lr), ", ",
-                       format_memory(report.peak_memory_bytes), ", ",
-                       human_seconds(seconds_left(report.step)), " left"));
+    console_.line(text(
+        title_, "epoch ", format_place(report.epoch, report.epochs), ", step ", report.step_in_epoch, " of ",
+        report.steps_per_epoch, ": loss ", fixed(epoch_loss_ / steps, 4),
+        report.top1 ? text(", top-1 ", percent(epoch_top1_ / steps)) : "", ", ",
+        format_rate(report.images_per_second), " img/s, lr ", format_lr(report.lr), ", ",
+        format_memory(report.peak_memory_bytes), ", ", human_seconds(seconds_left(report.step)), " left"));
   }
 }
 
 bool Progress::on_epoch(const EpochReport& report, const Graph&, const TrainState&) {
   const bool has_val = report.val.has_value();
   const std::string row = format_row(
-      {format_place(report.epoch, report.epochs), fixed(report.train_loss, 4), percent(report.train_top1),
-       has_val ? fixed(report.val->loss, 4) : "-", has_val ? format_score(*report.val) : "-",
-       format_rate(report.images_per_second), format_lr(report.lr), format_memory(report.peak_memory_bytes),
-       human_seconds(report.seconds)});
+      {format_place(report.epoch, report.epochs), fixed(report.train_loss, 4),
+       report.train_top1 ? percent(*report.train_top1) : "-", has_val ? fixed(report.val->loss, 4) : "-",
+       has_val ? format_score(*report.val) : "-", format_rate(report.images_per_second), format_lr(report.lr),
+       format_memory(report.peak_memory_bytes), human_seconds(report.seconds)});
   console_.line(report.best ? console_.bold(row + "*") : row);
   // In an epoch of some length: the first batch of each is always waited for.
   const double training = report.seconds_waiting > 1 ? report.seconds : 0;

@@ -838,7 +838,8 @@ Job part_of(const Job& job, std::vector<std::int64_t> train, std::vector<std::in
                         .net = job.backbone.net,
                         .graph = std::move(graph),
                         .preprocess = job.backbone.preprocess,
-                        .cut = job.backbone.cut},
+                        .cut = job.backbone.cut,
+                        .classes = job.backbone.classes},
            .start = std::move(start),
            .check = {}};
   part.splits.train = std::make_shared<Subset>(job.splits.train, std::move(train));

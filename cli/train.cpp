@@ -11,6 +11,7 @@
 #include "cli/augment_flags.h"
 #include "cli/check.h"
 #include "cli/commands.h"
+#include "cli/learning.h"
 #include "cli/picture_flags.h"
 #include "cli/progress.h"
 #include "cli/training.h"
@@ -32,53 +33,13 @@ struct TrainFlags {
   AugmentFlags augment;
   CheckFlags check;
   PictureFlags pictures;
-  std::string data, net, out, resume, init = "he_normal", optimizer = "adam", schedule = "onecycle",
-                                      class_weights = "none", metric, picture_cache;
+  LearningFlags learning;
+  std::string data, net, out, resume, init = "he_normal", class_weights = "none", metric;
   std::vector<std::string> freeze;
-  int size = 0, epochs = 15, batch = 32, restarts = 1, patience = 0, workers = 1;
-  std::optional<double> lr, momentum, weight_decay;
-  double l1 = 0, l2 = 0, warmup = 0, label_smoothing = 0, clip = 0, val_fraction = 0.2, test_fraction = 0;
-  std::uint64_t seed = 0;
-  bool bf16 = false, quiet = false;
+  int size = 0, restarts = 1;
+  double label_smoothing = 0, val_fraction = 0.2, test_fraction = 0;
+  bool quiet = false;
 };
-
-/// Sets a field of whichever optimizer has it.
-template <class Set>
-void set_in_optimizer(OptimizerConfig& config, const char* flag, const Set& set) {
-  const bool done = std::visit([&](auto& held) { return set(held); }, config);
-  if (!done)
-    throw Error(ErrorKind::usage,
-                text(flag, ": the optimizer ", std::visit([](auto& held) { return held.kind; }, config),
-                     " has none; leave it out or choose another --optimizer"));
-}
-
-OptimizerConfig optimizer_of(const TrainFlags& flags) {
-  OptimizerConfig config = parse_optimizer(flags.optimizer);
-  if (flags.momentum)
-    set_in_optimizer(config, "--momentum", [&](auto& held) {
-      if constexpr (requires { held.mu; }) return held.mu = *flags.momentum, true;
-      return false;
-    });
-  if (flags.weight_decay)
-    set_in_optimizer(config, "--weight-decay", [&](auto& held) {
-      if constexpr (requires { held.weight_decay; }) return held.weight_decay = *flags.weight_decay, true;
-      return false;
-    });
-  return config;
-}
-
-Schedule schedule_of(const TrainFlags& flags, const OptimizerConfig& optimizer, std::int64_t epoch_steps) {
-  if (!(flags.warmup >= 0 && flags.warmup < flags.epochs))
-    throw Error(ErrorKind::usage, text("--warmup: epochs from 0 to less than --epochs, not ", flags.warmup));
-  Schedule schedule;
-  schedule.curve = parse_curve(flags.schedule == "onecycle" ? "one_cycle" : flags.schedule);
-  schedule.base = flags.lr.value_or(usual_lr(optimizer));
-  schedule.warmup = std::llround(flags.warmup * static_cast<double>(epoch_steps));
-  // Thrice down to a tenth: at a third and two thirds of the run.
-  if (schedule.curve == Schedule::Curve::step)
-    schedule.every = std::max<std::int64_t>(1, (epoch_steps * flags.epochs - schedule.warmup + 2) / 3);
-  return schedule;
-}
 
 /// Cross-entropy or, where a picture may have several labels, binary cross-entropy.
 LossConfig loss_for(const TrainFlags& flags, const Dataset& data) {
@@ -96,42 +57,15 @@ LossConfig loss_for(const TrainFlags& flags, const Dataset& data) {
 }
 
 TrainConfig training_of(const TrainFlags& flags, const Splits& splits, const StartWeights* weights) {
-  TrainConfig training;
-  training.epochs = flags.epochs;
-  training.batch = flags.batch;
-  training.seed = flags.seed;
-  if (!flags.net.empty()) training.preprocess = preprocess_for(flags.net, flags.size);
-  if (flags.net.empty() && !weights->preprocess)
-    throw Error(
-        ErrorKind::usage,
-        text(weights->file, ": does not say how its pictures are prepared; give --preprocess, one of ",
-             join(normalization_names(), ", ")));
-  if (weights && weights->preprocess) {
-    const int channels = flags.net.empty() ? weights->preprocess->channels : training.preprocess.channels;
-    training.preprocess = *weights->preprocess;
-    if (flags.size) training.preprocess.height = training.preprocess.width = flags.size;
-    if (training.preprocess.channels != channels)
-      throw Error(ErrorKind::unsupported,
-                  text(weights->file, channels == 1 ? ": takes colour pictures, " : ": takes grey pictures, ",
-                       flags.net, channels == 1 ? " grey ones" : " colour ones",
-                       "; give the --net that it was made with"));
-  }
+  TrainConfig training = learning_of(flags.learning, splits.train->size());
+  training.preprocess = start_preprocess(flags.net, flags.size, weights);
   flags.pictures.apply(training.preprocess);
   training.augment = augment_of(flags.augment);
   training.loss = loss_for(flags, *splits.train);
-  training.optimizer = optimizer_of(flags);
-  training.schedule =
-      schedule_of(flags, training.optimizer, steps_per_epoch(splits.train->size(), flags.batch));
-  training.penalty = {.l1 = flags.l1, .l2 = flags.l2};
-  training.bf16 = flags.bf16;
-  training.clip_norm = flags.clip;
   if (!flags.metric.empty())
     training.metric = parse_metric(flags.metric);
   else if (!splits.val)
     training.metric = Metric::train_loss;
-  training.patience = flags.patience;
-  training.workers = flags.workers;
-  training.cache_folder = flags.picture_cache;
   return training;
 }
 
@@ -147,10 +81,11 @@ std::uint64_t best_seed(const TrainFlags& flags, const RunConfig& config, const 
   const std::atomic<bool>& stop = catch_interrupts();
   try {
     const Restarts restarts = train_with_restarts(
-        graph, parse_init(config.init), flags.restarts, flags.seed, trial.metric,
+        graph, parse_init(config.init), flags.restarts, flags.learning.seed, trial.metric,
         [&](Graph& candidate, std::uint64_t seed) {
-          console.line(text("start ", seed - flags.seed + 1, " of ", flags.restarts, ", seed ", seed));
-          Progress progress(console, text("start ", seed - flags.seed + 1, "  "));
+          console.line(
+              text("start ", seed - flags.learning.seed + 1, " of ", flags.restarts, ", seed ", seed));
+          Progress progress(console, text("start ", seed - flags.learning.seed + 1, "  "));
           const std::array<Observer*, 1> observers = {&progress};
           trial.seed = seed;
           return train(candidate, *splits.train, splits.val.get(), trial, observers, {}, &stop);
@@ -166,10 +101,6 @@ std::uint64_t best_seed(const TrainFlags& flags, const RunConfig& config, const 
   }
 }
 
-Feeding feeding_of(const TrainFlags& flags) {
-  return {.workers = flags.workers, .cache_folder = flags.picture_cache};
-}
-
 void check_flags(const TrainFlags& flags) {
   const auto check_given = [](const std::string& value, const char* what) {
     if (value.empty()) throw Error(ErrorKind::usage, text("train: ", what, "; see `enxerto train --help`"));
@@ -183,12 +114,8 @@ void check_flags(const TrainFlags& flags) {
                 "--preprocess and --not-strict are for --weights; leave them out without it");
   parse_init(flags.init);
   if (flags.size != 0) check_at_least("--size", flags.size, 1);
-  check_at_least("--epochs", flags.epochs, 1);
-  check_at_least("--batch", flags.batch, 1);
   check_at_least("--restarts", flags.restarts, 1);
-  check_at_least("--workers", flags.workers, 0);
-  if (flags.lr && !(std::isfinite(*flags.lr) && *flags.lr > 0))
-    throw Error(ErrorKind::usage, text("--lr: more than 0, not ", *flags.lr));
+  check_learning(flags.learning);
   if (flags.restarts > 1 && !flags.weights.path.empty())
     throw Error(ErrorKind::usage, "--restarts tries starts from nothing; leave out --weights");
   check_is_new(flags.out);
@@ -207,7 +134,7 @@ nlohmann::json train_new(const TrainFlags& flags, Console& console) {
   config.net = flags.net;
   config.val_fraction = flags.val_fraction;
   config.test_fraction = flags.test_fraction;
-  config.split_seed = flags.seed;
+  config.split_seed = flags.learning.seed;
   if (weights) config.weights = fs::absolute(weights->file).lexically_normal().string();
   config.init = flags.init;
   config.freeze = flags.freeze;
@@ -220,23 +147,15 @@ nlohmann::json train_new(const TrainFlags& flags, Console& console) {
   Graph graph = start_network(config, weights ? &*weights : nullptr, console);
   RunFolder run = RunFolder::create(flags.out, config);
   if (opened.check) save_check(run.folder(), *opened.check);
-  return train_run(run, std::move(graph), {}, splits, feeding_of(flags), console);
+  return train_run(run, std::move(graph), {}, splits, feeding_of(flags.learning), console);
 }
 
 nlohmann::json train_on(const TrainFlags& flags, Console& console) {
   Resumed resumed = open_resumed(flags.resume, "train", flags.common.threads, console);
   if (!resumed.ended.is_null()) return resumed.ended;
-  RunFolder& run = resumed.run;
-  if (auto checkpoint = run.take_checkpoint())
-    return train_run(run, std::move(checkpoint->graph), std::move(checkpoint->state), resumed.splits,
-                     feeding_of(flags), console);
-  const RunConfig& config = run.config();
-  std::optional<StartWeights> weights;
-  if (!config.weights.empty())
-    weights =
-        load_start_weights({.path = config.weights, .net = config.net, .preprocess = {}, .not_strict = true});
-  Graph graph = start_network(config, weights ? &*weights : nullptr, console);
-  return train_run(run, std::move(graph), {}, resumed.splits, feeding_of(flags), console);
+  auto [graph, state] = place_to_go_on(resumed.run, console);
+  return train_run(resumed.run, std::move(graph), std::move(state), resumed.splits,
+                   feeding_of(flags.learning), console);
 }
 
 int run_train(const TrainFlags& flags) {
@@ -269,31 +188,7 @@ void add_train(CLI::App& app, Action& chosen) {
       verb->add_option("--resume", flags->resume, "Go on with an interrupted run")->type_name("RUN");
   verb->add_option("--size", flags->size, "Sides of the network's input (the net's own, 96 at most)")
       ->type_name("PIXELS");
-  verb->add_option("--epochs", flags->epochs, "Times through the data")
-      ->capture_default_str()
-      ->type_name("N");
-  verb->add_option("--batch", flags->batch, "Pictures a step")->capture_default_str()->type_name("N");
-  verb->add_option("--seed", flags->seed, "Of start, order, augmentation and splits")
-      ->capture_default_str()
-      ->type_name("N");
-  verb->add_option("--optimizer", flags->optimizer, join(optimizer_names(), ", "))
-      ->capture_default_str()
-      ->type_name("NAME");
-  verb->add_option("--lr", flags->lr, "Learning rate, the highest (what is usual for the optimizer)")
-      ->type_name("X");
-  verb->add_option("--momentum", flags->momentum, "Of momentum, nesterov, rmsprop")->type_name("X");
-  verb->add_option("--weight-decay", flags->weight_decay, "Decoupled, of sgd, momentum, nesterov, adamw")
-      ->type_name("X");
-  verb->add_option("--schedule", flags->schedule, "constant, step, cosine or onecycle")
-      ->capture_default_str()
-      ->type_name("NAME");
-  verb->add_option("--warmup", flags->warmup, "Epochs of linear warm-up")
-      ->capture_default_str()
-      ->type_name("EPOCHS");
-  verb->add_option("--l1", flags->l1, "Penalty on the weights' absolute values")->type_name("X");
-  verb->add_option("--l2", flags->l2, "Penalty on the weights' squares")->type_name("X");
-  verb->add_option("--clip", flags->clip, "Most that the gradients' norm may be (0: no bound)")
-      ->type_name("X");
+  add_learning_flags(*verb, flags->learning);
   verb->add_option("--label-smoothing", flags->label_smoothing, "In [0, 1)")->type_name("X");
   verb->add_option("--class-weights", flags->class_weights, "none, or balanced: rare classes count more")
       ->capture_default_str()
@@ -318,17 +213,9 @@ void add_train(CLI::App& app, Action& chosen) {
   verb->add_option("--metric", flags->metric,
                    "val_loss, val_top1, val_map or train_loss: by which an epoch is the best")
       ->type_name("NAME");
-  verb->add_option("--patience", flags->patience, "Stop after so many epochs without a better one (0: never)")
-      ->type_name("N");
   add_augment_flags(*verb, flags->augment);
   add_held_back_flags(*verb, flags->val_fraction, flags->test_fraction);
   add_picture_flags(*verb, flags->pictures);
-  verb->add_flag("--bf16", flags->bf16,
-                 "Trains in bfloat16 with float weights, where the processor has it (AVX-512 BF16, AMX)");
-  verb->add_option("--picture-cache", flags->picture_cache,
-                   "Keep fitted pictures in this folder, for later epochs and runs")
-      ->type_name("FOLDER");
-  add_workers(*verb, flags->workers);
   add_check_flags(*verb, flags->check);
   add_threads(*verb, flags->common);
   verb->add_flag("--quiet", flags->quiet, "Print nothing but errors");

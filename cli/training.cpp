@@ -16,6 +16,7 @@
 #include "enxerto/graph/rebuild.h"
 #include "enxerto/graph/summary.h"
 #include "enxerto/report/report.h"
+#include "enxerto/transfer/distill.h"
 #include "enxerto/zoo/zoo.h"
 
 namespace enxerto::cli {
@@ -30,6 +31,16 @@ std::string format_split(const char* name, const Dataset* data) {
   return data ? text(", ", with_commas(data->size()), " ", name) : "";
 }
 
+/// " of 10 classes: "
+std::string format_outputs(const RunConfig& config) {
+  const std::size_t count = config.classes.size();
+  if (!config.distill.is_null())
+    return text(", to give what its teacher does, ", with_commas(static_cast<std::int64_t>(count)),
+                count == 1 ? " number: " : " numbers: ");
+  return text(" of ", count, count == 1 ? " class" : " classes",
+              config.multi_label ? ", any number of them in one picture: " : ": ");
+}
+
 void print_plan(const RunConfig& config, const Graph& graph, const Splits& splits, const RunStart& start,
                 Console& console) {
   const TrainConfig& training = config.training;
@@ -37,10 +48,8 @@ void print_plan(const RunConfig& config, const Graph& graph, const Splits& split
   const std::string name =
       config.net.empty() ? "The network of " + fs::path(config.weights).filename().string() : config.net;
   console.line(text(console.bold(name), " for ", training.preprocess.width, "x", training.preprocess.height,
-                    training.preprocess.channels == 1 ? " grey" : " colour", " pictures of ",
-                    config.classes.size(), config.classes.size() == 1 ? " class" : " classes",
-                    config.multi_label ? ", any number of them in one picture: " : ": ",
-                    with_commas(summary.parameters), " parameters",
+                    training.preprocess.channels == 1 ? " grey" : " colour", " pictures",
+                    format_outputs(config), with_commas(summary.parameters), " parameters",
                     summary.non_trainable ? text(", ", with_commas(summary.trainable), " trained") : ""));
   console.line(text(with_commas(splits.train->size()), " pictures to train with",
                     format_split("for validation", splits.val.get()),
@@ -86,7 +95,6 @@ class Plan final : public Observer {
 };
 
 std::string format_score(const nlohmann::json& score) {
-  const auto& interval = score.at("top1_interval");
   if (score.contains("multi_label")) {
     const auto part = [&](const char* key) {
       return score.at(key).is_null() ? "-" : percent(score.at(key).get<double>());
@@ -96,9 +104,22 @@ std::string format_score(const nlohmann::json& score) {
                 with_commas(score.at("n").get<std::int64_t>()), " pictures, loss ",
                 fixed(score.at("loss").get<double>(), 4));
   }
+  if (!score.contains("top1"))
+    return text("loss ", fixed(score.at("loss").get<double>(), 4), " on ",
+                with_commas(score.at("n").get<std::int64_t>()), " pictures");
+  const auto& interval = score.at("top1_interval");
   return text(percent(score.at("top1").get<double>()), " of ", with_commas(score.at("n").get<std::int64_t>()),
               " pictures right (95 % interval ", percent(interval.at(0).get<double>()), " to ",
               percent(interval.at(1).get<double>()), "), loss ", fixed(score.at("loss").get<double>(), 4));
+}
+
+/// Of the run in a folder, whose config.json may be damaged.
+std::string_view verb_of(const fs::path& run) {
+  try {
+    return cli::verb_of(load_run_config(run));
+  } catch (const Error&) {
+    return "train";
+  }
 }
 
 }  // namespace
@@ -113,9 +134,46 @@ const std::atomic<bool>& catch_interrupts() {
 }
 
 Splits open_splits(const RunConfig& config) {
+  if (!config.distill.is_null()) return open_unlabelled(config);
   Splits splits = open_data(config.data);
   if (config.val_as_test) splits = with_val_as_test(std::move(splits));
   return with_splits(std::move(splits), config.val_fraction, config.test_fraction, config.split_seed);
+}
+
+Splits open_pictures(const std::string& data) {
+  try {
+    return open_data(data, {.classes = {}, .for_training = false});
+  } catch (const Error& error) {
+    if (error.kind() != ErrorKind::not_found || !fs::is_directory(data)) throw;
+  }
+  std::vector<std::string> paths = list_pictures(data);
+  LabelTable labels(std::vector<std::int32_t>(paths.size(), unlabelled));
+  Splits splits;
+  splits.train =
+      std::make_shared<const FileDataset>(std::move(paths), std::move(labels), std::vector<std::string>{});
+  splits.notes.push_back(text(data, ": has no folder for each class, so no picture has a label"));
+  return splits;
+}
+
+Splits open_unlabelled(const RunConfig& config) {
+  Splits opened = open_pictures(config.data);
+  const auto without = [&](const std::shared_ptr<const Dataset>& pictures) {
+    return std::make_shared<Unlabelled>(pictures, config.classes);
+  };
+  Splits splits{.train = without(opened.train ? opened.train : joined(opened)),
+                .val = opened.train && opened.val ? without(opened.val) : nullptr,
+                .test = nullptr,
+                .notes = std::move(opened.notes)};
+  if (opened.train && opened.test) splits.notes.emplace_back("the test pictures are left alone");
+  if (splits.val || config.val_fraction == 0) return splits;
+  const auto all = splits.train;
+  SplitIndices parts =
+      split_stratified(labels_of(*all), config.val_fraction, Rng(config.split_seed).child(1));
+  splits.notes.push_back(text("val: ", with_commas(std::ssize(parts.taken)), " of ", with_commas(all->size()),
+                              " pictures held back"));
+  splits.train = std::make_shared<const Subset>(all, std::move(parts.kept));
+  if (!parts.taken.empty()) splits.val = std::make_shared<const Subset>(all, std::move(parts.taken));
+  return splits;
 }
 
 void check_is_new(const fs::path& out) {
@@ -127,7 +185,7 @@ void check_is_new(const fs::path& out) {
     throw Error(ErrorKind::usage, text(out.string(), ": is a file; choose another --out"));
   if (fs::exists(out / "config.json") && fs::exists(out / "log.jsonl"))
     throw Error(ErrorKind::usage,
-                text(out.string(), ": holds a run already; go on with `enxerto train --resume ",
+                text(out.string(), ": holds a run already; go on with `enxerto ", verb_of(out), " --resume ",
                      shell_word(out), "` or choose another --out"));
   if (!fs::is_empty(out))
     throw Error(ErrorKind::usage, text(out.string(), ": is not empty; choose another --out"));
@@ -138,6 +196,27 @@ Preprocess preprocess_for(std::string_view net, int size) {
   constexpr int usual = 96;
   const int side = size ? size : std::min(usual, static_cast<int>(info.image.h));
   return Preprocess::of(info.normalization, side, side, static_cast<int>(info.image.c));
+}
+
+Preprocess start_preprocess(const std::string& net, int size, const StartWeights* weights) {
+  Preprocess preprocess;
+  if (!net.empty()) preprocess = preprocess_for(net, size);
+  if (net.empty() && !weights->preprocess)
+    throw Error(
+        ErrorKind::usage,
+        text(weights->file, ": does not say how its pictures are prepared; give --preprocess, one of ",
+             join(normalization_names(), ", ")));
+  if (weights && weights->preprocess) {
+    const int channels = net.empty() ? weights->preprocess->channels : preprocess.channels;
+    preprocess = *weights->preprocess;
+    if (size) preprocess.height = preprocess.width = size;
+    if (preprocess.channels != channels)
+      throw Error(
+          ErrorKind::unsupported,
+          text(weights->file, channels == 1 ? ": takes colour pictures, " : ": takes grey pictures, ", net,
+               channels == 1 ? " grey ones" : " colour ones", "; give the --net that it was made with"));
+  }
+  return preprocess;
 }
 
 Graph start_network(const RunConfig& config, const StartWeights* weights, Console& console) {
@@ -204,13 +283,18 @@ void check_resume_alone(const CLI::App& verb, const std::set<std::string>& allow
   }
 }
 
+std::string_view verb_of(const RunConfig& config) {
+  if (!config.distill.is_null()) return "distill";
+  return config.transfer.is_null() ? "train" : "fit";
+}
+
 Resumed open_resumed(const fs::path& folder, std::string_view verb, int threads_wanted, Console& console) {
   if (!fs::exists(folder / "config.json"))
     throw Error(ErrorKind::not_found, text(folder.string(), ": there is no run in it (no config.json)"));
   RunFolder run = RunFolder::resume(folder);
   Resumed made{.run = std::move(run), .splits = {}};
   const RunConfig& config = made.run.config();
-  const std::string_view began_by = config.transfer.is_null() ? "train" : "fit";
+  const std::string_view began_by = verb_of(config);
   if (began_by != verb)
     throw Error(ErrorKind::usage, text(folder.string(), ": is a run of ", began_by, "; `enxerto ", began_by,
                                        " --resume ", shell_word(folder), "` goes on"));
@@ -230,6 +314,16 @@ Resumed open_resumed(const fs::path& folder, std::string_view verb, int threads_
   made.splits = leave_out_as_in(folder, open_splits(config));
   made.run.check_same_data(*made.splits.train, made.splits.val.get(), made.splits.test.get());
   return made;
+}
+
+RunFolder::Checkpoint place_to_go_on(RunFolder& run, Console& console) {
+  if (auto checkpoint = run.take_checkpoint()) return std::move(*checkpoint);
+  const RunConfig& config = run.config();
+  std::optional<StartWeights> weights;
+  if (!config.weights.empty())
+    weights =
+        load_start_weights({.path = config.weights, .net = config.net, .preprocess = {}, .not_strict = true});
+  return {.graph = start_network(config, weights ? &*weights : nullptr, console)};
 }
 
 void remove_stillborn(const fs::path& folder) {
@@ -264,9 +358,9 @@ nlohmann::json train_run(RunFolder& run, Graph graph, TrainState state, const Sp
   } catch (const Error& error) {
     console.clear();
     if (error.kind() == ErrorKind::interrupted)
-      throw Error(error.kind(), text(error.what(), "; what was done is kept, `enxerto ",
-                                     run.config().transfer.is_null() ? "train" : "fit", " --resume ",
-                                     shell_word(run.folder()), "` goes on"));
+      throw Error(error.kind(),
+                  text(error.what(), "; what was done is kept, `enxerto ", verb_of(run.config()),
+                       " --resume ", shell_word(run.folder()), "` goes on"));
     if (error.kind() == ErrorKind::diverged) {
       run.log_diverged(error.what());
       if (fs::exists(run.folder() / "checkpoint.safetensors")) write_report(run.folder());

@@ -25,11 +25,21 @@ const std::atomic<bool>& catch_interrupts();
 
 /// The data as the run splits them. Error{usage} where --out of a new run cannot be.
 Splits open_splits(const RunConfig& config);
+/// Pictures of which nobody asks the classes: any split and any class may be missing, and a folder without
+/// folders for classes is taken whole.
+Splits open_pictures(const std::string& data);
+/// The same as the run splits them and without labels, for distillation: they have config.classes as names of
+/// the outputs, and what is held back does not depend on labels. Pictures for the test are left alone.
+Splits open_unlabelled(const RunConfig& config);
 /// Throws Error{usage} unless the folder is empty or is not there.
 void check_is_new(const std::filesystem::path& out);
 
 /// Preprocessing as the net wants it for pictures of size x size; 0: its own size, 96 at most.
 Preprocess preprocess_for(std::string_view net, int size);
+/// How pictures come to a network that starts as `net` (may be empty) and `weights` (may be null; not both)
+/// say; `size`: 0 for theirs. Throws Error: usage where nobody knows, unsupported where they do not go
+/// together.
+Preprocess start_preprocess(const std::string& net, int size, const StartWeights* weights);
 /// The network before its first step: `weights` may be null. Prints notes.
 Graph start_network(const RunConfig& config, const StartWeights* weights, Console& console);
 /// Fills in what the data say: classes and what identifies the splits.
@@ -60,11 +70,17 @@ struct Resumed {
   Splits splits;
   nlohmann::json ended = nullptr;  ///< its result, where it has ended already: the splits are empty then
 };
-/// `verb` is "train" or "fit". Sets the threads: `threads`, or where that is 0 those that the run began with.
-/// Throws Error: not_found, usage where the run is the other verb's or its data are others, and what
+/// The verb that a run began with: "train", "fit" or "distill".
+std::string_view verb_of(const RunConfig& config);
+/// `verb` is the one that goes on. Sets the threads: `threads`, or where that is 0 those that the run began
+/// with. Throws Error: not_found, usage where the run is the other verb's or its data are others, and what
 /// RunFolder::resume() throws.
 Resumed open_resumed(const std::filesystem::path& folder, std::string_view verb, int threads,
                      Console& console);
+
+/// Where a run that was not fitted goes on: its checkpoint or, where it was stopped before the first, its
+/// start. Takes the checkpoint out of the run.
+RunFolder::Checkpoint place_to_go_on(RunFolder& run, Console& console);
 
 /// How pictures come to the network; changes no bits.
 struct Feeding {

@@ -53,20 +53,27 @@ std::string top1_tile(const char* label, Figure top1, const std::optional<Bounds
               : "";
 }
 
-std::string evaluation_tile(const char* top1_label, const char* map_label, const EvaluationRecord& evaluation,
-                            const Texts& t) {
-  return evaluation.multi_label ? tile(map_label, percent(evaluation.mean_average_precision),
+/// What the tiles of one split are called.
+struct TileLabels {
+  const char *top1, *map, *loss;
+};
+
+std::string evaluation_tile(const TileLabels& labels, const EvaluationRecord& evaluation, const Texts& t) {
+  if (evaluation.only_loss()) return tile(labels.loss, short_number(evaluation.loss), "");
+  return evaluation.multi_label ? tile(labels.map, percent(evaluation.mean_average_precision),
                                        fill(t.tile_map_note, {percent(evaluation.exact_match)}))
-                                : top1_tile(top1_label, evaluation.top1, evaluation.top1_interval, t);
+                                : top1_tile(labels.top1, evaluation.top1, evaluation.top1_interval, t);
 }
 
 std::string tiles(const RunRecord& run, const Texts& t) {
   std::string out;
-  if (run.test) out += evaluation_tile(t.tile_test, t.tile_test_map, *run.test, t);
+  if (run.test) out += evaluation_tile({t.tile_test, t.tile_test_map, t.tile_test_loss}, *run.test, t);
   if (run.val)
-    out += evaluation_tile(t.tile_val, t.tile_val_map, *run.val, t);
+    out += evaluation_tile({t.tile_val, t.tile_val_map, t.tile_val_loss}, *run.val, t);
   else if (run.best && run.best->val_map)
     out += tile(t.tile_val_map, percent(run.best->val_map), "");
+  else if (run.best && distill_of(run).is_object() && run.best->val_loss)
+    out += tile(t.tile_val_loss, short_number(run.best->val_loss), "");
   else if (run.best)
     out += top1_tile(t.tile_val, run.best->val_top1, run.best->val_top1_interval, t);
   if (run.best)
@@ -183,6 +190,9 @@ Figure baseline(const EvaluationRecord& evaluation) {
 }
 
 std::string evaluation_section(const EvaluationRecord& evaluation, const char* heading, const Texts& t) {
+  if (evaluation.only_loss())
+    return text("<section><h2>", fill(heading, {with_commas(evaluation.n)}), "</h2><p>",
+                fill(t.evaluation_only_loss, {short_number(evaluation.loss)}), ".</p>\n</section>\n");
   const bool multi_label = evaluation.multi_label;
   std::string sentence = multi_label
                              ? fill(t.evaluation_multi_label,
@@ -272,7 +282,7 @@ class Facts {
 };
 
 std::string class_names(const RunRecord& run, const Texts& t) {
-  if (run.classes.empty()) return "";
+  if (run.classes.empty() || !gives_classes(run)) return "";
   std::string out = text("<b>", with_commas(static_cast<std::int64_t>(run.classes.size())), "</b>: ");
   const std::size_t shown = std::min(run.classes.size(), most_class_names);
   for (std::size_t i = 0; i < shown; ++i) out += (i ? ", " : "") + escape(run.classes[i], 40);
@@ -334,7 +344,8 @@ std::string training_facts(const RunRecord& run, const Texts& t) {
       .add(t.fact_input, config, "image")
       .add(t.fact_weights, escape(weights.empty() ? find_text(config, "init") : weights, most_text))
       .add(t.fact_freeze, config, "freeze")
-      .add(t.fact_transfer, describe(without_curves(find_member(config, "transfer"))));
+      .add(t.fact_transfer, describe(without_curves(find_member(config, "transfer"))))
+      .add(t.fact_distill, describe(distill_of(run)));
   if (is_probe(run)) return facts.add(t.fact_seed, training, "seed").take();
   facts.add(t.fact_epochs, training, "epochs")
       .add(t.fact_batch, training, "batch")
@@ -406,7 +417,10 @@ std::string commands(const RunRecord& run, const Texts& t) {
   if (const std::string command = find_text(run.config, "command"); !command.empty()) add(t.command, command);
   if (can_go_on(run)) add(t.resume, resume_command(run));
   std::error_code code;
-  if (fs::exists(run.folder / "model.safetensors", code))
+  if (!fs::exists(run.folder / "model.safetensors", code)) return out;
+  if (distill_of(run).is_object())
+    add(t.fit_on_it, text("enxerto fit ", t.fit_data, " --weights ", shell_word(absolute_folder(run))));
+  if (gives_classes(run))
     add(t.predict, text("enxerto predict ", shell_word(absolute_folder(run)), " ", t.predict_files));
   return out;
 }

@@ -127,6 +127,40 @@ TEST(Report, AProbeHasNoCurvesAndARunOfFitIsCalledSo) {
   expect_has(page_of(run), "<div class=charts>");
 }
 
+TEST(Report, AStudentOfFeaturesHasLossesAndNothingOfClasses) {
+  const RunForTests run;
+  nlohmann::json config = config_for_tests({"feature_0", "feature_1"});
+  config["training"]["metric"] = "val_loss";
+  config["distill"] = {{"teacher", "/somewhere/large.onnx"}, {"cut", "pool"}, {"match", "features"}};
+  run.write("config.json", config.dump());
+  run.write("log.jsonl", R"({"kind":"epoch","epoch":1,"train_loss":0.75,"val_loss":0.625,"best":true})"
+                         "\n");
+  run.write("model.safetensors", "");
+  expect_has(text_summary(run.folder()), "  validation  loss 0.625\n");
+  fs::last_write_time(run.folder() / "log.jsonl", fs::file_time_type::clock::now() - std::chrono::hours(2));
+  expect_has(text_summary(run.folder()), "enxerto distill --resume " + run.folder().string());
+  nlohmann::json result = result_for_tests({}, 3);
+  result["val"] = {{"n", 60}, {"loss", 0.5}};
+  run.write("result.json", result.dump());
+  const std::string summary = text_summary(run.folder());
+  for (const char* there :
+       {"  teacher     /somewhere/large.onnx\n", "  data        2 features; 60 pictures to train on",
+        "  validation  loss 0.5, 60 pictures\n"})
+    expect_has(summary, there);
+  const std::string page = page_of(run);
+  for (const char* there : {"<dt>Validation loss<dd><b>0.5</b>", "<p>The loss is 0.5.</p>",
+                            "Distillation<td>cut pool, match features"})
+    expect_has(page, there);
+  for (const char* not_there : {"top-1", "Top-1", "feature_0", "enxerto predict", "95 %", "recall"})
+    expect_has_not(page, not_there);
+  expect_has(page, "enxerto fit PHOTOS --weights " + run.folder().string());
+  config["distill"]["match"] = "classes";
+  config["classes"] = shapes;
+  run.write("config.json", config.dump());
+  expect_has(page_of(run), "<b>3</b>: circle, cross, square");
+  expect_has(page_of(run), "enxerto predict");
+}
+
 TEST(Report, ThePageTellsWhatTheGraftDid) {
   const RunForTests run;
   write_finished(run, shapes);

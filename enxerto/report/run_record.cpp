@@ -319,6 +319,10 @@ const char* name_of(Outcome outcome) {
   return "";
 }
 
+const Json& distill_of(const RunRecord& run) { return find_member(run.config, "distill"); }
+
+bool gives_classes(const RunRecord& run) { return find_text(distill_of(run), "match") != "features"; }
+
 RunRecord load_run(const fs::path& folder) {
   const fs::path config = folder / "config.json", log = folder / "log.jsonl", result = folder / "result.json";
   std::error_code code;

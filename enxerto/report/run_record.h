@@ -56,6 +56,8 @@ struct EvaluationRecord {
   std::vector<ClassRecord> classes;
   std::vector<std::int64_t> confusion;  ///< [true][predicted]; empty where it does not fit the classes
 
+  /// The targets were no classes, but what another network made of the pictures: the loss is all there is.
+  bool only_loss() const { return loss && !top1 && !multi_label && classes.empty(); }
   std::int64_t count(std::size_t truth, std::size_t predicted) const {
     return confusion[truth * classes.size() + predicted];
   }
@@ -90,6 +92,11 @@ struct RunRecord {
   bool ends_with_step = false;     ///< the log: an epoch is under way, or was
   std::int64_t seconds_quiet = 0;  ///< since the log was written to
 };
+
+/// What `enxerto distill` wrote of itself into config.json; null of other runs.
+const nlohmann::json& distill_of(const RunRecord& run);
+/// Whether its outputs are classes, and not another network's features.
+bool gives_classes(const RunRecord& run);
 
 /// Throws Error as write_report() does.
 RunRecord load_run(const std::filesystem::path& folder);

@@ -25,6 +25,9 @@ class Rows {
 };
 
 std::string describe(const EvaluationRecord& evaluation, const Texts& t) {
+  if (evaluation.only_loss())
+    return text(t.loss, " ", short_number(evaluation.loss), ", ",
+                fill(t.pictures, {with_commas(evaluation.n)}));
   std::string out = text(percent(evaluation.top1), " ", t.top1);
   if (evaluation.multi_label)
     out =
@@ -58,8 +61,10 @@ std::string absolute_folder(const RunRecord& run) {
 }
 
 std::string resume_command(const RunRecord& run) {
-  const bool by_fit = find_member(run.config, "transfer").is_object();
-  return text("enxerto ", by_fit ? "fit" : "train", " --resume ", shell_word(absolute_folder(run)));
+  const char* verb = distill_of(run).is_object()                       ? "distill"
+                     : find_member(run.config, "transfer").is_object() ? "fit"
+                                                                       : "train";
+  return text("enxerto ", verb, " --resume ", shell_word(absolute_folder(run)));
 }
 
 std::string shell_word(std::string_view word) {
@@ -124,8 +129,11 @@ std::string summarize_run(const RunRecord& run, const Texts& t) {
   const auto pictures = [&](const char* split) {
     return with_commas(find_count(find_member(find_member(run.config, "splits"), split), "pictures"));
   };
-  rows.add(t.data, fill(t.summary_data, {with_commas(static_cast<std::int64_t>(run.classes.size())),
-                                         pictures("train"), pictures("val"), pictures("test")}));
+  if (const std::string teacher = find_text(distill_of(run), "teacher"); !teacher.empty())
+    rows.add(t.teacher, clean(teacher, 4096));
+  rows.add(t.data, fill(gives_classes(run) ? t.summary_data : t.summary_data_features,
+                        {with_commas(static_cast<std::int64_t>(run.classes.size())), pictures("train"),
+                         pictures("val"), pictures("test")}));
   if (run.best) {
     std::string best = fixed(run.best->epoch, 0);
     if (!run.metric.empty()) best += fill(t.summary_by, {clean(run.metric)});
@@ -138,6 +146,8 @@ std::string summarize_run(const RunRecord& run, const Texts& t) {
     const auto& interval = run.best->val_top1_interval;
     rows.add(t.val, text(percent(run.best->val_top1), " ", t.top1,
                          interval ? fill(t.summary_interval, {percent(*interval, t.bounds)}) : ""));
+  } else if (run.best && run.best->val_loss) {
+    rows.add(t.val, text(t.loss, " ", short_number(run.best->val_loss)));
   }
   if (const auto& judged = run.test ? run.test : run.val) {
     std::string label = t.weakest;

@@ -134,16 +134,21 @@ std::string epoch_table(const std::vector<EpochLine>& epochs, const Texts& t) {
   const std::size_t stride = (epochs.size() + most_epoch_rows - 1) / most_epoch_rows;
   std::string caption = t.epochs_caption;
   if (stride > 1) caption += fill(t.epochs_cut, {with_commas(static_cast<std::int64_t>(stride))});
-  std::string out = text(
-      "<div class=scroll><table><caption>", caption, "</caption>",
-      header({t.column_epoch, t.column_train_loss, t.column_val_loss, t.column_train_top1, t.column_val_top1,
-              t.column_interval, t.column_lr, t.column_grad_norm, t.column_speed, t.column_time}));
+  // Where another network is the target there are no classes to be right about.
+  const bool has_top1 =
+      std::ranges::any_of(epochs, [](const EpochLine& row) { return row.train_top1 || row.val_top1; });
+  std::vector<const char*> columns = {t.column_epoch, t.column_train_loss, t.column_val_loss};
+  if (has_top1) columns.insert(columns.end(), {t.column_train_top1, t.column_val_top1, t.column_interval});
+  columns.insert(columns.end(), {t.column_lr, t.column_grad_norm, t.column_speed, t.column_time});
+  std::string out = text("<div class=scroll><table><caption>", caption, "</caption>", header(columns));
   for (std::size_t i = 0; i < epochs.size(); i += stride) {
     const EpochLine& row = epochs[i];
     out += "<tr><th scope=row>" + fixed(row.epoch, 0) + cell(short_number(row.train_loss)) +
-           cell(short_number(row.val_loss)) + cell(percent(row.train_top1)) + cell(percent(row.val_top1)) +
-           cell(row.val_top1_interval ? percent(*row.val_top1_interval, t.bounds) : no_figure) +
-           cell(short_number(row.lr)) + cell(short_number(row.grad_norm)) +
+           cell(short_number(row.val_loss));
+    if (has_top1)
+      out += cell(percent(row.train_top1)) + cell(percent(row.val_top1)) +
+             cell(row.val_top1_interval ? percent(*row.val_top1_interval, t.bounds) : no_figure);
+    out += cell(short_number(row.lr)) + cell(short_number(row.grad_norm)) +
            cell(short_number(row.images_per_second)) +
            cell(row.seconds ? human_seconds(*row.seconds) : no_figure);
   }

@@ -24,6 +24,7 @@ struct Texts {
 
   // The summary for a terminal.
   const char* outcome = "outcome";
+  const char* teacher = "teacher";
   const char* data = "data";
   const char* best_epoch = "best epoch";
   const char* test = "test";
@@ -41,6 +42,8 @@ struct Texts {
   const char* images_per_second = "images/s";
   const char* summary_interval = " (95 %: {})";
   const char* summary_data = "{} classes; {} pictures to train on, {} for validation, {} for the test";
+  const char* summary_data_features =
+      "{} features; {} pictures to train on, {} for validation, {} for the test";
   const char* summary_by = ", by {}";
   const char* summary_weak = "{}: {} of {} recognised";
   const char* summary_average_precision = ", average precision {}";
@@ -57,6 +60,8 @@ struct Texts {
   const char* tile_val = "Validation top-1";
   const char* tile_test_map = "Test mAP";
   const char* tile_val_map = "Validation mAP";
+  const char* tile_test_loss = "Test loss";
+  const char* tile_val_loss = "Validation loss";
   const char* tile_map_note = "all labels right in {}";
   const char* tile_interval = "95 %: {}";
   const char* tile_best = "Best epoch";
@@ -123,6 +128,7 @@ struct Texts {
       "class is a right one in {} of the pictures that have a label";
   const char* evaluation_interval = ", with a 95 % interval (Wilson) of {}";
   const char* evaluation_top5 = "; top-5 {}";
+  const char* evaluation_only_loss = "The loss is {}";
   const char* evaluation_loss = "; loss {}";
   const char* evaluation_macro = "; mean over classes: recall {}, precision {}, F1 {}";
   const char* evaluation_baseline = ". Always naming the largest class would reach {}";
@@ -226,6 +232,7 @@ struct Texts {
   const char* fact_weights = "Weights at the start";
   const char* fact_freeze = "Frozen";
   const char* fact_transfer = "Transfer";
+  const char* fact_distill = "Distillation";
   const char* fact_epochs = "Epochs planned";
   const char* fact_batch = "Batch";
   const char* fact_loss = "Loss";
@@ -248,6 +255,8 @@ struct Texts {
   const char* command = "The command";
   const char* resume = "To go on";
   const char* predict = "To use it";
+  const char* fit_on_it = "To grow a head on it";
+  const char* fit_data = "PHOTOS";
   const char* predict_files = "PICTURE...";
   const char* made_by =
       "Made by <code>enxerto report</code> from the run folder alone; this page needs no network.";

@@ -57,17 +57,20 @@ class Tally {
   }
   /// A picture with any number of labels.
   void add(std::span<const float> outputs, std::span<const float> target) {
+    loss_ += loss_of(options_.loss.value_or(BinaryCrossEntropy{}), view_of(outputs), view_of(target));
+    if (options_.only_loss) return void(++made_.n);
     has_lists_ = true;
     int best = static_cast<int>(outputs.size());
     for (std::size_t k = 0; k < target.size(); ++k)
       if (target[k] >= 0.5f) best = std::min(best, rank_of(outputs, static_cast<std::int32_t>(k)));
     count(best);
     counter_.add(outputs, target);
-    loss_ += loss_of(options_.loss.value_or(BinaryCrossEntropy{}), view_of(outputs), view_of(target));
   }
 
   Evaluation finish() {
     if (made_.n) made_.loss = loss_ / static_cast<double>(made_.n);
+    made_.only_loss = options_.only_loss;
+    if (made_.only_loss) return std::move(made_);
     if (has_lists_ || options_.multi_label)
       made_.multi_label = counter_.scores();
     else
@@ -158,6 +161,7 @@ std::vector<ClassScore> Evaluation::per_class() const {
 }
 
 Json Evaluation::to_json() const {
+  if (only_loss) return {{"n", n}, {"loss", loss}};
   Mean precision, recall, f1;
   Json rows = Json::array(), matrix = Json::array();
   for (const ClassScore& score : per_class()) {

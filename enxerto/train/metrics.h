@@ -36,6 +36,8 @@ struct Evaluation {
   /// `right5` that one of the five likeliest is; pictures without a label cannot be right in this and do not
   /// count there. `confusion` is empty.
   std::optional<MultiLabelScores> multi_label = {};
+  /// The targets are no classes (EvaluateOptions::only_loss): `n` and `loss` tell all that is known.
+  bool only_loss = false;
 
   std::int64_t labelled() const { return multi_label ? multi_label->labelled : n; }
   double top1() const {
@@ -51,7 +53,8 @@ struct Evaluation {
   /// "precision", "recall", "f1"}], "classes", "confusion": [[...]]}. A proportion of nothing is null; the
   /// macro averages are over classes that have one. With several labels a picture there is no "confusion",
   /// but "multi_label": true, "labelled", "exact_match", "mean_average_precision", "micro_precision",
-  /// "micro_recall", "micro_f1", and "average_precision" in each row of "per_class".
+  /// "micro_recall", "micro_f1", and "average_precision" in each row of "per_class". Where `only_loss`
+  /// it is {"n", "loss"}.
   nlohmann::json to_json() const;
 };
 
@@ -73,6 +76,8 @@ struct EvaluateOptions {
   /// The network answers for each class on its own. So it is in any case where the data have several labels
   /// a picture; where they have one it counts as a list of one.
   bool multi_label = false;
+  /// The targets are numbers to come near, such as what another network makes of the pictures.
+  bool only_loss = false;
   OnOutputs on_outputs = {};  ///< optional
   /// Optional: how far a picture is from all classes, where a ModelRunner tells (ModelRunner::distances()).
   /// Called before on_outputs of the same batch.

@@ -135,6 +135,10 @@ DataRecord record_of(const Dataset& data) {
   return record;
 }
 
+bool RunConfig::gives_classes() const {
+  return !distill.is_object() || distill.value("match", Json()) != "features";
+}
+
 Json RunConfig::to_json() const {
   Json json{{"format", "enxerto-run"},
             {"format_version", 1},
@@ -160,6 +164,7 @@ Json RunConfig::to_json() const {
   if (multi_label) json["multi_label"] = true;
   if (val_as_test) json["val_as_test"] = true;
   if (!transfer.is_null()) json["transfer"] = transfer;
+  if (!distill.is_null()) json["distill"] = distill;
   return json;
 }
 
@@ -200,6 +205,7 @@ RunConfig RunConfig::from_json(const Json& json) {
   config.training = TrainConfig::from_json(reader.at("training"));
   if (reader.has("val_as_test")) reader.read("val_as_test", config.val_as_test);
   if (reader.has("transfer")) config.transfer = reader.at("transfer");
+  if (reader.has("distill")) config.distill = reader.at("distill");
   reader.finish();
   return config;
 }
@@ -350,21 +356,22 @@ std::uint64_t RunFolder::load_checkpoint() {
 }
 
 void RunFolder::save_best(const Graph& graph, int epoch, double value) {
-  save_model(folder_ / model_name, {.graph = graph.clone(),
-                                    .preprocess = config_.training.preprocess.to_json(),
-                                    .classes = config_.classes,
-                                    .multi_label = config_.multi_label,
-                                    .training = {{"net", config_.net},
-                                                 {"weights", config_.weights},
-                                                 {"data", config_.data},
-                                                 {"splits", config_.to_json().at("splits")},
-                                                 {"epoch", epoch},
-                                                 {"metric", name_of(config_.training.metric)},
-                                                 {"value", value},
-                                                 {"version", config_.version},
-                                                 {"config", config_.training.to_json()}},
-                                    .head = head_,
-                                    .novelty = novelty_});
+  save_model(folder_ / model_name,
+             {.graph = graph.clone(),
+              .preprocess = config_.training.preprocess.to_json(),
+              .classes = config_.gives_classes() ? config_.classes : std::vector<std::string>{},
+              .multi_label = config_.multi_label,
+              .training = {{"net", config_.net},
+                           {"weights", config_.weights},
+                           {"data", config_.data},
+                           {"splits", config_.to_json().at("splits")},
+                           {"epoch", epoch},
+                           {"metric", name_of(config_.training.metric)},
+                           {"value", value},
+                           {"version", config_.version},
+                           {"config", config_.training.to_json()}},
+              .head = head_,
+              .novelty = novelty_});
 }
 
 /// Whether there is a result of just so many epochs.
@@ -378,18 +385,19 @@ void RunFolder::on_step(const StepReport& report) {
   const double now = now_seconds();
   if (now - last_step_line_ < seconds_between_steps) return;
   last_step_line_ = now;
-  log({{"kind", "step"},
-       {"epoch", report.epoch},
-       {"step", report.step},
-       {"step_in_epoch", report.step_in_epoch},
-       {"steps_per_epoch", report.steps_per_epoch},
-       {"loss", report.loss},
-       {"top1", report.top1},
-       {"lr", report.lr},
-       {"grad_norm", report.grad_norm},
-       {"seconds", report.seconds},
-       {"images_per_second", report.images_per_second},
-       {"peak_memory_bytes", report.peak_memory_bytes}});
+  Json line{{"kind", "step"},
+            {"epoch", report.epoch},
+            {"step", report.step},
+            {"step_in_epoch", report.step_in_epoch},
+            {"steps_per_epoch", report.steps_per_epoch},
+            {"loss", report.loss},
+            {"lr", report.lr},
+            {"grad_norm", report.grad_norm},
+            {"seconds", report.seconds},
+            {"images_per_second", report.images_per_second},
+            {"peak_memory_bytes", report.peak_memory_bytes}};
+  if (report.top1) line["top1"] = *report.top1;
+  log(line);
 }
 
 bool RunFolder::on_epoch(const EpochReport& report, const Graph& graph, const TrainState& state) {

@@ -44,6 +44,10 @@ struct RunConfig {
   /// How `enxerto fit` came to it: recipe, cut, head (docs/formats/run-folder.md). An object; null: it did
   /// not.
   nlohmann::json transfer = nullptr;
+  /// How `enxerto distill` came to it: teacher, cut, what is matched. An object; null: it did not.
+  nlohmann::json distill = nullptr;
+  /// Whether the outputs are classes, and not another network's features. `classes` names them in any case.
+  bool gives_classes() const;
   std::string command;        ///< that starts it again, for people; may be empty
   std::string chip, version;  ///< for people: set by RunFolder::create()
   nlohmann::json to_json() const;

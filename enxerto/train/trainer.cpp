@@ -62,6 +62,9 @@ void check_arguments(const Graph& graph, const Feeds& feeds, const TrainConfig& 
   const bool multi = feeds.multi_label, is_bce = std::holds_alternative<BinaryCrossEntropy>(config.loss);
   check(!multi || is_bce,
         "the pictures may have several labels, each class is a question: the loss has to be bce");
+  check(!feeds.only_loss || config.metric == Metric::val_loss || config.metric == Metric::train_loss,
+        text("the metric ", name_of(config.metric),
+             " is for classes, and the targets are none; choose val_loss"));
   check(multi || config.metric != Metric::val_map,
         "the metric val_map is for pictures with several labels; choose val_top1 or val_loss");
   check(config.metric == Metric::train_loss || (feeds.val && feeds.val->size() > 0),
@@ -177,6 +180,7 @@ class Validation {
         classes_(feeds.classes) {
     // Without smoothing and weights, so that runs can be compared.
     options_.loss = std::visit([](const auto& held) { return parse_loss(held.kind); }, config.loss);
+    options_.only_loss = feeds.only_loss;
     options_.stop = stop;
   }
   Evaluation run(const Graph& graph) {
@@ -248,7 +252,6 @@ nlohmann::json EpochReport::to_json() const {
                       {"step", step},
                       {"lr", lr},
                       {"train_loss", train_loss},
-                      {"train_top1", train_top1},
                       {"grad_norm", grad_norm},
                       {"seconds", seconds},
                       {"total_seconds", total_seconds},
@@ -257,9 +260,10 @@ nlohmann::json EpochReport::to_json() const {
                       {"peak_memory_bytes", peak_memory_bytes},
                       {"best", best},
                       {"best_epoch", best_epoch}};
-  if (val) {
+  if (train_top1) json["train_top1"] = *train_top1;
+  if (val) json["val_loss"] = val->loss;
+  if (val && !val->only_loss) {
     const Interval interval = val->top1_interval();
-    json["val_loss"] = val->loss;
     json["val_top1"] = val->top1();
     json["val_top1_interval"] = {interval.low, interval.high};
     if (val->multi_label)
@@ -339,7 +343,12 @@ TrainResult train(Graph& graph, const Feeds& feeds, const TrainConfig& config,
                         .executor_bytes = executor.memory_bytes() + executor.param_bytes() +
                                           (validation ? validation->bytes() : 0),
                         .loader_bytes = loader.memory_bytes() + (validation ? feeds.val->memory_bytes() : 0),
-                        .multi_label = feeds.multi_label});
+                        .multi_label = feeds.multi_label,
+                        .only_loss = feeds.only_loss});
+
+  const auto top1_of = [&](const Counted& counted) {
+    return feeds.only_loss ? std::nullopt : std::optional(counted.top1());
+  };
 
   TrainResult result;
   std::int64_t session_pictures = 0;
@@ -355,7 +364,7 @@ TrainResult train(Graph& graph, const Feeds& feeds, const TrainConfig& config,
       const ConstView outputs = executor.forward(batch.images.view(), state.step);
       const double loss =
           losses.of(config.loss, executor, outputs, batch) + penalty_of(config.penalty, updates);
-      const Counted counted = count_right(outputs, batch);
+      const Counted counted = feeds.only_loss ? Counted{} : count_right(outputs, batch);
       losses.backward(executor);
       const double norm = gradient_norm(updates, config.penalty);
       if (!std::isfinite(loss) || !std::isfinite(norm))
@@ -383,7 +392,7 @@ TrainResult train(Graph& graph, const Feeds& feeds, const TrainConfig& config,
                            .step_in_epoch = state.step_in_epoch,
                            .steps_per_epoch = steps_an_epoch,
                            .loss = loss,
-                           .top1 = counted.top1(),
+                           .top1 = top1_of(counted),
                            .lr = lr,
                            .grad_norm = norm,
                            .seconds = now - started,
@@ -399,7 +408,7 @@ TrainResult train(Graph& graph, const Feeds& feeds, const TrainConfig& config,
                        .step = state.step,
                        .lr = lr,
                        .train_loss = sums.loss / pictures,
-                       .train_top1 = Counted{sums.labelled, sums.right}.top1(),
+                       .train_top1 = top1_of({sums.labelled, sums.right}),
                        .grad_norm = sums.grad_norm / static_cast<double>(state.step_in_epoch),
                        .images_per_second = pictures / sums.seconds,
                        .seconds_waiting = loader.seconds_waited()};

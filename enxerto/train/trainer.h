@@ -99,12 +99,13 @@ struct RunStart {
   std::int64_t executor_bytes = 0;             ///< planned: activations, gradients, parameters
   std::int64_t loader_bytes = 0;               ///< at most: Loader::memory_bytes() of training and validation
   bool multi_label = false;                    ///< a picture may have several labels
+  bool only_loss = false;                      ///< Feeds::only_loss
 };
 struct StepReport {
   int epoch = 0, epochs = 0;
   std::int64_t step = 0, step_in_epoch = 0, steps_per_epoch = 0;  ///< with this one: from 1
   double loss = 0;                                                ///< of this batch, penalties included
-  double top1 = 0;                                                ///< of this batch, as train_top1
+  std::optional<double> top1 = {};                                ///< of this batch, as train_top1
   double lr = 0, grad_norm = 0;
   double seconds = 0;            ///< trained so far
   double images_per_second = 0;  ///< in this epoch, without validation
@@ -113,10 +114,12 @@ struct StepReport {
 struct EpochReport {
   int epoch = 0, epochs = 0;
   std::int64_t step = 0;
-  double lr = 0;                          ///< of the last step
-  double train_loss = 0, train_top1 = 0;  ///< over the epoch, while the weights changed. A mixed picture is
-                                          ///< right if its likeliest class has a share of one half or more
-  double grad_norm = 0;                   ///< mean
+  double lr = 0;          ///< of the last step
+  double train_loss = 0;  ///< over the epoch, while the weights changed
+  /// The same. A mixed picture is right if its likeliest class has a share of one half or more. Empty where
+  /// the targets are no classes.
+  std::optional<double> train_top1 = {};
+  double grad_norm = 0;  ///< mean
   std::optional<Evaluation> val = {};
   double seconds = 0;            ///< of this epoch, validation included
   double total_seconds = 0;      ///< trained so far
@@ -172,6 +175,8 @@ struct Feeds {
   BatchSource* val = nullptr;  ///< does neither; may be null
   std::span<const std::string> classes;
   bool multi_label = false;
+  /// Every batch has targets, and these are numbers to come near, not classes: the loss alone tells how well.
+  bool only_loss = false;
 };
 /// The same on these. What config says of pictures (preprocess, augment, batch, workers, cache_folder) has
 /// been done by who made them and is not looked at here.
