@@ -70,6 +70,7 @@ Options parse(const std::vector<std::string>& given) {
 }
 
 StepJob make_job(const Options& options) {
+  if (options.bf16) require_bf16();
   std::optional<Shape> image;
   if (options.size) image = {1, find_net(options.net).image.c, *options.size, *options.size};
   Graph graph = make_net(options.net, {.image = image});

@@ -32,13 +32,12 @@ struct DistillFlags {
   Common common;
   BackboneFlags teacher;
   CacheFlags cache;
-  ModelFlags weights;  ///< of the student's start
+  StartFlags start;  ///< the student's
   AugmentFlags augment;
   CheckFlags check;
   PictureFlags pictures;
   LearningFlags learning;
-  std::string data, net, out, resume, init = "he_normal", match = "features";
-  int size = 0;
+  std::string data, match = "features";
   double temperature = 1, val_fraction = 0.05;
   bool full = false, quiet = false;
 };
@@ -137,20 +136,9 @@ Json distill_run(RunFolder& run, Graph graph, TrainState state, const Splits& sp
 }
 
 void check_flags(const DistillFlags& flags) {
-  const auto check_given = [](const std::string& value, const char* what) {
-    if (value.empty())
-      throw Error(ErrorKind::usage, text("distill: ", what, "; see `enxerto distill --help`"));
-  };
-  check_given(flags.data, "PHOTOS is missing");
-  check_given(flags.teacher.model.path, "--teacher is missing: the network to learn from");
-  check_given(flags.net + flags.weights.path, "--net is missing, or --weights that tell the network");
-  check_given(flags.out, "--out is missing");
-  if (!flags.net.empty()) find_net(flags.net);
-  if (flags.weights.path.empty() && (flags.weights.not_strict || !flags.weights.preprocess.empty()))
-    throw Error(ErrorKind::usage,
-                "--preprocess and --not-strict are for --weights; leave them out without it");
-  parse_init(flags.init);
-  if (flags.size != 0) check_at_least("--size", flags.size, 1);
+  check_given("distill", flags.data, "PHOTOS is missing");
+  check_given("distill", flags.teacher.model.path, "--teacher is missing: the network to learn from");
+  check_start("distill", flags.start);
   if (!(std::isfinite(flags.temperature) && flags.temperature > 0))
     throw Error(ErrorKind::usage, text("--temperature: more than 0, not ", flags.temperature));
   if (flags.temperature != 1 && flags.match != "classes")
@@ -161,27 +149,17 @@ void check_flags(const DistillFlags& flags) {
   if (!(flags.val_fraction >= 0 && flags.val_fraction < 1))
     throw Error(ErrorKind::usage, text("--val-fraction: from 0 to less than 1, not ", flags.val_fraction));
   check_learning(flags.learning);
-  check_is_new(flags.out);
+  check_is_new(flags.start.out);
 }
 
 Json distill_new(const DistillFlags& flags, Console& console) {
   check_flags(flags);
   const Taught taught = load_teacher(flags.teacher, !flags.full, flags.match, flags.temperature);
-  std::optional<StartWeights> weights;
-  if (!flags.weights.path.empty()) {
-    ModelFlags from = flags.weights;
-    from.net = flags.net;
-    weights = load_start_weights(from);
-  }
-  const StartWeights* start = weights ? &*weights : nullptr;
-
   RunConfig config;
-  config.net = flags.net;
+  const std::optional<StartWeights> weights = start_of(flags.start, config);
   config.data = fs::absolute(flags.data).lexically_normal().string();
   config.val_fraction = flags.val_fraction;
   config.split_seed = flags.learning.seed;
-  if (start) config.weights = fs::absolute(start->file).lexically_normal().string();
-  config.init = flags.init;
   config.threads = threads();
   config.version = ENXERTO_VERSION;
   config.command = command_line();
@@ -194,7 +172,7 @@ Json distill_new(const DistillFlags& flags, Console& console) {
 
   TrainConfig& training = config.training;
   training = learning_of(flags.learning, splits.train->size());
-  training.preprocess = start_preprocess(flags.net, flags.size, start);
+  training.preprocess = start_preprocess(flags.start, weights);
   flags.pictures.apply(training.preprocess);
   training.augment = augment_of(flags.augment);
   if (taught.teacher.rest)
@@ -203,16 +181,16 @@ Json distill_new(const DistillFlags& flags, Console& console) {
     training.loss = MeanSquaredError{};
   if (!splits.val) training.metric = Metric::train_loss;
   config.image = {training.preprocess.channels, training.preprocess.height, training.preprocess.width};
-  Graph graph = start_network(config, start, console);
-  RunFolder run = RunFolder::create(flags.out, config);
+  Graph graph = start_network(config, weights ? &*weights : nullptr, console);
+  RunFolder run = RunFolder::create(flags.start.out, config);
   if (check) save_check(run.folder(), *check);
   return distill_run(run, std::move(graph), {}, splits, taught, flags, console);
 }
 
 Json distill_on(const DistillFlags& flags, Console& console) {
-  Resumed resumed = open_resumed(flags.resume, "distill", flags.common.threads, console);
+  Resumed resumed = open_resumed(flags.start.resume, "distill", flags.common.threads, console);
   if (!resumed.ended.is_null()) return resumed.ended;
-  const Taught taught = load_teacher(flags.resume, resumed.run.config().distill);
+  const Taught taught = load_teacher(flags.start.resume, resumed.run.config().distill);
   auto [graph, state] = place_to_go_on(resumed.run, console);
   return distill_run(resumed.run, std::move(graph), std::move(state), resumed.splits, taught, flags, console);
 }
@@ -220,7 +198,7 @@ Json distill_on(const DistillFlags& flags, Console& console) {
 int run_distill(const DistillFlags& flags) {
   set_threads(flags.common.threads);
   Console console(flags.common.json ? stderr : stdout, flags.quiet);
-  const Json result = flags.resume.empty() ? distill_new(flags, console) : distill_on(flags, console);
+  const Json result = flags.start.resume.empty() ? distill_new(flags, console) : distill_on(flags, console);
   if (flags.common.json)
     print_json(result);
   else
@@ -268,27 +246,8 @@ void add_distill(CLI::App& app, Action& chosen) {
                    "Of the probabilities: softmax(logits / T), flatter above 1")
       ->capture_default_str()
       ->type_name("T");
-  std::vector<std::string> names;
-  for (const NetInfo& net : nets()) names.emplace_back(net.name);
-  verb->add_option("--net", flags->net, "The student (that of --weights): " + join(names, ", "))
-      ->type_name("NAME");
-  verb->add_option("--out", flags->out, "Folder for the run; it must not hold anything yet")
-      ->type_name("RUN");
-  CLI::Option* resume =
-      verb->add_option("--resume", flags->resume, "Go on with an interrupted run")->type_name("RUN");
-  verb->add_option("--size", flags->size, "Sides of the student's input (the net's own, 96 at most)")
-      ->type_name("PIXELS");
+  CLI::Option* const resume = add_start_flags(*verb, flags->start, "The student");
   add_learning_flags(*verb, flags->learning);
-  verb->add_option(
-          "--weights", flags->weights.path,
-          "The student starts from a model file, a run, or weights as .safetensors, .pth, .h5, .keras, "
-          ".onnx")
-      ->type_name("FILE");
-  add_weight_flags(*verb, flags->weights);
-  verb->add_option("--init", flags->init,
-                   "Start of what has no weights: he_normal, xavier_uniform, uniform:0.1...")
-      ->capture_default_str()
-      ->type_name("NAME");
   add_augment_flags(*verb, flags->augment);
   verb->add_option("--val-fraction", flags->val_fraction, "Held back where there is no val/")
       ->capture_default_str()

@@ -2,11 +2,14 @@
 
 #include <algorithm>
 #include <cmath>
+#include <filesystem>
 #include <variant>
+#include <vector>
 
 #include "cli/commands.h"
 #include "enxerto/core/error.h"
 #include "enxerto/core/text.h"
+#include "enxerto/zoo/zoo.h"
 
 namespace enxerto::cli {
 namespace {
@@ -50,6 +53,76 @@ Schedule schedule_of(const LearningFlags& flags, const OptimizerConfig& optimize
 }
 
 }  // namespace
+
+CLI::Option* add_start_flags(CLI::App& verb, StartFlags& flags, const std::string& network) {
+  std::vector<std::string> names;
+  for (const NetInfo& net : nets()) names.emplace_back(net.name);
+  verb.add_option("--net", flags.net, text(network, " (that of --weights): ", join(names, ", ")))
+      ->type_name("NAME");
+  verb.add_option("--out", flags.out, "Folder for the run; it must not hold anything yet")->type_name("RUN");
+  CLI::Option* const resume =
+      verb.add_option("--resume", flags.resume, "Go on with an interrupted run")->type_name("RUN");
+  verb.add_option("--size", flags.size, "Sides of the network's input (the net's own, 96 at most)")
+      ->type_name("PIXELS");
+  verb.add_option("--weights", flags.weights.path,
+                  "Start from a model file, a run, or weights as .safetensors, .pth, .h5, .keras, .onnx")
+      ->type_name("FILE");
+  add_weight_flags(verb, flags.weights);
+  verb.add_option("--init", flags.init,
+                  "Start of what has no weights: he_normal, xavier_uniform, uniform:0.1...")
+      ->capture_default_str()
+      ->type_name("NAME");
+  return resume;
+}
+
+void check_given(const char* verb, const std::string& value, const char* what) {
+  if (value.empty())
+    throw Error(ErrorKind::usage, text(verb, ": ", what, "; see `enxerto ", verb, " --help`"));
+}
+
+void check_start(const char* verb, const StartFlags& flags) {
+  check_given(verb, flags.net + flags.weights.path, "--net is missing, or --weights that tell the network");
+  check_given(verb, flags.out, "--out is missing");
+  if (!flags.net.empty()) find_net(flags.net);
+  if (flags.weights.path.empty() && (flags.weights.not_strict || !flags.weights.preprocess.empty()))
+    throw Error(ErrorKind::usage,
+                "--preprocess and --not-strict are for --weights; leave them out without it");
+  parse_init(flags.init);
+  if (flags.size != 0) check_at_least("--size", flags.size, 1);
+}
+
+std::optional<StartWeights> start_of(const StartFlags& flags, RunConfig& config) {
+  config.net = flags.net;
+  config.init = flags.init;
+  if (flags.weights.path.empty()) return std::nullopt;
+  ModelFlags from = flags.weights;
+  from.net = flags.net;
+  StartWeights weights = load_start_weights(from);
+  config.weights = std::filesystem::absolute(weights.file).lexically_normal().string();
+  return weights;
+}
+
+Preprocess start_preprocess(const StartFlags& flags, const std::optional<StartWeights>& weights) {
+  const std::string& net = flags.net;
+  Preprocess preprocess;
+  if (!net.empty()) preprocess = preprocess_for(net, flags.size);
+  if (net.empty() && !weights->preprocess)
+    throw Error(
+        ErrorKind::usage,
+        text(weights->file, ": does not say how its pictures are prepared; give --preprocess, one of ",
+             join(normalization_names(), ", ")));
+  if (weights && weights->preprocess) {
+    const int channels = net.empty() ? weights->preprocess->channels : preprocess.channels;
+    preprocess = *weights->preprocess;
+    if (flags.size) preprocess.height = preprocess.width = flags.size;
+    if (preprocess.channels != channels)
+      throw Error(
+          ErrorKind::unsupported,
+          text(weights->file, channels == 1 ? ": takes colour pictures, " : ": takes grey pictures, ", net,
+               channels == 1 ? " grey ones" : " colour ones", "; give the --net that it was made with"));
+  }
+  return preprocess;
+}
 
 void add_learning_flags(CLI::App& verb, LearningFlags& flags) {
   verb.add_option("--epochs", flags.epochs, "Times through the data")->capture_default_str()->type_name("N");

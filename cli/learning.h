@@ -1,4 +1,4 @@
-/// The flags that say how a network learns: of train and distill.
+/// The flags that say what a network starts from and how it learns: of train and distill.
 #pragma once
 
 #include <CLI/CLI.hpp>
@@ -9,6 +9,24 @@
 #include "cli/training.h"
 
 namespace enxerto::cli {
+
+struct StartFlags {
+  std::string net, out, resume, init = "he_normal";
+  ModelFlags weights;
+  int size = 0;
+};
+/// Adds --net, --out, --resume, --size, --weights, --preprocess, --not-strict and --init; `network` is what
+/// the help calls it. Returns --resume.
+CLI::Option* add_start_flags(CLI::App& verb, StartFlags& flags, const std::string& network);
+/// Of a new run. Throws Error{usage} that names the flag and, where one is missing, the verb.
+void check_start(const char* verb, const StartFlags& flags);
+/// Throws Error{usage} where the value is empty: "train: --out is missing; see `enxerto train --help`".
+void check_given(const char* verb, const std::string& value, const char* what);
+/// Reads the file of --weights, where it is given, and writes down what the network starts from.
+std::optional<StartWeights> start_of(const StartFlags& flags, RunConfig& config);
+/// How pictures come to it. Throws Error: usage where nobody knows, unsupported where net and weights do not
+/// go together.
+Preprocess start_preprocess(const StartFlags& flags, const std::optional<StartWeights>& weights);
 
 struct LearningFlags {
   std::string optimizer = "adam", schedule = "onecycle", picture_cache;

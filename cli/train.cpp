@@ -29,14 +29,14 @@ namespace fs = std::filesystem;
 
 struct TrainFlags {
   Common common;
-  ModelFlags weights;
+  StartFlags start;
   AugmentFlags augment;
   CheckFlags check;
   PictureFlags pictures;
   LearningFlags learning;
-  std::string data, net, out, resume, init = "he_normal", class_weights = "none", metric;
+  std::string data, class_weights = "none", metric;
   std::vector<std::string> freeze;
-  int size = 0, restarts = 1;
+  int restarts = 1;
   double label_smoothing = 0, val_fraction = 0.2, test_fraction = 0;
   bool quiet = false;
 };
@@ -56,9 +56,10 @@ LossConfig loss_for(const TrainFlags& flags, const Dataset& data) {
   return loss;
 }
 
-TrainConfig training_of(const TrainFlags& flags, const Splits& splits, const StartWeights* weights) {
+TrainConfig training_of(const TrainFlags& flags, const Splits& splits,
+                        const std::optional<StartWeights>& weights) {
   TrainConfig training = learning_of(flags.learning, splits.train->size());
-  training.preprocess = start_preprocess(flags.net, flags.size, weights);
+  training.preprocess = start_preprocess(flags.start, weights);
   flags.pictures.apply(training.preprocess);
   training.augment = augment_of(flags.augment);
   training.loss = loss_for(flags, *splits.train);
@@ -102,56 +103,37 @@ std::uint64_t best_seed(const TrainFlags& flags, const RunConfig& config, const 
 }
 
 void check_flags(const TrainFlags& flags) {
-  const auto check_given = [](const std::string& value, const char* what) {
-    if (value.empty()) throw Error(ErrorKind::usage, text("train: ", what, "; see `enxerto train --help`"));
-  };
-  check_given(flags.data, "DATA is missing");
-  check_given(flags.net + flags.weights.path, "--net is missing, or --weights that tell the network");
-  check_given(flags.out, "--out is missing");
-  if (!flags.net.empty()) find_net(flags.net);
-  if (flags.weights.path.empty() && (flags.weights.not_strict || !flags.weights.preprocess.empty()))
-    throw Error(ErrorKind::usage,
-                "--preprocess and --not-strict are for --weights; leave them out without it");
-  parse_init(flags.init);
-  if (flags.size != 0) check_at_least("--size", flags.size, 1);
+  check_given("train", flags.data, "DATA is missing");
+  check_start("train", flags.start);
   check_at_least("--restarts", flags.restarts, 1);
   check_learning(flags.learning);
-  if (flags.restarts > 1 && !flags.weights.path.empty())
+  if (flags.restarts > 1 && !flags.start.weights.path.empty())
     throw Error(ErrorKind::usage, "--restarts tries starts from nothing; leave out --weights");
-  check_is_new(flags.out);
+  check_is_new(flags.start.out);
 }
 
 nlohmann::json train_new(const TrainFlags& flags, Console& console) {
   check_flags(flags);
-  std::optional<StartWeights> weights;
-  if (!flags.weights.path.empty()) {
-    ModelFlags from = flags.weights;
-    from.net = flags.net;
-    weights = load_start_weights(from);
-  }
-
   RunConfig config;
-  config.net = flags.net;
+  const std::optional<StartWeights> weights = start_of(flags.start, config);
   config.val_fraction = flags.val_fraction;
   config.test_fraction = flags.test_fraction;
   config.split_seed = flags.learning.seed;
-  if (weights) config.weights = fs::absolute(weights->file).lexically_normal().string();
-  config.init = flags.init;
   config.freeze = flags.freeze;
   const NewData opened = open_new_data(config, flags.data, flags.check, console);
   const Splits& splits = opened.splits;
-  config.training = training_of(flags, splits, weights ? &*weights : nullptr);
+  config.training = training_of(flags, splits, weights);
   const Preprocess& preprocess = config.training.preprocess;
   config.image = {preprocess.channels, preprocess.height, preprocess.width};
   if (flags.restarts > 1) config.training.seed = best_seed(flags, config, splits, console);
   Graph graph = start_network(config, weights ? &*weights : nullptr, console);
-  RunFolder run = RunFolder::create(flags.out, config);
+  RunFolder run = RunFolder::create(flags.start.out, config);
   if (opened.check) save_check(run.folder(), *opened.check);
   return train_run(run, std::move(graph), {}, splits, feeding_of(flags.learning), console);
 }
 
 nlohmann::json train_on(const TrainFlags& flags, Console& console) {
-  Resumed resumed = open_resumed(flags.resume, "train", flags.common.threads, console);
+  Resumed resumed = open_resumed(flags.start.resume, "train", flags.common.threads, console);
   if (!resumed.ended.is_null()) return resumed.ended;
   auto [graph, state] = place_to_go_on(resumed.run, console);
   return train_run(resumed.run, std::move(graph), std::move(state), resumed.splits,
@@ -161,7 +143,8 @@ nlohmann::json train_on(const TrainFlags& flags, Console& console) {
 int run_train(const TrainFlags& flags) {
   set_threads(flags.common.threads);
   Console console(flags.common.json ? stderr : stdout, flags.quiet);
-  const nlohmann::json result = flags.resume.empty() ? train_new(flags, console) : train_on(flags, console);
+  const nlohmann::json result =
+      flags.start.resume.empty() ? train_new(flags, console) : train_on(flags, console);
   if (flags.common.json)
     print_json(result);
   else
@@ -178,29 +161,12 @@ void add_train(CLI::App& app, Action& chosen) {
           "data", flags->data,
           "Folder per class, folder with train/ val/ test/, CSV or JSONL manifest, IDX or CIFAR-10 files")
       ->type_name("DATA");
-  std::vector<std::string> names;
-  for (const NetInfo& net : nets()) names.emplace_back(net.name);
-  verb->add_option("--net", flags->net, "Network (that of --weights): " + join(names, ", "))
-      ->type_name("NAME");
-  verb->add_option("--out", flags->out, "Folder for the run; it must not hold anything yet")
-      ->type_name("RUN");
-  CLI::Option* resume =
-      verb->add_option("--resume", flags->resume, "Go on with an interrupted run")->type_name("RUN");
-  verb->add_option("--size", flags->size, "Sides of the network's input (the net's own, 96 at most)")
-      ->type_name("PIXELS");
+  CLI::Option* const resume = add_start_flags(*verb, flags->start, "Network");
   add_learning_flags(*verb, flags->learning);
   verb->add_option("--label-smoothing", flags->label_smoothing, "In [0, 1)")->type_name("X");
   verb->add_option("--class-weights", flags->class_weights, "none, or balanced: rare classes count more")
       ->capture_default_str()
       ->check(CLI::IsMember({"none", "balanced"}))
-      ->type_name("NAME");
-  verb->add_option("--weights", flags->weights.path,
-                   "Start from a model file, a run, or weights as .safetensors, .pth, .h5, .keras, .onnx")
-      ->type_name("FILE");
-  add_weight_flags(*verb, flags->weights);
-  verb->add_option("--init", flags->init,
-                   "Start of what has no weights: he_normal, xavier_uniform, uniform:0.1...")
-      ->capture_default_str()
       ->type_name("NAME");
   verb->add_option("--freeze", flags->freeze, "Layers whose names begin so keep their values (repeatable)")
       ->type_name("PREFIX")

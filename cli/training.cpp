@@ -198,27 +198,6 @@ Preprocess preprocess_for(std::string_view net, int size) {
   return Preprocess::of(info.normalization, side, side, static_cast<int>(info.image.c));
 }
 
-Preprocess start_preprocess(const std::string& net, int size, const StartWeights* weights) {
-  Preprocess preprocess;
-  if (!net.empty()) preprocess = preprocess_for(net, size);
-  if (net.empty() && !weights->preprocess)
-    throw Error(
-        ErrorKind::usage,
-        text(weights->file, ": does not say how its pictures are prepared; give --preprocess, one of ",
-             join(normalization_names(), ", ")));
-  if (weights && weights->preprocess) {
-    const int channels = net.empty() ? weights->preprocess->channels : preprocess.channels;
-    preprocess = *weights->preprocess;
-    if (size) preprocess.height = preprocess.width = size;
-    if (preprocess.channels != channels)
-      throw Error(
-          ErrorKind::unsupported,
-          text(weights->file, channels == 1 ? ": takes colour pictures, " : ": takes grey pictures, ", net,
-               channels == 1 ? " grey ones" : " colour ones", "; give the --net that it was made with"));
-  }
-  return preprocess;
-}
-
 Graph start_network(const RunConfig& config, const StartWeights* weights, Console& console) {
   const Shape image = config.training.preprocess.shape();
   const auto classes = static_cast<int>(config.classes.size());

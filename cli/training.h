@@ -36,10 +36,6 @@ void check_is_new(const std::filesystem::path& out);
 
 /// Preprocessing as the net wants it for pictures of size x size; 0: its own size, 96 at most.
 Preprocess preprocess_for(std::string_view net, int size);
-/// How pictures come to a network that starts as `net` (may be empty) and `weights` (may be null; not both)
-/// say; `size`: 0 for theirs. Throws Error: usage where nobody knows, unsupported where they do not go
-/// together.
-Preprocess start_preprocess(const std::string& net, int size, const StartWeights* weights);
 /// The network before its first step: `weights` may be null. Prints notes.
 Graph start_network(const RunConfig& config, const StartWeights* weights, Console& console);
 /// Fills in what the data say: classes and what identifies the splits.

@@ -16,10 +16,6 @@ void check(bool holds, const std::string& wrong) {
   if (!holds) throw Error(ErrorKind::usage, wrong);
 }
 
-int batch_of(const TrainConfig& config, const Dataset& data) {
-  return static_cast<int>(std::min<std::int64_t>(config.batch, data.size()));
-}
-
 Schedule schedule_of(const TrainConfig& config, std::int64_t steps_an_epoch) {
   Schedule schedule = config.schedule;
   if (schedule.total == 0) schedule.total = steps_an_epoch * config.epochs;
@@ -272,24 +268,23 @@ nlohmann::json EpochReport::to_json() const {
   return json;
 }
 
+LoaderConfig loader_of(const TrainConfig& config, const Dataset& data, bool trains) {
+  return {.batch = static_cast<int>(std::min<std::int64_t>(config.batch, data.size())),
+          .workers = config.workers,
+          .shuffle = trains,
+          .drop_last = trains,
+          .seed = config.seed,
+          .preprocess = config.preprocess,
+          .augment = trains ? config.augment : Augment{},
+          .cache_folder = config.cache_folder};
+}
+
 TrainResult train(Graph& graph, const Dataset& data, const Dataset* val, const TrainConfig& config,
                   std::span<Observer* const> observers, TrainState from, const std::atomic<bool>* stop) {
   check_data(data, val, config);
-  Loader pictures(data, {.batch = batch_of(config, data),
-                         .workers = config.workers,
-                         .shuffle = true,
-                         .drop_last = true,
-                         .seed = config.seed,
-                         .preprocess = config.preprocess,
-                         .augment = config.augment,
-                         .cache_folder = config.cache_folder});
+  Loader pictures(data, loader_of(config, data, true));
   std::optional<Loader> val_pictures;
-  if (val && val->size() > 0)
-    val_pictures.emplace(*val, LoaderConfig{.batch = batch_of(config, *val),
-                                            .workers = config.workers,
-                                            .preprocess = config.preprocess,
-                                            .augment = {},
-                                            .cache_folder = config.cache_folder});
+  if (val && val->size() > 0) val_pictures.emplace(*val, loader_of(config, *val, false));
   return train(graph,
                {.train = pictures,
                 .val = val_pictures ? &*val_pictures : nullptr,

@@ -9,6 +9,7 @@
 #include <span>
 #include <string>
 
+#include "enxerto/data/loader.h"
 #include "enxerto/train/metrics.h"
 #include "enxerto/train/optimizer.h"
 #include "enxerto/train/schedule.h"
@@ -158,6 +159,10 @@ struct TrainResult {
   double train_loss = 0;          ///< of the last epoch
   std::optional<Evaluation> val;  ///< of the best weights
 };
+
+/// How pictures come to training or, where not `trains`, to validation: in their order, unchanged, all of
+/// them.
+LoaderConfig loader_of(const TrainConfig& config, const Dataset& data, bool trains);
 
 /// Trains in place and leaves the best epoch's weights in the graph. Same arguments and thread count, same
 /// weights to the last bit. The last layer gives logits, as many as the data has classes. Data with several

@@ -12,18 +12,6 @@
 namespace enxerto {
 namespace {
 
-/// The softmax of a row of logits, in place.
-void to_probabilities(std::span<float> row, double temperature) {
-  const double most = *std::ranges::max_element(row);
-  double total = 0;
-  for (float& value : row) {
-    const double exponential = std::exp((static_cast<double>(value) - most) / temperature);
-    total += exponential;
-    value = static_cast<float>(exponential);
-  }
-  for (float& value : row) value = static_cast<float>(static_cast<double>(value) / total);
-}
-
 /// What makes logits of features, with room for a batch.
 struct Rest {
   Rest(const Graph& graph, int batch) : executor(graph, {.batch = batch}) {
@@ -46,18 +34,6 @@ void check_distill(const Teacher& teacher, const TrainConfig& config) {
   ensure(teacher.rest ? std::holds_alternative<CrossEntropy>(config.loss)
                       : std::holds_alternative<MeanSquaredError>(config.loss),
          "probabilities have cross-entropy, features the squared error");
-}
-
-std::unique_ptr<BatchSource> pictures_of(const Dataset& data, const TrainConfig& config, bool trains) {
-  return std::make_unique<Loader>(
-      data, LoaderConfig{.batch = static_cast<int>(std::min<std::int64_t>(config.batch, data.size())),
-                         .workers = config.workers,
-                         .shuffle = trains,
-                         .drop_last = trains,
-                         .seed = config.seed,
-                         .preprocess = config.preprocess,
-                         .augment = trains ? config.augment : Augment{},
-                         .cache_folder = config.cache_folder});
 }
 
 }  // namespace
@@ -92,8 +68,11 @@ TargetRows class_targets(const Features& features, const Graph& rest, double tem
     const ConstView logits = made->executor.forward(std::as_const(made->features).view());
     std::ranges::copy(logits.data.first(rows.size()), rows.begin());
     const std::size_t columns = rows.size() / pictures.size();
-    for (std::size_t i = 0; i < pictures.size(); ++i)
-      to_probabilities(rows.subspan(i * columns, columns), temperature);
+    for (float& logit : rows) logit = static_cast<float>(logit / temperature);
+    for (std::size_t i = 0; i < pictures.size(); ++i) {
+      const auto row = rows.subspan(i * columns, columns);
+      std::ranges::copy(probabilities_of(row), row.begin());
+    }
   };
 }
 
@@ -105,14 +84,10 @@ std::int64_t TargetFeed::memory_bytes() const {
 }
 
 bool TargetFeed::next(Batch& batch) {
-  // The source takes back what it handed out last; targets it never sees.
-  std::swap(taken_.images, batch.images);
-  std::swap(taken_.labels, batch.labels);
-  std::swap(taken_.indices, batch.indices);
-  const bool there = pictures_->next(taken_);
-  std::swap(taken_.images, batch.images);
-  std::swap(taken_.labels, batch.labels);
-  std::swap(taken_.indices, batch.indices);
+  Tensor room = std::move(batch.targets);  // the source has none, and would not give it back
+  batch.targets = Tensor();
+  const bool there = pictures_->next(batch);
+  batch.targets = std::move(room);
   if (!there) return false;
   const Shape shape{.n = pictures_->shape().n, .c = columns_};
   if (batch.targets.shape() != shape) batch.targets = Tensor(shape);
@@ -147,10 +122,9 @@ TrainResult distill(Graph& student, const Teacher& teacher, const Dataset& data,
     by = standardization_of(flat(rows.matrix(1, room)));
   }
   const auto feed = [&](const Dataset& pictures, const Features& its_rows, bool trains) {
-    auto source = pictures_of(pictures, config, trains);
-    const auto batch = static_cast<int>(source->shape().n);
-    return TargetFeed(std::move(source), teacher.outputs(),
-                      teacher.rest ? class_targets(its_rows, *teacher.rest, teacher.temperature, batch)
+    const LoaderConfig loader = loader_of(config, pictures, trains);
+    return TargetFeed(std::make_unique<Loader>(pictures, loader), teacher.outputs(),
+                      teacher.rest ? class_targets(its_rows, *teacher.rest, teacher.temperature, loader.batch)
                                    : feature_targets(its_rows, by));
   };
   TargetFeed pictures = feed(data, rows, true);

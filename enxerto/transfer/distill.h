@@ -59,7 +59,6 @@ class TargetFeed final : public BatchSource {
   std::unique_ptr<BatchSource> pictures_;
   std::int64_t columns_;
   TargetRows targets_;
-  Batch taken_;
 };
 
 struct Teacher {

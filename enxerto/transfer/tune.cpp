@@ -132,20 +132,10 @@ class PhaseRun {
   }
 
  private:
-  int batch_of(const Dataset& data) const {
-    return static_cast<int>(std::min<std::int64_t>(config_.training.batch, data.size()));
-  }
   LoaderConfig loader_config(const Dataset& data, bool trains) const {
-    const TrainConfig& training = config_.training;
-    return {.batch = batch_of(data),
-            .workers = training.workers,
-            .shuffle = trains,
-            .drop_last = trains,
-            .seed = training.seed,
-            .preprocess = training.preprocess,
-            .augment = trains ? training.augment : Augment{},
-            .views = trains ? config_.views : 0,
-            .cache_folder = training.cache_folder};
+    LoaderConfig made = loader_of(config_.training, data, trains);
+    if (trains) made.views = config_.views;
+    return made;
   }
   FeatureOptions options(int views) const {
     FeatureOptions made = config_.features;
@@ -158,7 +148,7 @@ class PhaseRun {
   }
   std::unique_ptr<BatchSource> feed_of(const Prefix& prefix, const Dataset& data, int views, bool keep,
                                        std::unique_ptr<Features>& rows, bool trains) const {
-    FeedConfig feed{.batch = batch_of(data),
+    FeedConfig feed{.batch = loader_config(data, trains).batch,
                     .shuffle = trains,
                     .drop_last = trains,
                     .seed = config_.training.seed,

@@ -1,8 +1,6 @@
 #include <cmath>
-#include <type_traits>
 
 #include "enxerto/core/error.h"
-#include "enxerto/core/text.h"
 #include "enxerto/kernels/cpu/cpu.h"
 #include "enxerto/kernels/cpu/loops.h"
 #include "enxerto/kernels/cpu/tiles.h"
@@ -35,7 +33,7 @@ class BatchNormOp : public Op {
     info_.in_place = info_.keeps_in[0] ? -1 : 0;
     info_.din_in_place = spec.residual ? 1 : 0;
     info_.rebuilds = true;
-    info_.implementation = text(loops().name, std::is_same_v<T, Bf16> ? " bf16" : "");
+    info_.implementation = implementation_of(layout_);
   }
 
   void pack(int param, std::span<const float> plain, std::span<float> packed) const override {

@@ -1,7 +1,6 @@
 #include <cstring>
 
 #include "enxerto/core/error.h"
-#include "enxerto/core/text.h"
 #include "enxerto/kernels/cpu/cpu.h"
 #include "enxerto/kernels/cpu/loops.h"
 #include "enxerto/kernels/cpu/tiles.h"
@@ -23,7 +22,7 @@ class ActivationOp : public Op {
     info_.in_place = info_.keeps_in[0] ? -1 : 0;
     info_.din_in_place = 0;
     info_.rebuilds = true;
-    info_.implementation = text(loops().name, layout.bf16 ? " bf16" : "");
+    info_.implementation = implementation_of(layout);
   }
   void rebuild(const Forward& run) override { forward(run); }
   void forward(const Forward& run) override {

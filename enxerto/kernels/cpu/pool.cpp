@@ -1,6 +1,5 @@
 #include <cstring>
 
-#include "enxerto/core/text.h"
 #include "enxerto/kernels/cpu/cpu.h"
 #include "enxerto/kernels/cpu/loops.h"
 #include "enxerto/kernels/cpu/tiles.h"
@@ -58,7 +57,7 @@ class PoolOp : public Op {
     info_.keeps_in = {false};
     if (spec.maximum && args.backward())
       info_.saved = (out_.elements() * static_cast<std::int64_t>(sizeof(Index)) + 3) / 4;
-    info_.implementation = text(loops().name, in_.bf16 ? " bf16" : "");
+    info_.implementation = implementation_of(in_);
   }
 
   void forward(const Forward& run) override {

@@ -3,7 +3,9 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <string>
 
+#include "enxerto/kernels/cpu/loops.h"
 #include "enxerto/kernels/layout.h"
 #include "enxerto/tensor/bfloat16.h"
 
@@ -44,6 +46,11 @@ class Groups {
   Layout layout_;
   std::vector<Part> widths_;
 };
+
+/// How an Op on this layout calls its loops in profiles.
+inline std::string implementation_of(const Layout& layout) {
+  return std::string(loops().name) + (layout.bf16 ? " bf16" : "");
+}
 
 /// The numbers of a Layout in memory that an Op is given.
 template <class T>

@@ -15,6 +15,9 @@ constexpr auto bf16 = dnnl::memory::data_type::bf16;
 Desc matrix(std::int64_t rows, std::int64_t columns, dnnl::memory::data_type type) {
   return {Dims{rows, columns}, type, Dims{columns, 1}};
 }
+/// Floats of memory that so many bfloat16 numbers take, in whole cache lines.
+std::int64_t floats_of(std::int64_t halves) { return (halves + 31) / 32 * 16; }
+
 /// One whose columns do.
 Desc transposed(std::int64_t rows, std::int64_t columns, dnnl::memory::data_type type) {
   return {Dims{rows, columns}, type, Dims{1, rows}};
@@ -91,11 +94,16 @@ Desc ProductGradients::weights_desc() const {
 }
 
 std::int64_t ProductGradients::scratch() const {
-  const std::int64_t gathered = is_dense() ? 0 : (together_ * pixels() * columns() + 1) / 2;
-  std::int64_t most = gathered + dw_->scratch() + 16;
-  if (!dx_) return most;
-  const std::int64_t rows = is_dense() ? 0 : spec_.in.n * pixels() * spec_.in.c / 2 + 16;
-  return std::max(most, rows + dx_weights_.scratch() + dx_->scratch());
+  const std::int64_t for_weights = gathered_size() + dw_->scratch();
+  return dx_ ? std::max(for_weights, made_size() + dx_weights_.scratch() + dx_->scratch()) : for_weights;
+}
+
+std::int64_t ProductGradients::gathered_size() const {
+  return is_dense() ? 0 : floats_of(together_ * pixels() * columns());
+}
+
+std::int64_t ProductGradients::made_size() const {
+  return is_dense() ? 0 : floats_of(spec_.in.n * pixels() * spec_.in.c);
 }
 
 void ProductGradients::gather(const std::uint16_t* x, std::int64_t first, std::uint16_t* to) const {
@@ -123,8 +131,7 @@ void ProductGradients::gather(const std::uint16_t* x, std::int64_t first, std::u
 void ProductGradients::weights(const float* x, const float* dy, float* dw, float* scratch) {
   const auto* const pixels_in = reinterpret_cast<const std::uint16_t*>(x);
   const auto* const pixels_out = reinterpret_cast<const std::uint16_t*>(dy);
-  const std::int64_t gathered = is_dense() ? 0 : (together_ * pixels() * columns() + 31) / 32 * 16;
-  float* const pad = scratch + gathered;
+  float* const pad = scratch + gathered_size();
   if (together_ < spec_.in.n) std::fill_n(dw, columns() * spec_.out.c, 0.0f);
   for (std::int64_t first = 0; first < spec_.in.n; first += together_) {
     const float* under = x;
@@ -138,8 +145,7 @@ void ProductGradients::weights(const float* x, const float* dy, float* dw, float
 }
 
 void ProductGradients::data(const float* dy, const float* weights, float* dx, float* scratch) {
-  const std::int64_t rows = is_dense() ? 0 : (spec_.in.n * pixels() * spec_.in.c + 31) / 32 * 16;
-  float* const w_scratch = scratch + rows;
+  float* const w_scratch = scratch + made_size();
   dx_weights_.in(weights, w_scratch);  // from float: always through scratch
   float* const made = is_dense() ? dx : scratch;
   (*dx_)(dy, w_scratch, made, w_scratch + dx_weights_.scratch());

@@ -39,6 +39,8 @@ class ProductGradients {
   bool is_dense() const;  ///< X' is X
   std::int64_t columns() const;
   std::int64_t pixels() const { return spec_.out.h * spec_.out.w; }
+  std::int64_t gathered_size() const;  ///< floats: X' of the pictures that go together
+  std::int64_t made_size() const;      ///< floats: dX where the kernel stood, before it is spread
   void gather(const std::uint16_t* x, std::int64_t first, std::uint16_t* to) const;
 
   ConvSpec spec_;
