@@ -40,6 +40,7 @@ void cut(ModelFile& model, const ConvertFlags& flags) {
   } catch (const Error& error) {
     throw Error(error.kind(), text(flags.model.path, ": ", error.what()));
   }
+  model.trunk = true;
   model.classes.clear();
   model.multi_label = false;
   model.head = nullptr;

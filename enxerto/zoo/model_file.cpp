@@ -22,7 +22,8 @@ constexpr const char *one_label_version = "1", *multi_label_version = "2", *beyo
 constexpr const char *format_key = "enxerto.format", *graph_key = "enxerto.graph",
                      *preprocess_key = "enxerto.preprocess", *classes_key = "enxerto.classes",
                      *multi_label_key = "enxerto.multi_label", *training_key = "enxerto.training",
-                     *head_key = "enxerto.head", *unknown_key = "enxerto.unknown";
+                     *trunk_key = "enxerto.trunk", *head_key = "enxerto.head",
+                     *unknown_key = "enxerto.unknown";
 constexpr std::string_view head_prefix = "enxerto.head/", unknown_prefix = "enxerto.unknown/";
 // Real ones are four deep; copying and printing JSON takes stack for each.
 constexpr int deepest_json = 64;
@@ -54,6 +55,8 @@ void check_parts(const ModelFile& model, ErrorKind kind, const std::string& file
       throw Error(kind, text(file, ": its head takes ", model.head->columns(),
                              " features, its network gives ", format_shape(output)));
   }
+  if (model.trunk && (model.head || !model.classes.empty()))
+    throw Error(kind, text(file, ": a trunk has neither a head nor classes"));
   check_classes(model.classes, model.head ? list_of(std::ssize(model.classes)) : output, kind, file);
   if (!model.novelty) return;
   if (model.classes.empty()) throw Error(kind, text(file, ": it has an unknown answer and no classes"));
@@ -136,11 +139,15 @@ NodeId features_node(const Graph& graph, const FittedHead* head) {
 
 Graph with_linear_head(const ModelFile& model) {
   Graph graph = model.graph.clone();
-  if (!model.head) return graph;
-  std::string name = "head";
-  const auto taken = [&](const Node& node) { return node.name == name; };
-  while (std::ranges::any_of(graph.nodes(), taken)) name += "_";
-  graph.add(name, Linear{.out = static_cast<int>(model.classes.size())}, {graph.last()});
+  if (!model.head && !model.trunk) return graph;
+  const auto add = [&](std::string name, AnyLayer layer) {
+    const auto taken = [&](const Node& node) { return node.name == name; };
+    while (std::ranges::any_of(graph.nodes(), taken)) name += "_";
+    graph.add(name, std::move(layer), {graph.last()});
+  };
+  const Shape row = graph.output_shape();
+  if (row.h > 1 || row.w > 1) add("pool", GlobalAvgPool{});
+  add("head", Linear{.out = model.trunk ? 1 : static_cast<int>(model.classes.size())});
   return graph;
 }
 
@@ -156,6 +163,7 @@ void save_model(const std::filesystem::path& path, const ModelFile& model, bool 
     metadata[format_key] = multi_label_version;
     metadata[multi_label_key] = "true";
   }
+  if (model.trunk) metadata[trunk_key] = "true";
   NamedTensors tensors = model.graph.state();
   for (const NamedTensor& tensor : tensors)
     if (tensor.name.starts_with(head_prefix) || tensor.name.starts_with(unknown_prefix))
@@ -211,6 +219,7 @@ ModelFile load_model(const std::filesystem::path& path) {
       throw Error(ErrorKind::corrupt, text(file, ": ", multi_label_key, " is not true or false"));
     model.multi_label = multi_label.get<bool>();
   }
+  model.trunk = stored.metadata.contains(trunk_key);
   check_parts(model, ErrorKind::corrupt, file);
   return model;
 }

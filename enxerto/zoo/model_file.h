@@ -19,6 +19,7 @@ struct ModelFile {
   nlohmann::json preprocess;         ///< how a picture becomes the input; read by whoever prepares pictures
   std::vector<std::string> classes;  ///< names of the outputs in their order; empty: not a classifier
   bool multi_label = false;          ///< each class is a question of its own: a sigmoid for each output
+  bool trunk = false;                ///< the outputs are features for a head that is yet to grow; no classes
   nlohmann::json training;           ///< how it came about, for people and reports
   /// A head that is no layer, on rows of what the graph gives; null: the graph gives the outputs.
   std::shared_ptr<const FittedHead> head = nullptr;
@@ -30,8 +31,8 @@ struct ModelFile {
 /// else the input of the layer that makes the outputs (head_of() in rebuild.h). Throws what head_of() throws.
 NodeId features_node(const Graph& graph, const FittedHead* head);
 
-/// The graph with a linear layer, at rest, in the place of a head that is no layer: what other networks look
-/// like to whoever grows a new head or trains.
+/// The graph with a linear layer, at rest, in the place of a head that is no layer or not there yet (a
+/// trunk's map is pooled for it): what other networks look like to whoever grows a new head or trains.
 Graph with_linear_head(const ModelFile& model);
 
 /// Writes the file whole or not at all, in half precision where it is asked for. Throws Error{usage} where

@@ -10,6 +10,7 @@
 #include "enxerto/core/file.h"
 #include "enxerto/core/text.h"
 #include "enxerto/graph/json.h"
+#include "enxerto/graph/rebuild.h"
 #include "enxerto/weights/safetensors.h"
 #include "enxerto/zoo/zoo.h"
 
@@ -214,6 +215,22 @@ TEST_F(ModelFiles, HeadsThatAreNoLayersAndUnknownAnswersGoRound) {
   const ModelFile back = load_model(folder / "layer");
   EXPECT_FALSE(back.head);
   EXPECT_EQ(back.novelty->distances(x.view()), with_layer.novelty->distances(x.view()));
+}
+
+TEST_F(ModelFiles, TrunksStayTrunks) {
+  ModelFile model = small_model();
+  model.graph.cut_after("bn");
+  model.classes.clear();
+  model.trunk = true;
+  save_model(folder / "trunk", model);
+  const ModelFile back = load_model(folder / "trunk");
+  EXPECT_TRUE(back.trunk);
+  const Graph with_head = with_linear_head(back);
+  // What it ends with is features, be it the last layer that has parameters.
+  EXPECT_EQ(with_head.node(head_of(with_head).inputs.front()).name, "pool");
+  EXPECT_EQ(with_head.node(with_head.node(head_of(with_head).inputs.front()).inputs.front()).name, "bn");
+  model.classes = {"a", "b"};
+  EXPECT_THROW(save_model(folder / "trunk", model), Error);
 }
 
 TEST_F(ModelFiles, HeadsAndUnknownAnswersThatDoNotFitAreNotSaved) {

@@ -10,6 +10,7 @@
 #include "enxerto/core/file.h"
 #include "enxerto/core/text.h"
 #include "enxerto/data/preprocess.h"
+#include "enxerto/graph/rebuild.h"
 #include "enxerto/interop/keras_graph.h"
 #include "enxerto/interop/onnx_read.h"
 #include "enxerto/weights/hdf5.h"
@@ -225,6 +226,7 @@ Pretrained from_weights(Content& content, const std::string& file, const Pretrai
   Pretrained made;
   made.net = net.name;
   made.model.graph = make_matched(match, weights, image, options.strict, file);
+  made.model.trunk = !match.cut.empty();
   const Normalization normalization = options.normalization.value_or(match.normalization);
   Preprocess preprocess = fitted_to(made.model.graph, normalization, net.crop_fraction, file);
   // Of the makers' own file more is known: torchvision's newer weights want another resize.
@@ -278,6 +280,20 @@ Pretrained from_graph(Content& content, const std::string& file, const Pretraine
   return made;
 }
 
+/// Pictures come larger or smaller; the weights stay.
+void resize_input(ModelFile& model, int size, const std::string& file) {
+  try {
+    model.graph =
+        rebuilt(model.graph, {.image = Shape{.c = model.graph.input_shape().c, .h = size, .w = size}});
+    if (model.preprocess.is_null()) return;
+    Preprocess preprocess = Preprocess::from_json(model.preprocess);
+    preprocess.height = preprocess.width = size;
+    model.preprocess = preprocess.to_json();
+  } catch (const Error& error) {
+    throw Error(error.kind(), text(file, ": ", error.what()));
+  }
+}
+
 }  // namespace
 
 Preprocess preprocess_of(const NetInfo& net, Normalization normalization, int size) {
@@ -294,12 +310,14 @@ Pretrained load_pretrained(const fs::path& path, const PretrainedOptions& option
   const std::vector<std::uint8_t> bytes = read_file(place);
   Content content = read_content(bytes, file, options);
   if (content.metadata.contains("enxerto.format")) {
-    if (!options.net.empty() || options.normalization || options.size)
+    if (!options.net.empty() || options.normalization)
       throw Error(ErrorKind::usage,
                   text(file,
-                       ": a model file knows its network and its preprocessing; leave out --net, "
-                       "--preprocess and --size"));
-    return {.model = load_model(place), .net = {}, .notes = {}};
+                       ": a model file knows its network and its preprocessing; leave out --net and "
+                       "--preprocess"));
+    Pretrained made{.model = load_model(place), .net = {}, .notes = {}};
+    if (options.size) resize_input(made.model, options.size, file);
+    return made;
   }
   if (!content.graph) return from_weights(content, file, options);
   Pretrained made = from_graph(content, file, options);

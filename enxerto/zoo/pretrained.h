@@ -17,7 +17,7 @@ struct PretrainedOptions {
   std::string net = "";  ///< of the zoo; empty: told by the tensors
   std::optional<Normalization> normalization =
       {};              ///< how its pictures are prepared; else that of its family
-  int size = 0;        ///< sides of the input; 0: the file's or the net's own
+  int size = 0;        ///< sides of the input; 0: the file's or the net's own. A model file is rebuilt for it
   bool strict = true;  ///< every tensor has to be there, to fit and to be used
 };
 
@@ -37,7 +37,8 @@ struct Pretrained {
 Pretrained load_pretrained(const std::filesystem::path& path, const PretrainedOptions& options = {});
 
 /// The file that MODEL means: itself where it exists, or the checked file in the cache for the name of a net,
-/// such as "resnet50" or "resnet50:v1". Throws Error{not_found} that says how to get it.
+/// such as "resnet50" or "resnet50:v1". Throws
+/// Error{not_found} that says how to get it.
 std::filesystem::path find_model(const std::string& model);
 
 /// The weights of any file, with everything of the program that made it turned into our conventions; the

