@@ -80,7 +80,9 @@ std::string estimates(const RunRecord& run, const Json& chosen, const Texts& t) 
   const Figure expected = find_number(chosen, "expected_seconds");
   if (expected && *expected > 0 && *expected < 1e12 && run.seconds)
     out += fill(t.estimate_time, {human_seconds(*run.seconds), human_seconds(*expected)}) + " ";
-  if (run.planned_bytes && run.peak_memory_bytes)
+  // A run of several phases plans the first alone.
+  const Json& phases = find_member(find_member(run.config, "transfer"), "phases");
+  if (run.planned_bytes && run.peak_memory_bytes && phases.size() < 2)
     out += fill(t.estimate_memory, {human_bytes(*run.peak_memory_bytes), human_bytes(*run.planned_bytes)});
   return out.empty() ? "" : text("<h3>", t.estimate_heading, "</h3><p>", out, "</p>\n");
 }

@@ -223,7 +223,7 @@ std::string draw(const Chart& chart, const Texts& t) {
   std::erase_if(frame.x.ticks, [&](double tick) {
     return tick < frame.x.low || tick > frame.x.high || (tick != std::floor(tick) && !chart.is_share);
   });
-  if (chart.has_zero) low.y = std::min(low.y, 0.0);
+  if (chart.has_zero && !is_log) low.y = std::min(low.y, 0.0);
   frame.y = is_log ? log_axis(low.y, high.y) : linear_axis(low.y, high.y);
 
   const std::string x_name = chart.x_name.empty() ? t.epoch : chart.x_name;

@@ -52,7 +52,7 @@ struct Chart {
   std::string mark_name;
   bool are_proportions = false;
   std::string x_name = "";  ///< what lies along the bottom; empty: epochs
-  bool has_zero = false;    ///< the axis begins at zero, whatever the values
+  bool has_zero = false;    ///< the axis begins at zero, unless it is logarithmic
   bool may_be_log = false;  ///< where the values span more than two powers of ten
   bool is_share = false;    ///< x lies between 0 and 1
 };

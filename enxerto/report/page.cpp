@@ -162,17 +162,18 @@ std::string curves(const RunRecord& run, const Texts& t) {
 
   std::string out = draw(loss, t) + (has_map ? draw(map, t) : "") + draw(top1, t);
   const auto draw_finest = [&](const char* title, Figure StepLine::*of_step, Figure EpochLine::*of_epoch,
-                               bool log) {
+                               bool log, bool zero) {
     Chart chart;
     chart.title = title;
     chart.lines = {finest_line(run, of_step, of_epoch, t)};
     chart.may_be_log = log;
-    chart.has_zero = !log;
+    chart.has_zero = zero;
     out += draw(chart, t);
   };
-  draw_finest(t.chart_lr, &StepLine::lr, &EpochLine::lr, false);
-  draw_finest(t.chart_grad_norm, &StepLine::grad_norm, &EpochLine::grad_norm, true);
-  draw_finest(t.chart_speed, &StepLine::images_per_second, &EpochLine::images_per_second, false);
+  draw_finest(t.chart_lr, &StepLine::lr, &EpochLine::lr, false, true);
+  draw_finest(t.chart_grad_norm, &StepLine::grad_norm, &EpochLine::grad_norm, true, false);
+  // Phases whose frozen part is kept are many times as fast as the others.
+  draw_finest(t.chart_speed, &StepLine::images_per_second, &EpochLine::images_per_second, true, true);
   if (out.empty()) return text("<p>", t.no_epochs, "</p>\n");
   out = text("<h2>", t.curves, "</h2><div class=charts>\n", out, "</div><p>", t.curves_note,
              "<span class=screen>", t.charts_use, "</span>", is_mixed(run) ? t.mixed_note : "",

@@ -286,9 +286,12 @@ TEST(Report, ThePageSaysWhatWasDecidedAndWhatItTookAgainstTheEstimate) {
         "The features come from the layer <code>pool5</code>",
         "From epoch 4 on, what follows <code>fire8</code> learns. From epoch 7 on, all layers learn.",
         "<tr><th scope=row>probe<td class=name>&lt;i&gt;<td>50.0 %<td>0.0 % ± 0.0 %<td>2.5",
-        "It took 13s; 1m 00s were expected.",
-        "2.0 MiB of memory at most for the whole process; 1.0 MiB were planned"})
+        "It took 13s; 1m 00s were expected."})
     expect_has(page, there);
+  expect_has_not(page, "MiB were planned");  // what is planned is the first phase's
+  config["transfer"].erase("phases");
+  run.write("config.json", config.dump());
+  expect_has(page_of(run), "2.0 MiB of memory at most for the whole process; 1.0 MiB were planned");
 }
 
 TEST(Report, TheGradientsOfEachLayerAreATableAndItsFaultsHaveACure) {
