@@ -22,7 +22,7 @@ constexpr const char* state_name = "auto.json";
 /// A run's files; the model first, so that what is moved last is what only tells about it.
 constexpr std::array run_files{"model.safetensors", "start.safetensors", "checkpoint.safetensors",
                                "config.json",       "log.jsonl",         "doctor.json",
-                               "result.json",       "report.html"};
+                               "predictions.jsonl", "result.json",       "report.html"};
 
 Json read_json(const fs::path& path) {
   Json json = Json::parse(read_text_file(path), nullptr, false);
@@ -72,11 +72,16 @@ Json advised_run(const Job& job, const Recipe& recipe, const fs::path& folder, d
 /// What was decided goes into the run's result, and its paths become those of the run.
 Json finish(const fs::path& out, const Json& state) {
   Json result = read_json(out / "result.json");
+  // Of the advised training; what the probe took nobody foretells.
+  const Json recipe = state.value("recipe", Json::object());
+  const Json expected_seconds =
+      state.at("chosen") == "advised" ? recipe.value("expected_seconds", Json()) : Json();
   result["run"] = out.string();
   result["transfer"]["auto"] = {{"chosen", state.at("chosen")},
                                 {"probe", state.at("probe")},
                                 {"advised", state.value("advised", Json())},
-                                {"advice", state.at("advice")}};
+                                {"advice", state.at("advice")},
+                                {"expected_seconds", expected_seconds}};
   write_json(out / "result.json", result);
   write_report(out);
   Json ended = state;

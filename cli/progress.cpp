@@ -164,6 +164,8 @@ bool Progress::on_epoch(const EpochReport& report, const Graph&, const TrainStat
                                     percent(report.seconds_waiting / training, 0), " of the time")));
   if (!report.note.empty() && report.note != note_) console_.warn(report.note);
   note_ = report.note;
+  for (const LayerFault& fault : report.faults)
+    if (said_.insert(fault.kind).second) console_.warn(format_fault(fault));
   epoch_loss_ = epoch_top1_ = 0;
   epoch_steps_ = 0;
   if (!console_.is_terminal()) last_shown_ = now_seconds();

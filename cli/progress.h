@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <set>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -51,7 +52,8 @@ class Progress final : public Observer {
   double began_ = 0, last_shown_ = 0;
   double epoch_loss_ = 0, epoch_top1_ = 0;  ///< sums over the epoch's steps that this session has seen
   std::int64_t epoch_steps_ = 0;
-  std::string note_;  ///< the last that was shown
+  std::string note_;          ///< the last that was shown
+  std::set<FaultKind> said_;  ///< of the layers' faults
 };
 
 }  // namespace enxerto::cli

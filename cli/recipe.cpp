@@ -305,7 +305,9 @@ Json save_probe(const Job& job, const Probe& made, const ProbeModel& model, cons
                            .peak_memory_bytes = peak_memory_bytes(),
                            .train_loss = made.train.loss,
                            .val = made.val};
-  Json json = run.finish(result, test ? std::optional(test->evaluation) : std::nullopt, transfer);
+  const auto of_test = test ? std::optional(test->evaluation) : std::nullopt;
+  save_predictions(run, job.splits, made.val, of_test);
+  Json json = run.finish(result, of_test, transfer);
   write_report(run.folder());
   return json;
 }

@@ -308,8 +308,17 @@ RunFolder::Checkpoint place_to_go_on(RunFolder& run, Console& console) {
 void remove_stillborn(const fs::path& folder) {
   if (fs::exists(folder / "checkpoint.safetensors")) return;
   std::error_code ignored;
-  for (const char* name : {"config.json", "log.jsonl", "doctor.json"}) fs::remove(folder / name, ignored);
+  for (const char* name : {"config.json", "log.jsonl", "doctor.json", "predictions.jsonl"})
+    fs::remove(folder / name, ignored);
   fs::remove(folder, ignored);  // only where it is empty
+}
+
+void save_predictions(const RunFolder& run, const Splits& splits, const std::optional<Evaluation>& val,
+                      const std::optional<Evaluation>& test) {
+  std::vector<RunFolder::Judged> judged;
+  if (val && splits.val && !val->pictures.empty()) judged.push_back({"val", *val, *splits.val});
+  if (test && splits.test && !test->pictures.empty()) judged.push_back({"test", *test, *splits.test});
+  if (!judged.empty()) run.save_predictions(judged);
 }
 
 nlohmann::json train_run(RunFolder& run, Graph graph, TrainState state, const Splits& splits,
@@ -331,6 +340,7 @@ nlohmann::json train_run(RunFolder& run, Graph graph, TrainState state, const Sp
     if (splits.test && !test)
       test = evaluate(graph, *splits.test, training.preprocess, training.batch, feeding.workers,
                       {.stop = &stop_now});
+    save_predictions(run, splits, result.val, test);
     nlohmann::json json = run.finish(result, test, more);
     write_report(run.folder());
     return json;

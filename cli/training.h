@@ -84,6 +84,10 @@ struct Feeding {
   std::string cache_folder;
 };
 
+/// predictions.jsonl, of the evaluations that there are.
+void save_predictions(const RunFolder& run, const Splits& splits, const std::optional<Evaluation>& val,
+                      const std::optional<Evaluation>& test);
+
 /// Trains the graph in place from `state` on.
 using Trainer =
     std::function<TrainResult(Graph& graph, const TrainConfig& training, std::span<Observer* const> observers,

@@ -55,7 +55,7 @@ struct Frame {
   }
 };
 
-std::string draw_axes(const Frame& frame, bool are_proportions, const std::string& x_name) {
+std::string draw_axes(const Frame& frame, bool are_proportions, bool is_share, const std::string& x_name) {
   const std::string low_y = fixed(height - bottom, 0);
   std::string out = "<g class=axis>";
   for (const double tick : frame.y.ticks) {
@@ -65,7 +65,7 @@ std::string draw_axes(const Frame& frame, bool are_proportions, const std::strin
   }
   for (const double tick : frame.x.ticks)
     out += text("<text x=", frame.across(tick), " y=", height - bottom + 16, " text-anchor=middle>",
-                tick_label(tick, false), "</text>");
+                tick_label(tick, is_share), "</text>");
   out += text("<text x=", left + (width - left - right) / 2, " y=", height - 4, " text-anchor=middle>",
               x_name, "</text></g>");
   return out;
@@ -94,6 +94,52 @@ std::string draw_line(const Frame& frame, const Line& line, bool are_proportions
                 " r=3><title>", x_name, " ", tick_label(point.x, false), ": ",
                 are_proportions ? percent(point.y) : short_number(point.y), "</title></circle>");
   return out;
+}
+
+/// Numbers as JSON, short.
+std::string list_of(const std::vector<double>& values) {
+  std::string out = "[";
+  std::array<char, 32> buffer{};
+  for (const double value : values) {
+    std::snprintf(buffer.data(), buffer.size(), "%.6g", value);
+    if (out.size() > 1) out += ',';
+    out += buffer.data();
+  }
+  return out + "]";
+}
+
+/// A text as JSON in a <script>: no tag can begin in it.
+std::string json_text(std::string_view content) {
+  std::string out = "\"";
+  for (const char c : content)
+    out += c == '"' || c == '\\' ? std::string{'\\', c} : c == '<' ? "\\u003c" : std::string(1, c);
+  return out + "\"";
+}
+
+std::string series_of(std::string_view style, const std::string& name, const std::vector<Point>& points) {
+  std::vector<double> x, y;
+  for (const Point& point : thin_out(points)) x.push_back(point.x), y.push_back(point.y);
+  return text("{\"style\":\"", style, "\",\"name\":", json_text(name), ",\"x\":", list_of(x),
+              ",\"y\":", list_of(y), "}");
+}
+
+/// What the script needs to draw the same.
+std::string data_of(const Chart& chart, const std::vector<Line>& lines, bool is_log,
+                    const std::string& x_name, const Texts& t) {
+  std::vector<std::string> series;
+  if (chart.band.size() > 1) {
+    std::vector<Point> low, high;
+    for (const BandPoint& each : chart.band)
+      low.push_back({each.x, each.y.low}), high.push_back({each.x, each.y.high});
+    series.push_back(series_of("low", t.line_interval_low, low));
+    series.push_back(series_of("high", t.line_interval_high, high));
+  }
+  for (const Line& line : lines) series.push_back(series_of(line.style, line.name, line.points));
+  const auto flag = [](bool on) { return on ? "true" : "false"; };
+  return text("<script type=application/json>{\"x\":", json_text(x_name), ",\"log\":", flag(is_log),
+              ",\"percent\":", flag(chart.are_proportions), ",\"share\":", flag(chart.is_share),
+              ",\"zero\":", flag(chart.has_zero), ",\"mark\":", chart.mark ? list_of({*chart.mark}) : "[]",
+              ",\"series\":[", join(series, ","), "]}</script>");
 }
 
 std::string describe(const Line& line, bool are_proportions, const Texts& t) {
@@ -175,9 +221,9 @@ std::string draw(const Chart& chart, const Texts& t) {
   frame.x.low = low.x;  // the lines fill the width
   frame.x.high = std::max(high.x, low.x + 1);
   std::erase_if(frame.x.ticks, [&](double tick) {
-    return tick < frame.x.low || tick > frame.x.high || tick != std::floor(tick);
+    return tick < frame.x.low || tick > frame.x.high || (tick != std::floor(tick) && !chart.is_share);
   });
-  if (chart.has_zero) low.y = std::min(low.y, 0.0);
+  if (chart.has_zero && !is_log) low.y = std::min(low.y, 0.0);
   frame.y = is_log ? log_axis(low.y, high.y) : linear_axis(low.y, high.y);
 
   const std::string x_name = chart.x_name.empty() ? t.epoch : chart.x_name;
@@ -193,10 +239,11 @@ std::string draw(const Chart& chart, const Texts& t) {
     drawn = text("<path class=\"line mark\" d=\"M", frame.across(*chart.mark), " ", top, "V", height - bottom,
                  "\"/>", drawn);
   }
-  return text("<figure><figcaption><b>", chart.title, "</b>", is_log ? t.log_scale : "", legend,
+  return text("<figure class=chart><figcaption><b>", chart.title, "</b>", is_log ? t.log_scale : "", legend,
               "</figcaption><svg viewBox=\"0 0 ", width, " ", height, "\" role=img aria-label=\"",
-              description, "\">", draw_axes(frame, chart.are_proportions, x_name),
-              draw_band(frame, chart.band), drawn, "</svg></figure>\n");
+              description, "\">", draw_axes(frame, chart.are_proportions, chart.is_share, x_name),
+              draw_band(frame, chart.band), drawn, "</svg>", data_of(chart, lines, is_log, x_name, t),
+              "</figure>\n");
 }
 
 }  // namespace enxerto

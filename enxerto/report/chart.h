@@ -1,4 +1,6 @@
-/// Line charts as inline SVG: axes with round numbers, lines, a band, a mark. Colours come from the page.
+/// Line charts as inline SVG: axes with round numbers, lines, a band, a mark. Colours come from the page. The
+/// numbers go along, so that the page's script can put a chart of uPlot in their place, to point at and look
+/// closer; what is printed, and what there is without scripts, is the SVG.
 #pragma once
 
 #include <string>
@@ -31,7 +33,7 @@ struct Point {
 };
 
 struct Line {
-  std::string_view style;  ///< a class of the page's style: "train", "val" or "steps"
+  std::string_view style;  ///< a class of the page's style: "train", "val", "steps", "only", "run0" to "run7"
   std::string name;
   std::vector<Point> points;  ///< by rising x
 };
@@ -50,8 +52,9 @@ struct Chart {
   std::string mark_name;
   bool are_proportions = false;
   std::string x_name = "";  ///< what lies along the bottom; empty: epochs
-  bool has_zero = false;    ///< the axis begins at zero, whatever the values
+  bool has_zero = false;    ///< the axis begins at zero, unless it is logarithmic
   bool may_be_log = false;  ///< where the values span more than two powers of ten
+  bool is_share = false;    ///< x lies between 0 and 1
 };
 
 /// A <figure> with its legend and a description for those who do not see it; empty where no line has a

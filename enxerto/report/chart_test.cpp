@@ -79,6 +79,20 @@ TEST(Chart, ValuesThatSpanManyPowersOfTenGetALogarithmicAxis) {
   EXPECT_EQ(draw(chart, english).find(english.log_scale), std::string::npos);
   chart.may_be_log = true;
   EXPECT_NE(draw(chart, english).find(english.log_scale), std::string::npos);
+  chart.has_zero = true;  // which such an axis does not have
+  EXPECT_NE(draw(chart, english).find(english.log_scale), std::string::npos);
+  EXPECT_EQ(draw(chart, english).find("nan"), std::string::npos);
+}
+
+TEST(Chart, CarriesItsNumbersForTheScriptAndNoTagBeginsInThem) {
+  Chart chart = chart_of({{1, 0.25}, {2, NAN}, {3, 0.125}});
+  chart.lines[0].name = "</script><b>\"\\";
+  chart.mark = 3;
+  const std::string svg = draw(chart, english);
+  EXPECT_NE(svg.find(R"({"style":"val","name":"\u003c/script>\u003cb>\"\\","x":[1,3],"y":[0.25,0.125]})"),
+            std::string::npos)
+      << svg;
+  EXPECT_NE(svg.find("\"mark\":[3]"), std::string::npos);
 }
 
 TEST(Chart, ManyPointsStayAFewKilobytesAndKeepTheirSpike) {

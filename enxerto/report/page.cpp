@@ -4,9 +4,12 @@
 #include <sstream>
 
 #include "enxerto/core/text.h"
+#include "enxerto/report/asked_section.h"
 #include "enxerto/report/assets.h"
 #include "enxerto/report/chart.h"
+#include "enxerto/report/layers_section.h"
 #include "enxerto/report/markup.h"
+#include "enxerto/report/pictures_section.h"
 #include "enxerto/report/summary.h"
 #include "enxerto/report/tables.h"
 #include "enxerto/report/transfer_section.h"
@@ -39,7 +42,7 @@ std::string shades(std::string_view percents, int first_inverse) {
 }
 
 std::string style() {
-  return text(page_style, shades(light_shades, 8), "@media (prefers-color-scheme:dark){",
+  return text(uplot_style, page_style, shades(light_shades, 8), "@media (prefers-color-scheme:dark){",
               shades(dark_shades, 6), "}\n");
 }
 
@@ -159,20 +162,22 @@ std::string curves(const RunRecord& run, const Texts& t) {
 
   std::string out = draw(loss, t) + (has_map ? draw(map, t) : "") + draw(top1, t);
   const auto draw_finest = [&](const char* title, Figure StepLine::*of_step, Figure EpochLine::*of_epoch,
-                               bool log) {
+                               bool log, bool zero) {
     Chart chart;
     chart.title = title;
     chart.lines = {finest_line(run, of_step, of_epoch, t)};
     chart.may_be_log = log;
-    chart.has_zero = !log;
+    chart.has_zero = zero;
     out += draw(chart, t);
   };
-  draw_finest(t.chart_lr, &StepLine::lr, &EpochLine::lr, false);
-  draw_finest(t.chart_grad_norm, &StepLine::grad_norm, &EpochLine::grad_norm, true);
-  draw_finest(t.chart_speed, &StepLine::images_per_second, &EpochLine::images_per_second, false);
+  draw_finest(t.chart_lr, &StepLine::lr, &EpochLine::lr, false, true);
+  draw_finest(t.chart_grad_norm, &StepLine::grad_norm, &EpochLine::grad_norm, true, false);
+  // Phases whose frozen part is kept are many times as fast as the others.
+  draw_finest(t.chart_speed, &StepLine::images_per_second, &EpochLine::images_per_second, true, true);
   if (out.empty()) return text("<p>", t.no_epochs, "</p>\n");
   out = text("<h2>", t.curves, "</h2><div class=charts>\n", out, "</div><p>", t.curves_note,
-             is_mixed(run) ? t.mixed_note : "", has_map ? t.several_note : "", "</p>\n");
+             "<span class=screen>", t.charts_use, "</span>", is_mixed(run) ? t.mixed_note : "",
+             has_map ? t.several_note : "", "</p>\n");
   if (!run.epochs.empty())
     out += text("<details><summary>", t.epochs_summary, "</summary>", epoch_table(run.epochs, t),
                 "</details>\n");
@@ -189,7 +194,9 @@ Figure baseline(const EvaluationRecord& evaluation) {
   return all > 0 ? Figure(largest / all) : std::nullopt;
 }
 
-std::string evaluation_section(const EvaluationRecord& evaluation, const char* heading, const Texts& t) {
+std::string evaluation_section(const EvaluationRecord& evaluation, const Predictions& predictions,
+                               std::string_view split, const std::vector<std::string>& names,
+                               const char* heading, const Texts& t) {
   if (evaluation.only_loss())
     return text("<section><h2>", fill(heading, {with_commas(evaluation.n)}), "</h2><p>",
                 fill(t.evaluation_only_loss, {short_number(evaluation.loss)}), ".</p>\n</section>\n");
@@ -215,8 +222,9 @@ std::string evaluation_section(const EvaluationRecord& evaluation, const char* h
              fill(t.confusion_too_large, {with_commas(static_cast<std::int64_t>(evaluation.classes.size())),
                                           with_commas(most_matrix_classes)}),
              "</p>\n");
-  out += text(confusion_table(evaluation, t), "<div class=side>\n", confused_pairs_table(evaluation, t),
-              class_table(evaluation, t), "</div>\n");
+  out += text(confusion_table(evaluation, split, !predictions.shown.empty(), t), "<div class=side>\n",
+              confused_pairs_table(evaluation, t), class_table(evaluation, t), "</div>\n",
+              worst_losses(predictions, split, names, t), sureness(predictions, t));
   return out + "</section>\n";
 }
 
@@ -414,7 +422,6 @@ std::string commands(const RunRecord& run, const Texts& t) {
   const auto add = [&](const char* heading, const std::string& command) {
     out += text("<h3>", heading, "</h3><pre><code>", escape(command, 4000), "</code></pre>\n");
   };
-  if (const std::string command = find_text(run.config, "command"); !command.empty()) add(t.command, command);
   if (can_go_on(run)) add(t.resume, resume_command(run));
   std::error_code code;
   if (!fs::exists(run.folder / "model.safetensors", code)) return out;
@@ -425,30 +432,53 @@ std::string commands(const RunRecord& run, const Texts& t) {
   return out;
 }
 
-}  // namespace
-
-std::string make_page(const RunRecord& run, const Texts& t) {
-  const std::string title = escape(title_of(run, t), 200);
+std::string make_body(const RunRecord& run, const Texts& t) {
   std::ostringstream page;
-  // The policy holds the page to what it says: nothing is fetched, whatever a name in it tries.
-  page << "<!doctype html>\n<html lang=" << t.language << "><head><meta charset=utf-8>"
-       << "<meta http-equiv=Content-Security-Policy content=\"default-src 'none'; style-src 'unsafe-inline'; "
-          "script-src 'unsafe-inline'\">"
-       << "<meta name=viewport content=\"width=device-width,initial-scale=1\"><title>" << title
-       << "</title><style>" << style() << "</style></head>\n<body><header><h1>" << title
-       << "</h1><p class=\"outcome " << name_of(run.outcome) << "\" role=status>"
-       << escape(outcome_of(run, t), 800) << "</p>";
+  page << "<header><h1>" << escape(title_of(run, t), 200) << "</h1><p class=\"outcome "
+       << name_of(run.outcome) << "\" role=status>" << escape(outcome_of(run, t), 800) << "</p>";
   if (run.unread_lines > 0) page << "<p>" << fill(t.unread_lines, {with_commas(run.unread_lines)}) << "</p>";
-  page << "</header>\n<main><section aria-label=\"" << t.results << "\">" << tiles(run, t)
-       << "</section>\n<section>" << curves(run, t) << "</section>\n";
+  page << "</header>\n<main><section aria-label=\"" << t.results << "\">" << tiles(run, t) << "</section>\n"
+       << asked_section(run, t) << "<section>" << curves(run, t) << "</section>\n"
+       << layers_section(run, t);
   const bool shares = count_listed(run, "shared") > 0;
-  if (run.test) page << evaluation_section(*run.test, shares ? t.section_test_shared : t.section_test, t);
-  if (run.val) page << evaluation_section(*run.val, t.section_val, t);
+  if (run.test)
+    page << evaluation_section(*run.test, run.test_predictions, "test", run.classes,
+                               shares ? t.section_test_shared : t.section_test, t);
+  if (run.val)
+    page << evaluation_section(*run.val, run.val_predictions, "val", run.classes, t.section_val, t);
   page << transfer_section(run, t) << pictures_section(run, t);
   page << "<section><h2>" << t.how << "</h2>" << commands(run, t) << data_facts(run, t)
        << training_facts(run, t) << machine_facts(run, t) << "</section></main>\n<footer><p>" << t.made_by
-       << "</p></footer>\n<script>" << page_script << "</script></body></html>\n";
+       << "</p></footer>";
   return page.str();
+}
+
+}  // namespace
+
+std::string frame_page(const std::vector<Body>& bodies, const std::string& pictures) {
+  std::ostringstream page;
+  // The policy holds the page to what it says: nothing is fetched, whatever a name in it tries.
+  page << "<!doctype html>\n<html lang=" << bodies.front().t.language << "><head><meta charset=utf-8>"
+       << "<meta http-equiv=Content-Security-Policy content=\"default-src 'none'; style-src 'unsafe-inline'; "
+          "script-src 'unsafe-inline'; img-src data:\">"
+       << "<meta name=viewport content=\"width=device-width,initial-scale=1\"><title>" << bodies.front().title
+       << "</title><style>" << style() << "</style></head>\n<body>\n";
+  for (const Body& body : bodies) {
+    page << "<div class=language lang=" << body.t.language << (&body == &bodies.front() ? ">" : " hidden>");
+    if (bodies.size() > 1)
+      page << "<button type=button class=switch hidden lang=" << body.t.other_language_code
+           << " data-to=" << body.t.other_language_code << ">" << body.t.other_language << "</button>";
+    page << body.html << "</div>\n";
+  }
+  page << "<script type=application/json id=pictures>" << pictures << "</script>\n<script>" << uplot_script
+       << "</script>\n<script>" << page_script << "</script></body></html>\n";
+  return page.str();
+}
+
+std::string make_page(const RunRecord& run, const std::vector<Texts>& languages) {
+  std::vector<Body> bodies;
+  for (const Texts& t : languages) bodies.push_back({t, escape(title_of(run, t), 200), make_body(run, t)});
+  return frame_page(bodies, data_of_pictures(run));
 }
 
 }  // namespace enxerto

@@ -30,7 +30,7 @@ void expect_has_not(std::string_view page, std::string_view what) {
 }
 
 std::string page_of(const RunForTests& run) {
-  EXPECT_EQ(write_report(run.folder()), run.folder() / "report.html");
+  EXPECT_EQ(write_report(run.folder(), "en"), run.folder() / "report.html");
   return run.read("report.html");
 }
 
@@ -98,7 +98,7 @@ TEST(Report, ThePageOfAFinishedRunHasAllItsParts) {
   EXPECT_EQ(page.rfind("<!doctype html>", 0), 0u);
   expect_has(page, "<h1>lecture3 on shapes</h1>");
   expect_has(page, "class=\"outcome finished\"");
-  EXPECT_EQ(count(page, "<figure>"), 5u);
+  EXPECT_EQ(count(page, "<figure class=chart>"), 5u);
   EXPECT_EQ(count(page, "role=img aria-label="), 5u);
   EXPECT_EQ(count(page, "class=band d="), 1u);
   EXPECT_EQ(count(page, "<table"), count(page, "<caption>"));
@@ -232,9 +232,162 @@ TEST(Report, ThePageTellsWhatWasFoundInThePictures) {
 TEST(Report, ThePageFetchesNothing) {
   const RunForTests run;
   write_finished(run, shapes);
-  const std::string page = page_of(run);
+  std::string page = page_of(run);
   expect_has(page, "default-src 'none'");
-  for (const char* what : {"http://", "https://", "src=", "@import", "url("}) expect_has_not(page, what);
+  expect_has(page, "Permission is hereby granted, free of charge");  // uPlot's licence goes with it
+  const std::string origin = "/*! https://github.com/leeoniya/uPlot (v1.6.32) */";
+  expect_has(page, origin);
+  page.erase(page.find(origin), origin.size());
+  for (const char* what : {"http://", "https://", " src=", "@import", "url("}) expect_has_not(page, what);
+}
+
+TEST(Report, ThePageHasBothLanguagesOrTheOneThatIsAskedFor) {
+  const RunForTests run;
+  write_finished(run, shapes);
+  write_report(run.folder());
+  const std::string both = run.read("report.html");
+  expect_has(
+      both,
+      "<div class=language lang=en><button type=button class=switch hidden lang=pt data-to=pt>Em português");
+  expect_has(both, "<div class=language lang=pt hidden><button");
+  expect_has(both, "Terminado: 3 de 3 épocas feitas.");
+  EXPECT_EQ(count(both, "role=img aria-label="), 10u);
+  write_report(run.folder(), "pt");
+  const std::string one = run.read("report.html");
+  expect_has(one, "<html lang=pt>");
+  expect_has(one, "Terminado: 3 de 3 épocas feitas.");
+  expect_has_not(one, "Finished:");
+  expect_has_not(one, "<button type=button class=switch");
+  EXPECT_THROW(write_report(run.folder(), "fr"), Error);
+  expect_has(text_summary(run.folder(), "pt"), "  validação");
+}
+
+TEST(Report, ThePageSaysWhatWasDecidedAndWhatItTookAgainstTheEstimate) {
+  const RunForTests run;
+  write_finished(run, shapes);
+  auto config = config_for_tests(shapes);
+  config["command"] = "enxerto fit '<photos>'";
+  config["transfer"] = {{"recipe", "warmup+finetune"}, {"cut", "pool5"}, {"head", "logistic"}};
+  config["transfer"]["phases"] = {{{"first_epoch", 1}, {"frozen_through", "pool5"}},
+                                  {{"first_epoch", 4}, {"frozen_through", "fire8"}},
+                                  {{"first_epoch", 7}, {"frozen_through", ""}}};
+  run.write("config.json", config.dump());
+  auto result = result_for_tests(shapes, 3);
+  result["transfer"]["auto"] = {{"chosen", "advised"}, {"expected_seconds", 60}};
+  result["transfer"]["auto"]["advice"]["choices"] = {
+      {{"recipe", "probe"}, {"cut", "<i>"}, {"top1", 0.5}, {"gain", 0}, {"gain_error", 0}, {"minutes", 2.5}}};
+  run.write("result.json", result.dump());
+  run.write("log.jsonl", R"({"kind":"start","planned_bytes":1048576})"
+                         "\n" +
+                             log_for_tests(3));
+  const std::string page = page_of(run);
+  for (const char* there :
+       {"<pre><code>enxerto fit &#39;&lt;photos&gt;&#39;</code></pre>", "first the new head alone (logistic)",
+        "The features come from the layer <code>pool5</code>",
+        "From epoch 4 on, what follows <code>fire8</code> learns. From epoch 7 on, all layers learn.",
+        "<tr><th scope=row>probe<td class=name>&lt;i&gt;<td>50.0 %<td>0.0 % ± 0.0 %<td>2.5",
+        "It took 13s; 1m 00s were expected."})
+    expect_has(page, there);
+  expect_has_not(page, "MiB were planned");  // what is planned is the first phase's
+  config["transfer"].erase("phases");
+  run.write("config.json", config.dump());
+  expect_has(page_of(run), "2.0 MiB of memory at most for the whole process; 1.0 MiB were planned");
+}
+
+TEST(Report, TheGradientsOfEachLayerAreATableAndItsFaultsHaveACure) {
+  const RunForTests run;
+  write_finished(run, shapes);
+  expect_has_not(page_of(run), "Gradients by layer");
+  const auto layers = [](double first) {
+    return nlohmann::json{
+        {{"name", "<b>"}, {"grad_norm", first}, {"norm", 1}, {"filters", 8}, {"equal", 7}, {"still", 0}},
+        {{"name", "fc"}, {"grad_norm", 2000}, {"norm", 1}}};
+  };
+  std::string log;
+  for (int epoch = 1; epoch <= 100; ++epoch) {
+    nlohmann::json line{
+        {"kind", "epoch"}, {"epoch", epoch}, {"train_loss", 1}, {"layers", layers(epoch < 100 ? 0.5 : 3e-7)}};
+    if (epoch > 1)
+      line["faults"] = {{{"kind", "equal"}, {"layer", "<b>"}, {"layers", 1}},
+                        {{"kind", "no such"}, {"layer", "x"}}};
+    log += line.dump() + "\n";
+  }
+  run.write("log.jsonl", log);
+  const std::string page = page_of(run);
+  expect_has(page, "<strong>Symmetric</strong>: in <code>&lt;b&gt;</code> (and 0 more)");
+  expect_has(page, "First seen in epoch 2.");
+  expect_has(page, "<td class=l3>2e+03");
+  expect_has(page, "<td class=some>7 of 8<td>0 of 8");
+  EXPECT_EQ(count(page, "class=fault role=note"), 1u);
+  EXPECT_LT(count(page, "<td class=l3>"), 25u) << "epochs are left out";
+  // Whatever is in it, the page is made.
+  for (
+      const char* odd :
+      {R"({"kind":"epoch","epoch":1,"layers":3,"faults":{}})",
+       R"({"kind":"epoch","epoch":1,"layers":[1,{"name":4,"grad_norm":"x"},{"grad_norm":-1}],"faults":[7]})"}) {
+    run.write("log.jsonl", text(odd, "\n"));
+    EXPECT_NO_THROW(page_of(run)) << odd;
+  }
+}
+
+TEST(Report, ThePicturesOfPredictionsAreShown) {
+  const RunForTests run;
+  write_finished(run, shapes);
+  expect_has_not(page_of(run), "Largest losses");
+  std::string lines;
+  for (int i = 0; i < 30; ++i) {
+    nlohmann::json line{{"split", "val"},
+                        {"index", i},
+                        {"file", text("/data/circle/", i, "</script>.jpg")},
+                        {"label", i % 3},
+                        {"predicted", i < 6 ? (i + 1) % 3 : i % 3},
+                        {"loss", 3 - 0.1 * i},
+                        {"probability", 0.9}};
+    if (i == 2) line["thumbnail"] = "/9j/AAAA";
+    if (i == 3) line["thumbnail"] = "/9j/\"onload=alert(1)";
+    if (i == 4) line["thumbnail"] = "PHN2Zz4=";
+    lines += line.dump() + "\n";
+  }
+  run.write("predictions.jsonl", lines);
+  const std::string page = page_of(run);
+  expect_has(page, "<ol class=cards data-split=val>");
+  expect_has(page, "<b>circle taken for cross</b><span>90.0 %, loss 3</span>");
+  expect_has(page, "data-split=\"val\" data-pictures=");
+  expect_has(page, "the expected calibration error (ten bins of equal width) is 10.0 %");
+  EXPECT_EQ(count(page, "<li data-at="), 1u) << "what is no JPEG is not shown";
+  EXPECT_EQ(count(page, "onload="), count(page, "image.onload="));
+  EXPECT_EQ(count(page, "</script>.jpg"), 0u);
+  // Labels that are no classes, and other damage, are passed over.
+  run.write("predictions.jsonl", R"({"split":"val","label":7,"predicted":0,"loss":1})"
+                                 "\n"
+                                 R"({"split":"val","label":-1,"predicted":0,"loss":1})"
+                                 "\n"
+                                 R"({"split":"val","label":0,"predicted":0})"
+                                 "\n[[[\n{\"split\"");
+  expect_has_not(page_of(run), "Largest losses");
+  expect_has(page_of(run), "damaged and were passed over: 4");
+}
+
+TEST(Report, WithTwentyPicturesAndBothLanguagesThePageStaysBelowThreeMegabytes) {
+  const RunForTests run;
+  write_finished(run, shapes);
+  const std::string thumbnail = "/9j/" + std::string(47u << 10, 'A');
+  std::string lines;
+  for (int i = 0; i < 5000; ++i)
+    for (const char* split : {"val", "test"})
+      lines += nlohmann::json{{"split", split},
+                              {"index", i},
+                              {"file", std::string(300, 'x')},
+                              {"label", 0},
+                              {"predicted", 1},
+                              {"loss", 5000 - i},
+                              {"probability", 0.5},
+                              {"thumbnail", i < 30 ? thumbnail : ""}}
+                   .dump() +
+               "\n";
+  run.write("predictions.jsonl", lines);
+  write_report(run.folder());
+  EXPECT_LT(run.read("report.html").size(), 3000000u);
 }
 
 TEST(Report, TheSameFolderGivesTheSamePage) {
@@ -258,7 +411,7 @@ TEST(Report, NoNameFromAFileBecomesMarkup) {
   result["metric"] = script;
   run.write("result.json", result.dump());
   const std::string page = page_of(run);
-  EXPECT_EQ(count(page, "<script>"), 1u);
+  EXPECT_EQ(count(page, "<script>"), 2u);  // the library of the charts and ours
   expect_has_not(page, "\" onfocus=");
   expect_has_not(page, "onfocus='");
   expect_has(page, "<th scope=row>&lt;script&gt;alert(1)&lt;/script&gt;");
@@ -323,7 +476,7 @@ TEST(Report, FiftyClassesFitAndAThousandShowTheWorstPairs) {
     write_finished(run, names);
     const std::string page = page_of(run);
     EXPECT_LT(page.size(), 300000u) << c;
-    EXPECT_EQ(count(page, "<table class=\"matrix"), c == 50 ? 1u : 0u);
+    EXPECT_EQ(count(page, "class=\"matrix"), c == 50 ? 1u : 0u);
     EXPECT_EQ(count(page, "<table class=pairs>"), 1u);
     if (c == 1000) expect_has(page, "The 400 weakest of 1,000.");
   }

@@ -1,9 +1,11 @@
 #include "enxerto/report/run_record.h"
 
 #include <algorithm>
+#include <array>
 #include <chrono>
 #include <cmath>
 #include <fstream>
+#include <functional>
 
 #include "enxerto/core/error.h"
 #include "enxerto/core/file.h"
@@ -19,8 +21,13 @@ constexpr std::uint64_t most_json_bytes = 32u << 20;              // 1,000 class
 constexpr std::uint64_t most_log_bytes = std::uint64_t{2} << 30;  // a month of steps
 constexpr std::size_t most_line_bytes = 4u << 20;                 // likewise 2 MB
 constexpr int most_depth = 12;
-constexpr std::size_t most_lines_kept = 4096;
+constexpr std::size_t most_lines_kept = 4096, most_layer_lines = 64, most_layers = 300;
+constexpr std::size_t most_pictures = 4u << 20, most_shown = 300, most_thumbnails = 20;  // of a split
+constexpr std::size_t most_thumbnail_bytes = 48u << 10;
 constexpr std::int64_t quiet_when_stopped = 180;  // seconds: a validation may take that long
+
+constexpr std::size_t most_name = 200, most_path = 1000;  // bytes of what is kept of a file's texts
+constexpr std::array<std::string_view, 4> fault_kinds{"equal", "dead", "vanishing", "exploding"};
 
 struct TooDeep {};
 
@@ -115,14 +122,14 @@ std::optional<EvaluationRecord> evaluation_of(const Json& json) {
   return made;
 }
 
-/// Every item, then every second, every fourth and so on: never more than most_lines_kept.
-template <class T>
+/// Every item, then every second, every fourth and so on: never more than `most`.
+template <class T, std::size_t most = most_lines_kept>
 class Thinned {
  public:
   void add(T item) {
     if (seen_++ % stride_ != 0) return;
     items_.push_back(std::move(item));
-    if (items_.size() < most_lines_kept) return;
+    if (items_.size() < most) return;
     for (std::size_t i = 0; 2 * i < items_.size(); ++i) items_[i] = std::move(items_[2 * i]);
     items_.resize((items_.size() + 1) / 2);
     stride_ *= 2;
@@ -134,51 +141,63 @@ class Thinned {
   std::size_t seen_ = 0, stride_ = 1;
 };
 
+/// Gives the lines of a file to `take`, which says whether it understood, and returns how many were not: a
+/// last line without its end, cut off where the process ended, does not count. No file has no lines.
+std::int64_t read_lines(const fs::path& path, const std::function<bool(std::string_view line)>& take) {
+  std::error_code code;
+  if (!fs::is_regular_file(path, code)) return 0;
+  if (fs::file_size(path, code) > most_log_bytes)
+    throw Error(ErrorKind::unsupported,
+                text(path.string(), ": is larger than the ", human_bytes(static_cast<double>(most_log_bytes)),
+                     " that are read"));
+  std::ifstream file(path, std::ios::binary);
+  if (!file) throw Error(ErrorKind::io, text(path.string(), ": cannot be opened; check the permissions"));
+  std::string line, piece(64u << 10, '\0');
+  bool is_too_long = false;
+  std::int64_t unread = 0;
+  while (file) {
+    file.read(piece.data(), static_cast<std::streamsize>(piece.size()));
+    std::string_view rest(piece.data(), static_cast<std::size_t>(file.gcount()));
+    while (!rest.empty()) {
+      const std::size_t end = rest.find('\n');
+      const std::string_view part = rest.substr(0, end);
+      if (line.size() + part.size() > most_line_bytes) is_too_long = true;
+      if (!is_too_long) line += part;
+      if (end == std::string_view::npos) break;
+      rest.remove_prefix(end + 1);
+      if (is_too_long || !take(line)) ++unread;
+      line.clear();
+      is_too_long = false;
+    }
+  }
+  if (file.bad()) throw Error(ErrorKind::io, text(path.string(), ": cannot be read"));
+  if (!is_too_long) take(line);  // whole but for its end of line, or cut off
+  return unread;
+}
+
+bool is_blank(std::string_view line) { return line.find_first_not_of(" \t\r") == std::string_view::npos; }
+
 /// Reads the log line by line. What it learns of figures is the state at the last line.
 class LogReader {
  public:
   explicit LogReader(RunRecord& run) : run_(run) {}
 
   void read(const fs::path& path) {
-    std::error_code code;
-    if (!fs::is_regular_file(path, code)) return;  // killed before its first line
-    if (fs::file_size(path, code) > most_log_bytes)
-      throw Error(ErrorKind::unsupported,
-                  text(path.string(), ": is larger than the ",
-                       human_bytes(static_cast<double>(most_log_bytes)), " that are read"));
-    std::ifstream file(path, std::ios::binary);
-    if (!file) throw Error(ErrorKind::io, text(path.string(), ": cannot be opened; check the permissions"));
-    std::string line, piece(64u << 10, '\0');
-    bool is_too_long = false;
-    while (file) {
-      file.read(piece.data(), static_cast<std::streamsize>(piece.size()));
-      std::string_view rest(piece.data(), static_cast<std::size_t>(file.gcount()));
-      while (!rest.empty()) {
-        const std::size_t end = rest.find('\n');
-        const std::string_view part = rest.substr(0, end);
-        if (line.size() + part.size() > most_line_bytes) is_too_long = true;
-        if (!is_too_long) line += part;
-        if (end == std::string_view::npos) break;
-        rest.remove_prefix(end + 1);
-        if (is_too_long || !take(line)) ++run_.unread_lines;
-        line.clear();
-        is_too_long = false;
-      }
-    }
-    if (file.bad()) throw Error(ErrorKind::io, text(path.string(), ": cannot be read"));
-    if (!is_too_long) take(line);  // whole but for its end of line, or cut off
+    run_.unread_lines += read_lines(path, [this](std::string_view line) { return take(line); });
     run_.steps = steps_.take();
     run_.epochs = epochs_.take();
+    run_.layers = layers_.take();
   }
 
  private:
   /// Whether the line was understood.
   bool take(std::string_view line) {
-    if (line.find_first_not_of(" \t\r") == std::string_view::npos) return true;
+    if (is_blank(line)) return true;
     const Json json = parse(line);
     if (!json.is_object()) return false;
     const std::string kind = find_text(json, "kind");
     run_.ends_with_step = kind == "step";
+    if (kind == "start") take_start(json);
     if (kind == "step") take_step(json);
     if (kind == "epoch") take_epoch(json);
     if (kind == "evaluation") take_evaluation(json);
@@ -197,6 +216,11 @@ class LogReader {
     if (const Figure value = find_not_negative(json, "images_per_second")) run_.images_per_second = value;
     if (const Figure value = find_not_negative(json, "peak_memory_bytes"))
       run_.peak_memory_bytes = std::max(run_.peak_memory_bytes.value_or(0), *value);
+  }
+
+  void take_start(const Json& json) {
+    if (const Figure value = find_not_negative(json, "planned_bytes"))
+      run_.planned_bytes = std::max(run_.planned_bytes.value_or(0), *value);
   }
 
   void take_step(const Json& json) {
@@ -230,7 +254,32 @@ class LogReader {
                    .val_top1_interval = find_bounds(json, "val_top1_interval")};
     const Json& best = find_member(json, "best");
     if (best.is_boolean() && best.get<bool>()) run_.best = line;
+    take_layers(json, line.epoch);
     epochs_.add(std::move(line));
+  }
+
+  void take_layers(const Json& json, double epoch) {
+    const Json &list = find_member(json, "layers"), &faults = find_member(json, "faults");
+    LayersLine line{.epoch = epoch, .layers = {}};
+    for (const Json& each : list.is_array() ? list : Json::array()) {
+      const Figure norm = find_not_negative(each, "grad_norm");
+      if (!norm || line.layers.size() == most_layers) continue;
+      line.layers.push_back({.name = find_text(each, "name").substr(0, most_name),
+                             .grad_norm = *norm,
+                             .filters = find_count(each, "filters"),
+                             .equal = find_count(each, "equal"),
+                             .still = find_count(each, "still")});
+    }
+    if (!line.layers.empty()) layers_.add(std::move(line));
+    for (const Json& each : faults.is_array() ? faults : Json::array()) {
+      const std::string kind = find_text(each, "kind");
+      if (std::ranges::find(fault_kinds, kind) == fault_kinds.end()) continue;
+      if (std::ranges::find(run_.faults, kind, &FaultRecord::kind) != run_.faults.end()) continue;
+      run_.faults.push_back({.kind = kind,
+                             .layer = find_text(each, "layer").substr(0, most_name),
+                             .layers = find_count(each, "layers"),
+                             .epoch = epoch});
+    }
   }
 
   void take_evaluation(const Json& json) {
@@ -242,6 +291,65 @@ class LogReader {
   RunRecord& run_;
   Thinned<StepLine> steps_;
   Thinned<EpochLine> epochs_;
+  Thinned<LayersLine, most_layer_lines> layers_;
+};
+
+/// Nothing but base64 of what begins as a JPEG.
+bool is_jpeg(std::string_view thumbnail) {
+  constexpr std::string_view digits = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/=";
+  return thumbnail.starts_with("/9j/") && thumbnail.size() <= most_thumbnail_bytes &&
+         thumbnail.find_first_not_of(digits) == std::string_view::npos;
+}
+
+/// Reads predictions.jsonl: all pictures, and of the largest losses what it takes to show them.
+class PredictionsReader {
+ public:
+  explicit PredictionsReader(RunRecord& run) : run_(run) {}
+
+  void read(const fs::path& path) {
+    run_.unread_lines += read_lines(path, [this](std::string_view line) { return take(line); });
+    for (Predictions* made : {&run_.val_predictions, &run_.test_predictions}) keep_largest(*made);
+  }
+
+ private:
+  bool take(std::string_view line) {
+    if (is_blank(line)) return true;
+    const Json json = parse(line);
+    const std::string split = find_text(json, "split");
+    Predictions* made = split == "val"    ? &run_.val_predictions
+                        : split == "test" ? &run_.test_predictions
+                                          : nullptr;
+    const auto c = static_cast<double>(run_.classes.size());
+    const Figure label = find_number(json, "label"), predicted = find_number(json, "predicted"),
+                 loss = find_number(json, "loss"), probability = find_proportion(json, "probability");
+    const auto is_class = [&](const Figure& value) { return value && *value >= 0 && *value < c; };
+    if (!made || !is_class(label) || !is_class(predicted) || !loss || std::abs(*loss) > 1e30) return false;
+    if (made->pictures.size() == most_pictures) return true;
+    const PictureRecord record{.label = static_cast<std::int32_t>(*label),
+                               .predicted = static_cast<std::int32_t>(*predicted),
+                               .probability = probability ? static_cast<float>(*probability) : -1,
+                               .loss = static_cast<float>(*loss),
+                               .index = find_count(json, "index")};
+    made->pictures.push_back(record);
+    std::string thumbnail = find_text(json, "thumbnail");
+    if (!is_jpeg(thumbnail)) thumbnail.clear();
+    made->shown.push_back({record, find_text(json, "file").substr(0, most_path), std::move(thumbnail)});
+    if (made->shown.size() >= 4 * most_shown) keep_largest(*made);
+    return true;
+  }
+
+  /// By falling loss: some hundreds, and beyond these what has a thumbnail, of which there are not many.
+  static void keep_largest(Predictions& made) {
+    std::ranges::stable_sort(made.shown, std::ranges::greater{},
+                             [](const ShownPicture& each) { return each.record.loss; });
+    std::size_t thumbnails = 0, place = 0;
+    std::erase_if(made.shown, [&](ShownPicture& each) {
+      if (!each.thumbnail.empty() && ++thumbnails > most_thumbnails) each.thumbnail.clear();
+      return place++ >= most_shown && each.thumbnail.empty();
+    });
+  }
+
+  RunRecord& run_;
 };
 
 /// The outcome has the last word on what the log says too.
@@ -347,6 +455,7 @@ RunRecord load_run(const fs::path& folder) {
   if (run.outcome == Outcome::running && run.ends_with_step &&
       is_newer(folder / "checkpoint.safetensors", log))
     run.outcome = Outcome::interrupted;
+  PredictionsReader(run).read(folder / "predictions.jsonl");
   if (fs::exists(result, code)) take_result(load_object(result), run);
   return run;
 }

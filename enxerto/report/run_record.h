@@ -40,6 +40,43 @@ struct EpochLine {
   std::optional<Bounds> val_top1_interval;
 };
 
+/// A layer at the last step of an epoch.
+struct LayerRecord {
+  std::string name;
+  double grad_norm = 0;
+  std::int64_t filters = 0, equal = 0, still = 0;
+};
+struct LayersLine {
+  double epoch = 0;
+  std::vector<LayerRecord> layers;  ///< at most 300
+};
+/// What is wrong with layers: "equal", "dead", "vanishing" or "exploding".
+struct FaultRecord {
+  std::string kind, layer;  ///< of several layers the first
+  std::int64_t layers = 1;
+  double epoch = 0;  ///< when it was seen first
+};
+
+/// What became of one picture: a line of predictions.jsonl.
+struct PictureRecord {
+  std::int32_t label = 0, predicted = 0;  ///< classes of config.json
+  float probability = -1;                 ///< of `predicted`; below zero where it is not known
+  float loss = 0;
+  std::int64_t index = 0;
+};
+/// One that can be shown.
+struct ShownPicture {
+  PictureRecord record;
+  std::string file;
+  std::string thumbnail;  ///< a JPEG in base64, checked to be nothing else than base64; may be empty
+};
+/// Of one split.
+struct Predictions {
+  std::vector<PictureRecord> pictures;  ///< by the order of the file
+  std::vector<ShownPicture>
+      shown;  ///< the largest losses first, and all that have a thumbnail; some hundreds
+};
+
 struct ClassRecord {
   std::string name;
   std::int64_t n = 0, predicted = 0, right = 0;
@@ -80,15 +117,19 @@ struct RunRecord {
   nlohmann::json doctor;    ///< doctor.json: what was found in the pictures; null where nobody looked
   nlohmann::json transfer;  ///< of result.json: how a network was grafted; null elsewhere
   std::vector<std::string> classes;
-  std::vector<StepLine> steps;    ///< thinned out where there are very many
-  std::vector<EpochLine> epochs;  ///< likewise
+  std::vector<StepLine> steps;      ///< thinned out where there are very many
+  std::vector<EpochLine> epochs;    ///< likewise
+  std::vector<LayersLine> layers;   ///< likewise, at most 64
+  std::vector<FaultRecord> faults;  ///< one of each kind
+  Predictions val_predictions, test_predictions;
   std::int64_t epochs_done = 0, steps_done = 0;
   std::optional<EpochLine> best;
   std::string metric;  ///< that `best` is by
   std::optional<EvaluationRecord> val, test;
   Figure seconds, images_per_second, peak_memory_bytes;
+  Figure planned_bytes;            ///< of memory, for the network and the pictures on their way to it
   std::string message;             ///< what a diverged run said
-  std::int64_t unread_lines = 0;   ///< of the log, but for a last one that is cut off
+  std::int64_t unread_lines = 0;   ///< of log and predictions, but for a last one that is cut off
   bool ends_with_step = false;     ///< the log: an epoch is under way, or was
   std::int64_t seconds_quiet = 0;  ///< since the log was written to
 };

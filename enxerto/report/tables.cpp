@@ -51,12 +51,17 @@ std::vector<Pair> find_confused_pairs(const EvaluationRecord& evaluation, std::s
 
 }  // namespace
 
-std::string confusion_table(const EvaluationRecord& evaluation, const Texts& t) {
+std::string confusion_table(const EvaluationRecord& evaluation, std::string_view split, bool has_pictures,
+                            const Texts& t) {
   const std::size_t c = evaluation.classes.size();
   if (evaluation.confusion.empty() || c > most_matrix_classes) return "";
+  const std::string shows = !has_pictures ? ""
+                                          : text("\" data-split=\"", split, "\" data-pictures=\"",
+                                                 t.cell_pictures, "\" data-loss=\"", t.picture_loss);
   std::string out =
-      text("<div class=scroll tabindex=0 role=region aria-label=\"", t.confusion, "\"><table class=\"matrix",
-           c > crowded_matrix ? " crowded" : "", "\" data-cell=\"", t.confusion_cell, "\"><caption>",
+      text("<div class=clickable><div class=scroll tabindex=0 role=region aria-label=\"", t.confusion, ": ",
+           split == "test" ? t.compare_test : t.compare_val, "\"><table role=grid class=\"matrix",
+           c > crowded_matrix ? " crowded" : "", shows, "\" data-cell=\"", t.confusion_cell, "\"><caption>",
            t.confusion_caption, "</caption><thead><tr><td class=corner>", t.confusion_corner);
   for (const ClassRecord& each : evaluation.classes)
     out += text("<th scope=col><span>", escape(each.name, 28), "</span>");
@@ -70,14 +75,15 @@ std::string confusion_table(const EvaluationRecord& evaluation, const Texts& t) 
       out += text("<td", shade(count, of, i == k), ">", count);
     }
   }
-  out += text("</table></div><p class=readout aria-live=polite>", t.confusion_hint, "</p><p class=scale>");
+  out += text("</table></div><p class=readout aria-live=polite>",
+              has_pictures ? t.confusion_hint_pictures : t.confusion_hint, "</p><p class=scale>");
   for (const char* kind : {"r", "w"}) {
     out += text("<span>", *kind == 'r' ? t.scale_right : t.scale_wrong,
                 "</span><span class=strip aria-hidden=true>");
     for (int level = 1; level <= 10; ++level) out += text("<i class=", kind, level, "></i>");
     out += "</span>";
   }
-  return out + "</p>\n";
+  return out + "</p><div class=gallery aria-live=polite></div></div>\n";
 }
 
 std::string confused_pairs_table(const EvaluationRecord& evaluation, const Texts& t) {

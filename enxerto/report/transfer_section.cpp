@@ -49,17 +49,6 @@ std::string unknown_sentence(const Json& unknown, const Texts& t) {
                with_commas(find_count(on, "n")), percent(find_number(on, "risk"))});
 }
 
-std::string auto_sentence(const Json& chosen, const Texts& t) {
-  const Json &probe = find_member(chosen, "probe"), &advised = find_member(chosen, "advised");
-  if (!probe.is_object()) return "";
-  const std::string first = percent(find_number(probe, "val_top1"));
-  if (!advised.is_object()) return fill(t.transfer_auto_probe, {first});
-  const Json& kept = find_text(chosen, "chosen") == "advised" ? advised : probe;
-  return fill(t.transfer_auto,
-              {first, escape(find_text(advised, "recipe")), percent(find_number(advised, "val_top1")),
-               escape(find_text(kept, "recipe"))});
-}
-
 /// The layers that moved most come first; what was nothing before is new.
 std::string moved_table(const Json& layers, const Texts& t) {
   std::vector<Json> trained = elements(find_member(layers, "trained"));
@@ -102,7 +91,8 @@ std::string coverage_chart(const Json& unknown, const Texts& t) {
               .mark_name = t.coverage,
               .are_proportions = true,
               .x_name = t.coverage,
-              .has_zero = true};
+              .has_zero = true,
+              .is_share = true};
   return draw(chart, t);
 }
 
@@ -130,9 +120,9 @@ std::string transfer_section(const RunRecord& run, const Texts& t) {
   const Json& transfer = run.transfer;
   if (!transfer.is_object()) return "";
   const Json &layers = find_member(transfer, "layers"), &unknown = find_member(transfer, "unknown");
-  const std::string sentences =
-      frozen_sentence(layers, t) + calibration_sentence(find_member(transfer, "calibration"), t) +
-      unknown_sentence(unknown, t) + auto_sentence(find_member(transfer, "auto"), t);
+  const std::string sentences = frozen_sentence(layers, t) +
+                                calibration_sentence(find_member(transfer, "calibration"), t) +
+                                unknown_sentence(unknown, t);
   const std::string charts = coverage_chart(unknown, t) + range_chart(find_member(transfer, "lr_range"), t);
   const std::string table = moved_table(layers, t);
   if (sentences.empty() && charts.empty() && table.empty()) return "";

@@ -33,6 +33,13 @@ std::size_t predicted_of(std::span<const float> outputs) {
   return static_cast<std::size_t>(std::ranges::max_element(outputs) - outputs.begin());
 }
 
+/// Of one class, by the softmax of the outputs.
+double probability_of(std::span<const float> outputs, std::size_t k) {
+  double total = 0;
+  for (const float y : outputs) total += std::exp(static_cast<double>(y) - outputs[k]);
+  return 1 / total;
+}
+
 /// Adds up pictures to an Evaluation.
 class Tally {
  public:
@@ -42,8 +49,8 @@ class Tally {
   }
   std::int64_t n() const { return made_.n; }
 
-  /// A picture with one label.
-  void add(std::span<const float> outputs, std::int32_t label) {
+  /// Picture `index` of the dataset, with one label.
+  void add(std::int64_t index, std::span<const float> outputs, std::int32_t label) {
     const std::size_t c = outputs.size(), truth = static_cast<std::size_t>(label);
     if (options_.multi_label) {
       std::vector<float> target(c);
@@ -52,8 +59,17 @@ class Tally {
     }
     count(rank_of(outputs, label));
     made_.confusion.resize(c * c);
-    ++made_.confusion[truth * c + predicted_of(outputs)];
-    loss_ += loss_of(options_.loss.value_or(CrossEntropy{}), view_of(outputs), {&label, 1});
+    const std::size_t predicted = predicted_of(outputs);
+    ++made_.confusion[truth * c + predicted];
+    const LossConfig kind = options_.loss.value_or(CrossEntropy{});
+    PictureScore score{.index = index,
+                       .label = label,
+                       .predicted = static_cast<std::int32_t>(predicted),
+                       .loss = loss_of(kind, view_of(outputs), {&label, 1})};
+    if (!std::holds_alternative<MeanSquaredError>(kind))
+      score.probability = probability_of(outputs, predicted);
+    loss_ += score.loss;
+    made_.pictures.push_back(score);
   }
   /// A picture with any number of labels.
   void add(std::span<const float> outputs, std::span<const float> target) {
@@ -121,7 +137,7 @@ Evaluation evaluate_batches(const std::function<ConstView(const Batch& batch)>& 
       if (!batch.targets.empty())
         tally.add(row, std::span<const float>(batch.targets.data()).subspan(i * c, c));
       else if (label != unlabelled)
-        tally.add(row, label);
+        tally.add(batch.indices[i], row, label);
     }
   }
   return tally.finish();
@@ -271,7 +287,7 @@ Evaluation evaluate_outputs(ConstView outputs, const Dataset& data, const Evalua
       set_target(data.labels(i), target);
       tally.add(row, target);
     } else if (data.label(i) != unlabelled) {
-      tally.add(row, data.label(i));
+      tally.add(i, row, data.label(i));
     }
   }
   return tally.finish();

@@ -27,6 +27,15 @@ Interval wilson_interval(std::int64_t right, std::int64_t n);
 /// Of the proportion p of n, which may be any number above 0.
 Interval wilson_interval_of(double p, double n);
 
+/// What became of one picture with one label.
+struct PictureScore {
+  std::int64_t index = 0;  ///< in the dataset
+  std::int32_t label = 0, predicted = 0;
+  /// Of `predicted`: the outputs' softmax. Empty where the loss is the squared error, which promises none.
+  std::optional<double> probability = {};
+  double loss = 0;
+};
+
 struct Evaluation {
   std::vector<std::string> classes;
   std::int64_t n = 0, right = 0, right5 = 0;  ///< right5: the label is among the five likeliest
@@ -38,6 +47,8 @@ struct Evaluation {
   std::optional<MultiLabelScores> multi_label = {};
   /// The targets are no classes (EvaluateOptions::only_loss): `n` and `loss` tell all that is known.
   bool only_loss = false;
+  /// Each picture where they have one label each; empty elsewhere. No part of to_json().
+  std::vector<PictureScore> pictures = {};
 
   std::int64_t labelled() const { return multi_label ? multi_label->labelled : n; }
   double top1() const {

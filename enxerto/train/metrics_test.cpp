@@ -117,6 +117,21 @@ TEST(Evaluate, CountsEachPictureOnceAndNoPadding) {
     EXPECT_NEAR(got.loss, loss / 7, 1e-5);
     EXPECT_EQ(seen.size(), 7u);
     EXPECT_EQ(seen.at(4), 7.0f);
+
+    ASSERT_EQ(got.pictures.size(), 7u);
+    double sum = 0;
+    for (std::size_t i = 0; i < 7; ++i) {
+      const PictureScore& score = got.pictures[i];
+      EXPECT_EQ(score.index, static_cast<std::int64_t>(i));
+      EXPECT_EQ(score.label, static_cast<std::int32_t>(i % 6));
+      EXPECT_EQ(score.predicted, static_cast<std::int32_t>(i));
+      sum += score.loss;
+      // What is right has the label's probability.
+      if (score.label == score.predicted) {
+        EXPECT_NEAR(*score.probability, std::exp(-score.loss), 1e-6);
+      }
+    }
+    EXPECT_NEAR(sum / 7, got.loss, 1e-9);
   }
 }
 

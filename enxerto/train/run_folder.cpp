@@ -1,10 +1,16 @@
 #include "enxerto/train/run_folder.h"
 
+#include <algorithm>
 #include <array>
+#include <cmath>
+#include <numeric>
+#include <set>
 
 #include "enxerto/core/file.h"
 #include "enxerto/core/system.h"
 #include "enxerto/graph/json.h"
+#include "enxerto/image/encode.h"
+#include "enxerto/image/resize.h"
 #include "enxerto/train/fields_json.h"
 #include "enxerto/weights/safetensors.h"
 #include "enxerto/zoo/model_file.h"
@@ -16,7 +22,7 @@ namespace fs = std::filesystem;
 
 constexpr const char *config_name = "config.json", *log_name = "log.jsonl", *result_name = "result.json",
                      *checkpoint_name = "checkpoint.safetensors", *model_name = "model.safetensors",
-                     *best_name = "best.safetensors";
+                     *best_name = "best.safetensors", *predictions_name = "predictions.jsonl";
 constexpr const char *format_key = "enxerto.checkpoint", *graph_key = "enxerto.graph",
                      *state_key = "enxerto.state", *checkpoint_format = "1";
 constexpr std::string_view model_prefix = "model/", optimizer_prefix = "optimizer/";
@@ -101,8 +107,10 @@ void check_same_training(const Json& then, const Json& now, const std::string& w
 }
 
 Json sums_to_json(const EpochSums& sums) {
-  return {{"pictures", sums.pictures}, {"labelled", sums.labelled},   {"right", sums.right},
-          {"loss", sums.loss},         {"grad_norm", sums.grad_norm}, {"seconds", sums.seconds}};
+  Json json{{"pictures", sums.pictures}, {"labelled", sums.labelled},   {"right", sums.right},
+            {"loss", sums.loss},         {"grad_norm", sums.grad_norm}, {"seconds", sums.seconds}};
+  if (!sums.layers.empty()) json["layers"] = layers_to_json(sums.layers);
+  return json;
 }
 
 /// The tensors whose names begin with the prefix, without it.
@@ -112,6 +120,61 @@ NamedTensors take(NamedTensors& from, std::string_view prefix) {
     if (tensor.name.starts_with(prefix))
       taken.push_back({tensor.name.substr(prefix.size()), tensor.dims, std::move(tensor.value)});
   return taken;
+}
+
+constexpr std::size_t most_thumbnails = 20;
+constexpr int thumbnail_side = 160, thumbnail_quality = 82;
+
+/// The worst of each way to be wrong, by falling loss, and after these the worst of all that is left.
+std::set<std::size_t> worth_a_look(std::span<const PictureScore> pictures) {
+  std::vector<std::size_t> order(pictures.size());
+  std::iota(order.begin(), order.end(), 0);
+  std::ranges::stable_sort(order, std::ranges::greater{}, [&](std::size_t i) { return pictures[i].loss; });
+  std::set<std::size_t> shown;
+  std::set<std::pair<std::int32_t, std::int32_t>> ways;
+  for (const std::size_t i : order) {
+    const PictureScore& score = pictures[i];
+    if (shown.size() >= most_thumbnails) break;
+    if (score.label != score.predicted && ways.insert({score.label, score.predicted}).second) shown.insert(i);
+  }
+  for (const std::size_t i : order) {
+    if (shown.size() >= most_thumbnails) break;
+    shown.insert(i);
+  }
+  return shown;
+}
+
+std::string base64(std::span<const std::uint8_t> bytes) {
+  constexpr std::string_view digits = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+  std::string out;
+  for (std::size_t i = 0; i < bytes.size(); i += 3) {
+    const std::size_t n = std::min<std::size_t>(3, bytes.size() - i);
+    std::uint32_t group = 0;
+    for (std::size_t k = 0; k < 3; ++k) group = group << 8 | (k < n ? bytes[i + k] : 0u);
+    for (std::size_t k = 0; k < 4; ++k) out += k <= n ? digits[group >> (18 - 6 * k) & 63u] : '=';
+  }
+  return out;
+}
+
+/// The absolute path of a picture's file, or its name where it has none to itself.
+std::string place_of(const Dataset& data, std::int64_t index) {
+  const std::string file = data.file(index);
+  return file.empty() ? data.name(index) : fs::absolute(file).lexically_normal().string();
+}
+
+/// "thumbnail", a JPEG in base64, with its sides.
+void add_thumbnail(const Dataset& data, std::int64_t index, Json& line) {
+  try {
+    Image image = data.get(index).image;
+    const double scale =
+        std::min(1.0, static_cast<double>(thumbnail_side) / std::max(image.width, image.height));
+    const auto side = [&](int whole) { return std::max(1, static_cast<int>(std::lround(whole * scale))); };
+    if (scale < 1) image = resize(image, side(image.width), side(image.height));
+    line["thumbnail"] = base64(encode_jpeg(image, thumbnail_quality));
+    line["thumbnail_size"] = {image.width, image.height};
+  } catch (const Error&) {
+    return;  // it was there a moment ago; the page does without
+  }
 }
 
 }  // namespace
@@ -329,6 +392,7 @@ std::uint64_t RunFolder::load_checkpoint() {
   sums.read("loss", state.sums.loss);
   sums.read("grad_norm", state.sums.grad_norm);
   sums.read("seconds", state.sums.seconds);
+  if (sums.has("layers")) state.sums.layers = layers_from_json(sums.at("layers"), file + ": sums: layers");
   sums.finish();
   reader.read("seconds", state.seconds);
   reader.read("best_epoch", state.best_epoch);
@@ -381,6 +445,15 @@ bool RunFolder::ended_at(int epoch) const {
   return json.is_object() && json.value("epochs", Json()) == epoch;
 }
 
+void RunFolder::on_start(const RunStart& start) {
+  log({{"kind", "start"},
+       {"epoch", start.first_epoch},
+       {"step", start.first_step},
+       {"steps_per_epoch", start.steps_per_epoch},
+       {"pictures", start.pictures},
+       {"planned_bytes", start.executor_bytes + start.loader_bytes}});
+}
+
 void RunFolder::on_step(const StepReport& report) {
   const double now = now_seconds();
   if (now - last_step_line_ < seconds_between_steps) return;
@@ -425,6 +498,27 @@ void RunFolder::log_evaluation(std::string_view split, const Evaluation& evaluat
   line["kind"] = "evaluation";
   line["split"] = split;
   log(line);
+}
+
+void RunFolder::save_predictions(std::span<const Judged> splits) const {
+  std::string lines;
+  for (const Judged& judged : splits) {
+    const std::set<std::size_t> shown = worth_a_look(judged.evaluation.pictures);
+    for (std::size_t i = 0; i < judged.evaluation.pictures.size(); ++i) {
+      const PictureScore& score = judged.evaluation.pictures[i];
+      Json line{{"split", judged.split},
+                {"index", score.index},
+                {"file", place_of(judged.data, score.index)},
+                {"label", score.label},
+                {"predicted", score.predicted},
+                {"loss", score.loss}};
+      if (score.probability) line["probability"] = *score.probability;
+      if (shown.contains(i)) add_thumbnail(judged.data, score.index, line);
+      // A name may be no UTF-8.
+      lines += line.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n";
+    }
+  }
+  write_file(folder_ / predictions_name, lines);
 }
 
 void RunFolder::log_diverged(std::string_view message) { log({{"kind", "diverged"}, {"message", message}}); }

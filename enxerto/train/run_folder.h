@@ -83,6 +83,7 @@ class RunFolder final : public Observer {
   };
   std::optional<Checkpoint> take_checkpoint() { return std::exchange(checkpoint_, std::nullopt); }
 
+  void on_start(const RunStart& start) override;  ///< a line of what it is going to take
   void on_step(const StepReport& report) override;
   bool on_epoch(const EpochReport& report, const Graph& graph, const TrainState& state) override;
   void on_interrupt(const Graph& graph, const TrainState& state) override;
@@ -97,6 +98,14 @@ class RunFolder final : public Observer {
   void log_evaluation(std::string_view split, const Evaluation& evaluation);
   /// A line of kind "diverged", the last thing of a run that ended so.
   void log_diverged(std::string_view message);
+  /// Writes predictions.jsonl: what became of each picture, and small versions of those that are worth a look
+  /// (at most 20 a split). Pictures that cannot be read have none.
+  struct Judged {
+    std::string_view split;  ///< "val" or "test"
+    const Evaluation& evaluation;
+    const Dataset& data;
+  };
+  void save_predictions(std::span<const Judged> splits) const;
   /// Writes result.json, the last thing of a run, and gives it back: the keys of `enxerto train --json`, and
   /// `more`, an object, under "transfer" where it is not null.
   nlohmann::json finish(const TrainResult& result, const std::optional<Evaluation>& test,

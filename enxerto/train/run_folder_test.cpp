@@ -88,6 +88,36 @@ class RunFolders : public testing::Test {
   Graph net;
 };
 
+TEST_F(RunFolders, PredictionsSayWhatBecameOfEachPictureAndShowTheWorst) {
+  RunFolder run = RunFolder::create(root / "judged", run_config(tiny_config()));
+  const auto many = tiny_data(40, 3);
+  Evaluation evaluation;
+  for (std::int64_t i = 0; i < many->size(); ++i)
+    evaluation.pictures.push_back({.index = i,
+                                   .label = many->label(i),
+                                   .predicted = many->label(i),
+                                   .loss = 1.0 + static_cast<double>(i)});
+  evaluation.pictures[3].predicted = 1 - evaluation.pictures[3].label;  // the only one that is wrong
+  evaluation.pictures[3].probability = 0.75;
+  run.save_predictions(std::vector<RunFolder::Judged>{{"val", evaluation, *many}});
+  std::vector<Json> read;
+  for (const std::string& line : split(read_text_file(root / "judged" / "predictions.jsonl"), '\n'))
+    if (!line.empty()) read.push_back(Json::parse(line));
+  ASSERT_EQ(read.size(), 40u);
+  EXPECT_EQ(read[3].at("split"), "val");
+  EXPECT_EQ(read[3].at("index"), 3);
+  EXPECT_EQ(read[3].at("file"), many->name(3));
+  EXPECT_EQ(read[3].at("label"), many->label(3));
+  EXPECT_EQ(read[3].at("predicted"), 1 - many->label(3));
+  EXPECT_EQ(read[3].at("loss"), 4.0);
+  EXPECT_EQ(read[3].at("probability"), 0.75);
+  EXPECT_FALSE(read[4].contains("probability"));
+  // The one that is wrong, whatever its loss, and the 19 worst of the others.
+  for (std::size_t i = 0; i < 40; ++i) EXPECT_EQ(read[i].contains("thumbnail"), i == 3 || i > 20) << i;
+  EXPECT_EQ(read[3].at("thumbnail_size"), Json({12, 12}));
+  EXPECT_TRUE(read[3].at("thumbnail").get<std::string>().starts_with("/9j/")) << "a JPEG";
+}
+
 TEST_F(RunFolders, AStoppedRunGoesOnToTheSameBits) {
   for (const OptimizerConfig& optimizer : std::vector<OptimizerConfig>{Momentum{}, Adam{}}) {
     const std::string name(std::visit([](const auto& held) { return held.kind; }, optimizer));

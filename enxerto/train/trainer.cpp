@@ -257,6 +257,8 @@ nlohmann::json EpochReport::to_json() const {
                       {"best", best},
                       {"best_epoch", best_epoch}};
   if (train_top1) json["train_top1"] = *train_top1;
+  if (!layers.empty()) json["layers"] = layers_to_json(layers);
+  if (!faults.empty()) json["faults"] = faults_to_json(faults);
   if (val) json["val_loss"] = val->loss;
   if (val && !val->only_loss) {
     const Interval interval = val->top1_interval();
@@ -365,6 +367,8 @@ TrainResult train(Graph& graph, const Feeds& feeds, const TrainConfig& config,
       if (!std::isfinite(loss) || !std::isfinite(norm))
         fail_diverged(executor, batch.images.view(), state, loss);
       lr = lr_at(schedule, state.step);
+      if (state.step_in_epoch + 1 == steps_an_epoch && !observers.empty())
+        state.sums.layers = layer_signs(executor);
       optimizer->step(updates, lr, {config.penalty, clip_scale(norm, config.clip_norm)});
 
       ++state.step;
@@ -396,7 +400,7 @@ TrainResult train(Graph& graph, const Feeds& feeds, const TrainConfig& config,
       if (stop && *stop) interrupt();
     }
 
-    const EpochSums sums = state.sums;
+    EpochSums sums = state.sums;
     const auto pictures = static_cast<double>(sums.pictures);
     EpochReport report{.epoch = state.epoch + 1,
                        .epochs = config.epochs,
@@ -405,8 +409,10 @@ TrainResult train(Graph& graph, const Feeds& feeds, const TrainConfig& config,
                        .train_loss = sums.loss / pictures,
                        .train_top1 = top1_of({sums.labelled, sums.right}),
                        .grad_norm = sums.grad_norm / static_cast<double>(state.step_in_epoch),
+                       .faults = find_faults(sums.layers, state.step - 1, batch_size),
                        .images_per_second = pictures / sums.seconds,
                        .seconds_waiting = loader.seconds_waited()};
+    report.layers = std::move(sums.layers);
     const double before_validation = now_seconds();
     if (validation) {
       executor.store(graph);

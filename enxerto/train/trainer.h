@@ -10,6 +10,7 @@
 #include <string>
 
 #include "enxerto/data/loader.h"
+#include "enxerto/train/layer_signs.h"
 #include "enxerto/train/metrics.h"
 #include "enxerto/train/optimizer.h"
 #include "enxerto/train/schedule.h"
@@ -74,6 +75,7 @@ struct EpochSums {
   double loss = 0;                       ///< times pictures, penalties included
   double grad_norm = 0;                  ///< times steps
   double seconds = 0;
+  std::vector<LayerSigns> layers = {};  ///< of the last step, once it is done and where somebody listens
 };
 
 /// Where a run is. Going on from it gives the same bits as never having stopped, in the middle of an
@@ -120,7 +122,9 @@ struct EpochReport {
   /// The same. A mixed picture is right if its likeliest class has a share of one half or more. Empty where
   /// the targets are no classes.
   std::optional<double> train_top1 = {};
-  double grad_norm = 0;  ///< mean
+  double grad_norm = 0;                 ///< mean
+  std::vector<LayerSigns> layers = {};  ///< those that learn, at the last step; empty without observers
+  std::vector<LayerFault> faults = {};  ///< find_faults() of them
   std::optional<Evaluation> val = {};
   double seconds = 0;            ///< of this epoch, validation included
   double total_seconds = 0;      ///< trained so far

@@ -259,6 +259,19 @@ class Demo(Case):
         self.assertEqual(answer, {"reports": ["demo/report.html"]})
         self.check_error(enxerto("report", "nowhere"), 3, "nowhere")
 
+    def test_reports_stand_side_by_side(self):
+        self.check(enxerto("report", "demo", "demo", "--out", "both.html"), 0, "Side by side: both.html")
+        self.assertIn("2 runs side by side", (WORK / "both.html").read_text())
+        answer = json.loads(enxerto("report", "demo", "demo", "--json", "--lang", "pt").stdout)
+        self.assertEqual(answer, {"reports": ["demo/report.html"] * 2, "comparison": "demo/comparison.html"})
+        self.assertNotIn("side by side", (WORK / "demo/comparison.html").read_text())
+        self.check(enxerto("report", "demo", "--lang", "pt"), 0, "validação")
+        self.check_error(enxerto("report", "demo", "--out", "one.html"), 2, "--out")
+        self.check_error(enxerto("report", "demo", "--lang", "fr"), 2, "--lang")
+        # More than there are colours for: each its own page, as ever.
+        self.assertEqual(list(json.loads(enxerto("report", *["demo"] * 9, "--json").stdout)), ["reports"])
+        self.check(enxerto("report", "demo"), 0, "Report: demo/report.html")
+
 
 class Train(Case):
     def test_json_has_the_keys_that_scripts_count_on(self):
