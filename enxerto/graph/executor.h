@@ -72,7 +72,8 @@ class Executor {
   /// training steps: dropout is a function of (seed, step, node). With ENXERTO_CHECK_FINITE=1 throws
   /// Error{diverged} at the first node whose output is not finite.
   ConstView forward(ConstView images, std::int64_t step = 0);
-  /// Side output k of the last forward(), valid until the next; made with ExecutorConfig::side_outputs.
+  /// Side output k of the last forward(), valid until backward() or the next forward(), which use its memory
+  /// again; made with ExecutorConfig::side_outputs.
   ConstView side_output(std::size_t k) const;
   /// The gradient of the loss by the last forward()'s output, and by each of its side outputs where those are
   /// computed. Stops where everything below is frozen.
