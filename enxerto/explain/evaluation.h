@@ -3,6 +3,7 @@
 
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "enxerto/graph/graph.h"
 
@@ -20,5 +21,9 @@ NodeId map_called(const Graph& graph, std::string_view layer);
 /// The last layer that map_called() takes and that is no pooling: the usual place for Grad-CAM. Error{usage}
 /// where there is none.
 std::string last_map(const Graph& graph);
+
+/// At most `count` layers by which the network's depth is shown, from the first to the last: of those that
+/// last_map() could name, for each number of places the last; where these are too many, evenly chosen ones.
+std::vector<std::string> layers_over_depth(const Graph& graph, int count);
 
 }  // namespace enxerto

@@ -43,6 +43,12 @@ TEST(Evaluation, TheLastMapIsBeforeThePoolings) {
   EXPECT_THROW(last_map(none), Error);
 }
 
+TEST(Evaluation, DepthIsShownByTheLastLayerOfEachNumberOfPlaces) {
+  const Graph graph = as_evaluated(golden_graph());
+  EXPECT_EQ(layers_over_depth(graph, 5), (std::vector<std::string>{"relu1", "relu2"}));
+  EXPECT_EQ(layers_over_depth(graph, 1), (std::vector<std::string>{"relu2"}));
+}
+
 TEST(Evaluation, OnlyMapsBetweenInputAndOutputAreTaken) {
   Graph graph = as_evaluated(golden_graph());
   EXPECT_EQ(map_called(graph, "sum"), graph.id_of("sum"));
