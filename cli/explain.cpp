@@ -117,6 +117,11 @@ class Explainer {
       painted_layers_ = flags.layers;
       if (flags.layers.empty()) {
         painted_layers_ = layers_over_depth(model_.graph, depths);
+        // Maps of the outputs themselves are what the outputs are.
+        const auto outputs = model_.graph.output_shape().c;
+        std::erase_if(painted_layers_, [&](const std::string& layer) {
+          return model_.graph.node(model_.graph.id_of(layer)).out.c == outputs;
+        });
         painted_layers_.push_back(model_.graph.node(model_.graph.last()).name);
       }
       for (const std::string& layer : painted_layers_) model_.graph.id_of(layer);
@@ -213,7 +218,9 @@ class Explainer {
     return channels;
   }
   std::string label_of(const std::string& layer, int channel) const {
-    return is_output(layer) ? model_.classes[static_cast<std::size_t>(channel)] : text(layer, " #", channel);
+    // Of ImageNet's names the first of several.
+    return is_output(layer) ? split(model_.classes[static_cast<std::size_t>(channel)], ',')[0]
+                            : text("#", channel, " ", layer);
   }
   static Image blank_like(const Image& picture) {
     Image made(picture.height, picture.width, picture.channels);

@@ -24,13 +24,13 @@ struct VisualizeConfig {
   std::function<void(int done, int all)> on_progress = {};  ///< steps, on the calling thread
 };
 
-/// For each of these channels of the layer a picture that it answers to much more than to others: the mean of
-/// its map climbs step by step, by Adam on the waves of a picture (painting.h) that starts as a faint cloud
-/// and is looked at from a little elsewhere each time. Where the layer is an activation, what goes into it
-/// climbs, which has a slope everywhere. `graph` as as_evaluated() makes it; `preprocess` says how pixels
-/// become its input. Where all up to the layer works at any size, it is run at config.size, else at its own.
-/// The same seed and number of threads give the same pixels. Error{usage} where the configuration makes no
-/// sense or the layer is the input, {not_found} where it is missing.
+/// For each of these channels of the layer a picture that it answers to: the mean of its map, what is below 0
+/// taken for a tenth, climbs step by step, by Adam on the waves of a picture (painting.h) that starts as a
+/// faint cloud and is looked at from a little elsewhere each time. Where the layer is an activation, what
+/// goes into it climbs, which has a slope everywhere. `graph` as as_evaluated() makes it; `preprocess` says
+/// how pixels become its input. Where all up to the layer works at any size, it is run at config.size, else
+/// at its own. The same seed and number of threads give the same pixels. Error{usage} where the configuration
+/// makes no sense, the layer is the input or has no such channel, {not_found} where it is missing.
 std::vector<Image> visualize(const Graph& graph, std::string_view layer, std::span<const int> channels,
                              const Preprocess& preprocess, const VisualizeConfig& config = {});
 
