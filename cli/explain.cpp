@@ -1,5 +1,6 @@
 // enxerto explain: why a network answers as it does, as pictures.
 #include <algorithm>
+#include <cmath>
 #include <iostream>
 #include <memory>
 #include <nlohmann/json.hpp>
@@ -75,8 +76,8 @@ void save_png(const fs::path& path, const Image& image) {
   write_file(path, {&part, 1});
 }
 
-/// A number as a float has it, without digits that mean nothing.
-Json number(float value) { return Json::parse(text(value)); }
+/// A number as a float has it, without digits that mean nothing; null where it is none.
+Json number(float value) { return std::isfinite(value) ? Json::parse(text(value)) : Json(); }
 
 Json json_of(const Heatmap& map) {
   Json rows = Json::array();
@@ -218,9 +219,10 @@ class Explainer {
     return channels;
   }
   std::string label_of(const std::string& layer, int channel) const {
-    // Of ImageNet's names the first of several.
-    return is_output(layer) ? split(model_.classes[static_cast<std::size_t>(channel)], ',')[0]
-                            : text("#", channel, " ", layer);
+    // Of ImageNet's names the first of several; of a layer's the end, which tells layers apart.
+    constexpr std::size_t most = 14;
+    if (is_output(layer)) return split(model_.classes[static_cast<std::size_t>(channel)], ',')[0];
+    return text("#", channel, " ", layer.size() > most ? ".." + layer.substr(layer.size() - most) : layer);
   }
   static Image blank_like(const Image& picture) {
     Image made(picture.height, picture.width, picture.channels);

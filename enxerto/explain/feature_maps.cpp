@@ -97,8 +97,9 @@ Filters first_filters(const Graph& graph, ChannelOrder order) {
       for (std::size_t c = 0; c < channels; ++c)
         for (std::size_t i = 0; i < places; ++i) {
           const std::size_t from = order == ChannelOrder::bgr ? channels - 1 - c : c;
-          const float share = largest > 0 ? filter[from * places + i] / largest : 0;
-          picture.pixels[i * channels + c] = static_cast<std::uint8_t>(std::lround(127.5f + 127.5f * share));
+          const float w = filter[from * places + i], share = largest > 0 ? w / largest : 0;
+          picture.pixels[i * channels + c] =
+              static_cast<std::uint8_t>(std::lround(127.5f + 127.5f * (std::isfinite(share) ? share : 0)));
         }
       made.pictures.push_back(std::move(picture));
     }

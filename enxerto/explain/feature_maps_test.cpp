@@ -67,6 +67,14 @@ TEST(Filters, AreTheWeightsAroundGrey) {
   EXPECT_EQ(filter_sheet(filters).width, 4 + 2 * (64 + 4));
 }
 
+TEST(Filters, DamagedWeightsAreGrey) {
+  Graph graph;
+  graph.add("conv", Conv2d{.out = 1, .kernel = 1}, {graph.input({1, 3, 4, 4})});
+  std::ranges::copy(std::vector{INFINITY, NAN, 1.0f}, graph.params()[0].value.data().begin());
+  EXPECT_EQ(first_filters(graph, ChannelOrder::rgb).pictures[0].pixels,
+            (std::vector<std::uint8_t>{128, 128, 128}));
+}
+
 TEST(Filters, RefusesWhatHasNoColours) {
   Graph deep, none;
   deep.add("conv", Conv2d{.out = 2}, {deep.input({1, 4, 8, 8})});

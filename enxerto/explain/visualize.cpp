@@ -151,6 +151,9 @@ std::vector<Image> visualize(const Graph& graph, std::string_view layer, std::sp
       levels.to_input(each.seen, row(images.data(), i));
     });
     const ConstView answers = executor.forward(images.view());
+    if (!std::ranges::all_of(answers.data, [](float x) { return std::isfinite(x); }))
+      throw Error(ErrorKind::diverged,
+                  text("layer \"", layer, "\" answers with what is no number: the weights are damaged"));
     for (std::size_t i = 0; i < count; ++i)
       std::ranges::transform(map_of(answers.data, i), map_of(dout.data(), i).begin(), downhill);
     executor.backward(dout.view());

@@ -30,7 +30,8 @@ struct VisualizeConfig {
 /// goes into it climbs, which has a slope everywhere. `graph` as as_evaluated() makes it; `preprocess` says
 /// how pixels become its input. Where all up to the layer works at any size, it is run at config.size, else
 /// at its own. The same seed and number of threads give the same pixels. Error{usage} where the configuration
-/// makes no sense, the layer is the input or has no such channel, {not_found} where it is missing.
+/// makes no sense, the layer is the input or has no such channel, {not_found} where it is missing, {diverged}
+/// where its answers are not finite.
 std::vector<Image> visualize(const Graph& graph, std::string_view layer, std::span<const int> channels,
                              const Preprocess& preprocess, const VisualizeConfig& config = {});
 

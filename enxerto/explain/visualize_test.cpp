@@ -147,6 +147,9 @@ TEST(Visualize, RefusesWhatCannotBe) {
   EXPECT_THROW(visualize(energies(), "conv", beyond, unit), Error);
   EXPECT_THROW(visualize(energies(), "conv", channels, unit, {.size = 15}), Error);
   EXPECT_THROW(visualize(energies(), "conv", channels, unit, {.steps = 0}), Error);
+  Graph damaged = energies();
+  damaged.params()[0].value.data()[5] = std::nanf("");
+  EXPECT_THROW(visualize(damaged, "conv", channels, unit), Error);
 }
 
 }  // namespace
