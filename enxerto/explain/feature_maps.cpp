@@ -13,7 +13,7 @@
 namespace enxerto {
 namespace {
 
-constexpr int least_side = 64;  // of a tile, so that it can be looked at and labelled
+constexpr int least_side = 80;  // of a tile: thirteen letters
 
 int times_for(int height, int width) {
   const int shorter = std::min(height, width);

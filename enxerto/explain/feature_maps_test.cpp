@@ -45,11 +45,11 @@ TEST(FeatureMaps, ASheetShowsThePictureAndEachMapFromItsLowestToItsHighest) {
   Image picture(4, 4, 3);
   std::ranges::fill(picture.pixels, std::uint8_t{90});
   const Image sheet = map_sheet(picture, maps, {0, 1, 2});
-  const int side = 64, step = side + 2 + letter_height + 4;
+  const int side = 80, step = side + 2 + letter_height + 4;
   EXPECT_EQ(crop(sheet, 4, 4, side, side), resize(picture, side, side));
-  EXPECT_EQ(crop(sheet, 4 + side + 4, 4, side, side), enlarged(heat_picture(maps[0], 0, 4), 32));
-  EXPECT_EQ(crop(sheet, 4, 4 + step, side, side), enlarged(heat_picture(maps[1], -1, 1), 32));
-  EXPECT_EQ(crop(sheet, 4 + side + 4, 4 + step, side, side), enlarged(heat_picture(maps[2], 0, 5), 32));
+  EXPECT_EQ(crop(sheet, 4 + side + 4, 4, side, side), enlarged(heat_picture(maps[0], 0, 4), 40));
+  EXPECT_EQ(crop(sheet, 4, 4 + step, side, side), enlarged(heat_picture(maps[1], -1, 1), 40));
+  EXPECT_EQ(crop(sheet, 4 + side + 4, 4 + step, side, side), enlarged(heat_picture(maps[2], 0, 5), 40));
 }
 
 TEST(Filters, AreTheWeightsAroundGrey) {
@@ -64,7 +64,7 @@ TEST(Filters, AreTheWeightsAroundGrey) {
   EXPECT_EQ(filters.pictures[1].pixels, (std::vector<std::uint8_t>{128, 128, 128}));
   EXPECT_EQ(first_filters(graph, ChannelOrder::bgr).pictures[0].pixels,
             (std::vector<std::uint8_t>{64, 128, 255}));
-  EXPECT_EQ(filter_sheet(filters).width, 4 + 2 * (64 + 4));
+  EXPECT_EQ(filter_sheet(filters).width, 4 + 2 * (80 + 4));
 }
 
 TEST(Filters, DamagedWeightsAreGrey) {
