@@ -383,6 +383,7 @@ void add_explain(CLI::App& app, Action& chosen) {
       ->type_name("FOLDER");
   verb->add_option("--show", flags->show, "What to make, of " + join(things, ", ") + " (gradcam)")
       ->delimiter(',')
+      ->allow_extra_args(false)  // pictures may follow
       ->check(CLI::IsMember(things))
       ->type_name("NAMES");
   verb->add_option("--class", flags->class_name, "The class that is explained (the likeliest)")
@@ -392,6 +393,7 @@ void add_explain(CLI::App& app, Action& chosen) {
           "Layers, for gradcam (the last map), maps and visualize (one of each size); `enxerto summary` "
           "lists them")
       ->delimiter(',')
+      ->allow_extra_args(false)  // pictures may follow
       ->type_name("NAMES");
   verb->add_option("--patch", flags->occlusion.patch,
                    "Sides of what covers, for occlusion, in pixels of the network's input (a seventh)")

@@ -70,6 +70,12 @@ class Explain(Case):
             seen.append([each["values"] for each in picture["gradcam"]])
         self.assertNotEqual(seen[0], seen[1])
 
+    def test_pictures_may_follow_lists(self):
+        layers = ",".join(each["name"] for each in summary_layers()[1:3])
+        told = self.told("explain", "demo", "--show", "maps,filters", "shown0", "--layer", layers, "shown1", "--out", "order")
+        self.assertEqual(len(told["pictures"]), 2)
+        self.assertEqual([each["layer"] for each in told["pictures"][1]["maps"]], layers.split(","))
+
     def test_occlusion_says_what_covering_costs(self):
         told = self.told("explain", "demo", "shown0", "--show", "occlusion", "--patch", 8, "--stride", 4, "--out", "covered")
         (picture,) = told["pictures"]
