@@ -32,6 +32,7 @@ void add_models(CLI::App& app, Action& chosen);
 void add_pull(CLI::App& app, Action& chosen);
 void add_preprocess(CLI::App& app, Action& chosen);
 void add_preview(CLI::App& app, Action& chosen);
+void add_explain(CLI::App& app, Action& chosen);
 void add_report(CLI::App& app, Action& chosen);
 void add_doctor(CLI::App& app, Action& chosen);
 void add_head(CLI::App& app, Action& chosen);

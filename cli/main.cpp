@@ -128,6 +128,7 @@ int run(int argc, char** argv) {
   add_convert(app, chosen);
   add_models(app, chosen);
   add_pull(app, chosen);
+  add_explain(app, chosen);
   add_report(app, chosen);
   add_doctor(app, chosen);
   add_head(app, chosen);

@@ -4,6 +4,7 @@
 #include <cmath>
 #include <cstring>
 #include <limits>
+#include <map>
 
 #include "enxerto/core/environment.h"
 #include "enxerto/core/error.h"
@@ -90,6 +91,7 @@ struct Executor::Plan {
     if (environment().reference_kernels) config.reference = true;
     program = prepared(graph);
     ensure(config.batch > 0, "a batch has pictures");
+    ensure(config.train || !config.input_gradient, "only an executor made for training goes backward");
     plan_forward();
     if (config.train) plan_backward();
     place_buffers();
@@ -98,7 +100,8 @@ struct Executor::Plan {
 
   /// The graph as it will be run.
   Graph prepared(const Graph& graph) const {
-    const bool lowered = config.lower && !config.reference;
+    // Lowering takes what is frozen for inference, and fused layers have no backward.
+    const bool lowered = config.lower && !config.reference && !config.input_gradient;
     if (config.side_outputs || graph.side_outputs().empty())
       return lowered ? lower(graph, config.train) : graph.clone();
     Graph whole = graph.clone();
@@ -109,8 +112,8 @@ struct Executor::Plan {
   // ---- planning ----------------------------------------------------------------------------------------
 
   void plan_forward() {
-    trained = trained_at_or_below(program);
     const auto nodes = program.nodes();
+    trained = config.input_gradient ? std::vector<bool>(nodes.size(), true) : trained_at_or_below(program);
     value_cell.assign(nodes.size(), none);
     run_of.assign(nodes.size(), none);
     for (std::size_t i = 0; i < nodes.size(); ++i) {
@@ -294,6 +297,7 @@ struct Executor::Plan {
     }
     for (int i = output; i > 0; --i) {
       push_rebuilds(backward_time(i));
+      if (config.input_gradient) keep_side_gradient(i, grad[at(i)]);
       if (!trained[at(i)] || grad[at(i)] == none) continue;  // nothing below, or nothing above
       Run& run = runs[at(run_of[at(i)])];
       const OpInfo& info = run.op->info();
@@ -333,6 +337,19 @@ struct Executor::Plan {
       run.backward_scratch = add_buffer(info.backward_scratch, time, time);
       steps.push_back(std::move(step));
     }
+    if (config.input_gradient) use(input_gradient_cell = grad[0], backward_time(0));
+  }
+
+  /// Where the node is a side output: its gradient, whole when the node's own backward begins, in a copy that
+  /// stays to the end.
+  void keep_side_gradient(int node, int gradient) {
+    if (std::ranges::find(program.side_outputs(), NodeId{node}) == program.side_outputs().end()) return;
+    const int copy = add_cell(plain(batched(program.node({node}).out)));
+    define(copy, backward_time(node)), use(copy, backward_time(0));
+    use(gradient, backward_time(node));
+    own_buffer(copy);
+    steps.push_back({.reorder = {gradient, copy}, .backward = true});
+    side_gradient_cells[node] = copy;
   }
 
   /// The caller's gradient in the layout of this node's value, copied before the backward pass begins.
@@ -478,7 +495,7 @@ struct Executor::Plan {
   int time_of(std::size_t s) const {
     const Step& step = steps[s];
     if (!step.backward) return static_cast<int>(s);
-    return backward_time(step.run == none ? program.last().index : runs[at(step.run)].node);
+    return step.run == none ? lives[at(step.reorder.to)].first : backward_time(runs[at(step.run)].node);
   }
   std::int64_t live_floats(int time) const {
     std::int64_t sum = 0;
@@ -618,6 +635,8 @@ struct Executor::Plan {
   int output_cell = none, dout_cell = none;
   std::vector<Rebuilt> rebuilt;
   std::vector<int> side_cells, side_dout_cells;
+  int input_gradient_cell = none;
+  std::map<int, int> side_gradient_cells;  ///< by node
   Tensor arena, value_arena, grad_arena;
   std::vector<Update> updates;
   std::vector<UpdatePlace> update_places;
@@ -681,6 +700,23 @@ void Executor::backward(ConstView dout, std::span<const ConstView> side_douts) {
   }
   for (std::size_t s = Plan::at(plan.forward_steps); s < plan.steps.size(); ++s)
     plan.timed(plan.steps[s], [&](const Step& each) { plan.backward_step(each); });
+}
+
+ConstView Executor::input_gradient() const {
+  Plan& plan = *plan_;
+  ensure(plan.input_gradient_cell != none, "the images' gradient is asked for when an executor is made");
+  const Shape shape = plan.batched(plan.program.input_shape());
+  return {shape, {plan.data(plan.input_gradient_cell), static_cast<std::size_t>(shape.size())}};
+}
+
+ConstView Executor::side_gradient(std::size_t k) const {
+  Plan& plan = *plan_;
+  ensure(k < plan.side_cells.size() && plan.config.input_gradient,
+         "side outputs and their gradients are asked for when an executor is made");
+  const NodeId id = plan.program.side_outputs()[k];
+  const Shape shape = plan.batched(plan.program.node(id).out);
+  const int cell = plan.side_gradient_cells.at(id.index);
+  return {shape, {plan.data(cell), static_cast<std::size_t>(shape.size())}};
 }
 
 std::span<const Update> Executor::updates() const { return plan_->updates; }

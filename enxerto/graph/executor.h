@@ -35,7 +35,11 @@ struct ExecutorConfig {
   /// time; the same bits.
   bool rebuild = true;
   bool side_outputs = false;  ///< compute the graph's side outputs too; else what only they need is left out
-  std::uint64_t seed = 0;     ///< of dropout
+  /// With train: gradients go on through what is frozen, down to the images, and those of the images and of
+  /// side outputs are kept. A network that is frozen whole answers as in inference and can be asked how its
+  /// answer depends on its values.
+  bool input_gradient = false;
+  std::uint64_t seed = 0;  ///< of dropout
 };
 
 /// Whether this chip has arithmetic for ExecutorConfig::bf16.
@@ -68,11 +72,16 @@ class Executor {
   /// training steps: dropout is a function of (seed, step, node). With ENXERTO_CHECK_FINITE=1 throws
   /// Error{diverged} at the first node whose output is not finite.
   ConstView forward(ConstView images, std::int64_t step = 0);
-  /// Side output k of the last forward(), valid until the next; made with ExecutorConfig::side_outputs.
+  /// Side output k of the last forward(), valid until backward() or the next forward(), which use its memory
+  /// again; made with ExecutorConfig::side_outputs.
   ConstView side_output(std::size_t k) const;
   /// The gradient of the loss by the last forward()'s output, and by each of its side outputs where those are
   /// computed. Stops where everything below is frozen.
   void backward(ConstView dout, std::span<const ConstView> side_douts = {});
+  /// By the images, and by side output k, of the last backward(), valid until the next; made with
+  /// ExecutorConfig::input_gradient. What side_douts gave is in it.
+  ConstView input_gradient() const;
+  ConstView side_gradient(std::size_t k) const;
   /// Trainable parameters, in graph order. The spans stay valid as long as the executor.
   std::span<const Update> updates() const;
 

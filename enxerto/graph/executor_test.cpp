@@ -5,12 +5,14 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <numeric>
 
 #include "enxerto/core/error.h"
 #include "enxerto/core/system.h"
 #include "enxerto/core/text.h"
 #include "enxerto/graph/lower.h"
 #include "enxerto/graph/memory_plan.h"
+#include "enxerto/graph/split.h"
 #include "enxerto/tensor/bfloat16.h"
 
 namespace enxerto {
@@ -536,6 +538,113 @@ TEST(SideOutputs, TheirGradientsAreAddedUp) {
   alone.backward(dout.view());
   EXPECT_LT(difference(gradient(true, false, false, false).data(), gradient_of(alone, "conv1.weight").data()),
             1e-5);
+}
+
+/// A network in which everything is frozen, with statistics that are not those of any batch.
+Graph frozen_busy_graph() {
+  Graph graph = busy_graph();
+  Rng rng(21);
+  for (Param& param : graph.params()) {
+    if (param.spec.role == Role::running_mean || param.spec.role == Role::shift)
+      for (float& x : param.value.data()) x = 0.3f * rng.normal();
+    if (param.spec.role == Role::running_variance || param.spec.role == Role::scale)
+      for (float& x : param.value.data()) x = rng.uniform(0.5f, 1.5f);
+  }
+  graph.freeze("");
+  graph.set_side_outputs({graph.id_of("stem.bn"), graph.id_of("b.relu"), graph.id_of("se.scale")});
+  return graph;
+}
+
+/// Of sum(out * dout).
+struct Gradients {
+  Tensor image;
+  std::vector<Tensor> sides;
+};
+
+Gradients gradients_of(const Graph& graph, const Tensor& images, const Tensor& dout, bool reference) {
+  Executor executor(
+      graph,
+      {.batch = 4, .train = true, .reference = reference, .side_outputs = true, .input_gradient = true});
+  EXPECT_TRUE(executor.updates().empty());
+  executor.forward(images.view());
+  std::vector<Tensor> zeros;
+  std::vector<ConstView> none;
+  for (std::size_t k = 0; k < graph.side_outputs().size(); ++k)
+    zeros.emplace_back(executor.side_output(k).shape);
+  for (const Tensor& zero : zeros) none.push_back(zero.view());
+  executor.backward(dout.view(), none);
+  const auto copied = [](ConstView from) {
+    Tensor made(from.shape);
+    std::ranges::copy(from.data, made.data().begin());
+    return made;
+  };
+  Gradients made;
+  made.image = copied(executor.input_gradient());
+  for (std::size_t k = 0; k < zeros.size(); ++k) made.sides.push_back(copied(executor.side_gradient(k)));
+  return made;
+}
+
+TEST(InputGradient, AFrozenNetworkAnswersAsInInferenceWhileItGivesGradients) {
+  const Graph graph = frozen_busy_graph();
+  const Tensor images = random_tensor({4, 3, 16, 16}, 1);
+  Executor inference(graph, {.batch = 4});
+  Executor both(graph, {.batch = 4, .train = true, .input_gradient = true});
+  EXPECT_LT(difference(inference.forward(images.view()).data, both.forward(images.view()).data), 1e-5);
+  EXPECT_THROW(inference.input_gradient(), std::logic_error);
+  EXPECT_THROW(Executor(graph, {.batch = 4, .input_gradient = true}), std::logic_error);
+}
+
+TEST(InputGradient, IsTheSlopeOfTheOutput) {
+  const Graph graph = frozen_busy_graph();
+  const Tensor images = random_tensor({4, 3, 16, 16}, 1), dout = random_tensor({4, 5, 1, 1}, 2);
+  for (const bool reference : {true, false}) {
+    const Tensor gradient = gradients_of(graph, images, dout, reference).image;
+    Executor inference(graph, {.batch = 4, .reference = true});
+    double norm = 0;
+    for (const float x : gradient.data()) norm += double{x} * x;
+    norm = std::sqrt(norm);
+    ASSERT_GT(norm, 0);
+    // Along the gradient the slope is its norm, and small steps meet few kinks.
+    const double step = 1e-2;
+    double slopes[2];
+    for (const int sign : {0, 1}) {
+      Tensor moved = images.clone();
+      for (std::size_t i = 0; i < moved.data().size(); ++i)
+        moved.data()[i] += static_cast<float>((sign ? -step : step) * gradient.data()[i] / norm);
+      const ConstView out = inference.forward(moved.view());
+      slopes[sign] = std::inner_product(out.data.begin(), out.data.end(), dout.data().begin(), 0.0);
+    }
+    EXPECT_NEAR((slopes[0] - slopes[1]) / (2 * step), norm, 0.01 * norm) << reference;
+  }
+}
+
+/// Pictures whose gradients are as wanted. A ReLU whose input is a rounding error away from zero may let one
+/// through here and not there, so not all have to be.
+int agreeing_pictures(const Tensor& wanted, const Tensor& got) {
+  EXPECT_EQ(wanted.shape(), got.shape());
+  const auto pictures = static_cast<std::size_t>(wanted.shape().n), size = wanted.data().size() / pictures;
+  int agreeing = 0;
+  for (std::size_t n = 0; n < pictures; ++n)
+    agreeing += difference(wanted.data().subspan(n * size, size), got.data().subspan(n * size, size)) < 1e-4;
+  return agreeing;
+}
+
+TEST(InputGradient, OfSideOutputsIsTheInputGradientOfWhatFollows) {
+  const Graph graph = frozen_busy_graph();
+  const Tensor images = random_tensor({4, 3, 16, 16}, 1), dout = random_tensor({4, 5, 1, 1}, 2);
+  const Gradients twin = gradients_of(graph, images, dout, true),
+                  fast = gradients_of(graph, images, dout, false);
+  EXPECT_GE(agreeing_pictures(twin.image, fast.image), 3);
+  Executor values(graph, {.batch = 4, .side_outputs = true});
+  values.forward(images.view());
+  ASSERT_EQ(fast.sides.size(), 3u);
+  for (std::size_t k = 0; k < 3; ++k) {
+    EXPECT_GE(agreeing_pictures(twin.sides[k], fast.sides[k]), 3) << k;
+    const Graph after = split_at(graph, graph.node(graph.side_outputs()[k]).name).suffix;
+    Tensor value(values.side_output(k).shape);
+    std::ranges::copy(values.side_output(k).data, value.data().begin());
+    EXPECT_GE(agreeing_pictures(gradients_of(after, value, dout, true).image, twin.sides[k]), 3) << k;
+  }
 }
 
 }  // namespace

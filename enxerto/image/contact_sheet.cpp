@@ -1,9 +1,11 @@
 #include "enxerto/image/contact_sheet.h"
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 
 #include "enxerto/core/error.h"
+#include "enxerto/image/letters.h"
 
 namespace enxerto {
 
@@ -30,6 +32,21 @@ Image contact_sheet(std::span<const Image> pictures, int columns, int gap, std::
                   sheet.row(top + y) + static_cast<std::ptrdiff_t>(left) * sheet.channels);
   }
   return sheet;
+}
+
+Image labelled_sheet(std::span<const Labelled> pictures, int columns, int scale) {
+  constexpr std::array<std::uint8_t, 3> ink = {40, 40, 40};
+  constexpr int gap = 4;
+  std::vector<Image> tiles;
+  for (const Labelled& each : pictures) {
+    const Image picture = with_channels(each.picture, 3);
+    Image tile(picture.height + gap / 2 + letter_height * scale, picture.width, 3);
+    std::fill(tile.pixels.begin(), tile.pixels.end(), std::uint8_t{255});
+    std::ranges::copy(picture.pixels, tile.pixels.begin());
+    draw_text(tile, 0, picture.height + gap / 2, shortened(each.label, tile.width, scale), ink, scale);
+    tiles.push_back(std::move(tile));
+  }
+  return contact_sheet(tiles, columns, gap);
 }
 
 }  // namespace enxerto

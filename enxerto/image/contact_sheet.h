@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <span>
+#include <string>
 
 #include "enxerto/image/image.h"
 
@@ -13,5 +14,14 @@ int sheet_columns(std::size_t count, int width, int height);
 
 /// The pictures, all of one shape, row by row, with `gap` pixels of `background` around each. At least one.
 Image contact_sheet(std::span<const Image> pictures, int columns, int gap = 2, std::uint8_t background = 255);
+
+struct Labelled {
+  Image picture;
+  std::string label;
+};
+
+/// The same with each one's label beneath it, in letters whose dots are `scale` pixels wide; a label that is
+/// wider than the pictures loses its end. RGB.
+Image labelled_sheet(std::span<const Labelled> pictures, int columns, int scale = 1);
 
 }  // namespace enxerto

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <array>
 
+#include "enxerto/image/letters.h"
 #include "enxerto/image/resize.h"
 
 namespace enxerto {
@@ -25,6 +26,17 @@ TEST(ContactSheet, HoldsEachPictureWithAGapAround) {
   EXPECT_EQ(crop(sheet, 5, 1, 3, 2), pictures[1]);
   EXPECT_EQ(crop(sheet, 1, 4, 3, 2), pictures[2]);
   EXPECT_EQ(std::count(sheet.pixels.begin(), sheet.pixels.end(), 99), (9 * 7 - 3 * 6) * 3);
+}
+
+TEST(ContactSheet, HasLabelsBeneath) {
+  const std::array tiles = {Labelled{plain(8, 12, 10), "a"}, Labelled{plain(8, 12, 20), "too long"}};
+  const Image sheet = labelled_sheet(tiles, 2);
+  EXPECT_EQ(crop(sheet, 4, 4, 12, 8), tiles[0].picture);
+  EXPECT_EQ(crop(sheet, 20, 4, 12, 8), tiles[1].picture);
+  Image label(letter_height, 12, 3);
+  std::fill(label.pixels.begin(), label.pixels.end(), std::uint8_t{255});
+  draw_text(label, 0, 0, "a", {40, 40, 40});
+  EXPECT_EQ(crop(sheet, 4, 4 + 8 + 2, 12, letter_height), label);
 }
 
 TEST(ContactSheet, IsAboutAsWideAsHigh) {

@@ -23,7 +23,7 @@ from pathlib import Path
 ENXERTO = ""
 WORK = None  # a folder for all of it; has demo/, a run with data/train, data/val, data/test
 VERBS = ["train", "predict", "evaluate", "summary", "convert", "models", "pull", "report", "preprocess", "preview",
-         "doctor", "head", "extract", "fit", "profile", "demo"]
+         "doctor", "head", "extract", "fit", "profile", "demo", "explain"]
 # Threads that sleep while they wait: other tests may run beside this one.
 ENVIRONMENT = {**os.environ, "LC_ALL": "C.UTF-8", "ENXERTO_THREADS": "2", "OMP_WAIT_POLICY": "passive"}
 # Seconds; far more than needed, for machines that are busy or sanitizers that are slow.
