@@ -75,7 +75,7 @@ StepJob make_job(const Options& options) {
   if (options.size) image = {1, find_net(options.net).image.c, *options.size, *options.size};
   Graph graph = make_net(options.net, {.image = image});
   graph.init({}, Rng(1));
-  return {graph, {.batch = options.batch, .train = options.train, .bf16 = options.bf16}};
+  return {std::move(graph), {.batch = options.batch, .train = options.train, .bf16 = options.bf16}};
 }
 
 nlohmann::json describe(const Options& options) {

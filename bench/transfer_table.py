@@ -4,6 +4,7 @@
 usage: transfer_table.py ENXERTO DATA [--recipes probe,warmup+finetune] [--sets NAME,...] [--epochs N] [--out FILE.json]
   ENXERTO  the command
   DATA     the developers' data: DATA/photos/SET, DATA/weights
+A backbone may also be the path of a model file.
 
 Each cell is `enxerto fit DATA/photos/SET --weights FILE --recipe R --test-fraction 0.2`, judged on the test pictures,
 which nothing was chosen by (hymenoptera: on its own val, by which the temperature is chosen, but no class changes).
@@ -20,6 +21,9 @@ BACKBONES = {
     "ResNet-50 to res4f": "safetensors/resnet50_imagenet_caffe_conv1_to_res4f_fp16.safetensors",
     "SqueezeNet 1.1": "safetensors/squeezenet1_1_imagenet.safetensors",
     "MobileNetV1 0.25": "safetensors/mobilenet_v1_0.25_224_imagenet.safetensors",
+    "MobileNetV1 1.0": "onnx/mobilenet_v1_1_0_imagenet.onnx",
+    "MobileNetV3 large minimalistic": "onnx/mobilenet_v3_large_minimalistic_imagenet.onnx",
+    "builtin": None,  # the network in the box
 }
 USUAL = ["MobileNetV2 1.0", "ResNet-50 to res4f", "SqueezeNet 1.1"]
 SETS = ["hymenoptera", "flowers5", "trashnet6", "vehicles6", "clothing10"]
@@ -37,13 +41,14 @@ def main():
     arguments = parser.parse_args()
     sets, results = arguments.sets.split(","), []
     for backbone in arguments.backbones.split(","):
+        file = BACKBONES.get(backbone, backbone)
+        weights = "builtin" if file is None else arguments.data / "weights" / file
         for recipe in arguments.recipes.split(","):
             for photos in sets:
                 with tempfile.TemporaryDirectory() as folder:
                     own_val = photos == "hymenoptera"
-                    command = [arguments.enxerto, "fit", arguments.data / "photos" / photos, "--weights",
-                               arguments.data / "weights" / BACKBONES[backbone], "--recipe", recipe, "--out",
-                               Path(folder) / "run", "--json"] + ([] if own_val else ["--test-fraction", "0.2"])
+                    command = [arguments.enxerto, "fit", arguments.data / "photos" / photos, "--weights", weights,
+                               "--recipe", recipe, "--out", Path(folder) / "run", "--json"] + ([] if own_val else ["--test-fraction", "0.2"])
                     if arguments.epochs and recipe != "probe":
                         command += ["--epochs", arguments.epochs]
                     done = subprocess.run(list(map(str, command)), capture_output=True, text=True)

@@ -1,6 +1,7 @@
 #include "cli/backbone.h"
 
 #include <cmath>
+#include <iostream>
 
 #include "cli/commands.h"
 #include "cli/progress.h"
@@ -8,7 +9,11 @@
 #include "enxerto/core/environment.h"
 #include "enxerto/core/error.h"
 #include "enxerto/core/text.h"
+#include "enxerto/zoo/builtin.h"
 #include "enxerto/zoo/cache.h"
+#include "enxerto/zoo/imagenet.h"
+#include "enxerto/zoo/sources.h"
+#include "enxerto/zoo/zoo.h"
 
 namespace enxerto::cli {
 
@@ -16,12 +21,12 @@ void add_backbone_flags(CLI::App& verb, BackboneFlags& flags) {
   verb.add_option(
           "--weights", flags.model.path,
           "The network that has learnt to see: a model file, a run, weights as .safetensors, .pth, .h5, "
-          ".keras, .onnx, or a net that was pulled")
+          ".keras, .onnx, a net that was pulled, or builtin, the small one in the box (the best that was "
+          "pulled, else builtin)")
       ->type_name("FILE");
   verb.add_option("--net", flags.model.net, "The zoo's net that bare weights are of (as their tensors tell)")
       ->type_name("NAME");
-  verb.add_option("--size", flags.model.size, "Sides of the input for bare weights (the net's own)")
-      ->type_name("PIXELS");
+  verb.add_option("--size", flags.model.size, "Sides of the input (the model's own)")->type_name("PIXELS");
   verb.add_option("--cut", flags.cut,
                   "The layer whose output is the features (the last list before the head, else the last map, "
                   "pooled)")
@@ -31,13 +36,27 @@ void add_backbone_flags(CLI::App& verb, BackboneFlags& flags) {
   add_weight_flags(verb, flags.model);
 }
 
+std::string usual_weights() {
+  const Source* best = nullptr;
+  for (const Source& source : sources())
+    if (find_net(source.net).classes == std::ssize(imagenet_classes()) &&
+        (!best || source.top1 > best->top1) && !environment().cache.empty() && find_cached(source))
+      best = &source;
+  if (best) {
+    std::cerr << "No --weights: " << best->name() << ", the best of the nets that were pulled\n";
+    return best->name();
+  }
+  std::cerr
+      << "No --weights: the small network in the box. A larger one is likely to see more: MobileNetV2 has 5 "
+         "points more right on average (docs/backbone.md); `enxerto pull mobilenet_v2` fetches it once\n";
+  return std::string(builtin_name);
+}
+
 Backbone load_backbone(const BackboneFlags& flags) {
-  if (flags.model.path.empty())
-    throw Error(ErrorKind::usage,
-                "--weights is missing: the network that the features come from; `enxerto "
-                "models` lists what can be pulled");
-  Pretrained loaded = load(flags.model);
-  const std::string& file = flags.model.path;
+  ModelFlags model = flags.model;
+  if (model.path.empty()) model.path = usual_weights();
+  Pretrained loaded = load(model);
+  const std::string& file = model.path;
   Backbone backbone{.file = file,
                     .net = loaded.net,
                     .graph = with_linear_head(loaded.model),

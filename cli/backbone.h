@@ -30,8 +30,11 @@ struct Backbone {
   Cut cut;
   std::vector<std::string> classes;  ///< of its old head, where the file names them
 };
-/// Throws Error that names the file: what load() throws, usage where nobody knows its preprocessing or where
-/// the cut cannot be.
+/// What stands in for --weights: of the nets in the cache the one with the best published top-1 on ImageNet,
+/// or else the one in the box. Says on standard error which and why.
+std::string usual_weights();
+/// That of --weights, or the usual. Throws Error that names the file: what load() throws, usage where nobody
+/// knows its preprocessing or where the cut cannot be.
 Backbone load_backbone(const BackboneFlags& flags);
 
 struct CacheFlags {

@@ -289,6 +289,7 @@ int run_compare(CompareFlags& flags, Json asked) {
                 text(flags.source.data, ": its pictures may have several labels; compare takes one each"));
   if (!job.splits.test)
     throw Error(ErrorKind::usage, "--test-fraction: without test pictures there is nothing to compare by");
+  asked["--weights"] = {job.backbone.file};
   asked["splits"] = job.config.to_json().at("splits");
   Ledger ledger(flags.out, std::move(asked));
   print_job(job, console);

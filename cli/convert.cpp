@@ -32,11 +32,26 @@ bool is_onnx(const std::string& out) {
   return ending == ".onnx";
 }
 
-/// What is behind the layer goes, and what belonged to it.
+/// The graph up to one layer; or up to several, and what they give side by side, of maps the mean of each
+/// channel.
+void cut(Graph& graph, const std::vector<std::string>& layers) {
+  graph.set_side_outputs({});
+  if (layers.size() == 1) return graph.cut_after(layers.front());
+  std::vector<NodeId> lists;
+  for (const std::string& layer : layers) {
+    const NodeId id = graph.id_of(layer);
+    const Shape out = graph.node(id).out;
+    const bool is_map = out.h > 1 || out.w > 1;
+    lists.push_back(is_map ? graph.add(layer + ".mean", GlobalAvgPool{}, {id}) : id);
+  }
+  graph.add("features", Concat{}, lists);
+  graph.cut_after("features");
+}
+
+/// What is behind the layers goes, and what belonged to it.
 void cut(ModelFile& model, const ConvertFlags& flags) {
   try {
-    model.graph.set_side_outputs({});
-    model.graph.cut_after(flags.cut);
+    cut(model.graph, split(flags.cut, ','));
   } catch (const Error& error) {
     throw Error(error.kind(), text(flags.model.path, ": ", error.what()));
   }
@@ -106,7 +121,9 @@ void add_convert(CLI::App& app, Action& chosen) {
       ->type_name("OUT");
   verb->add_flag("--plain-input", flags->plain_input,
                  "ONNX that takes prepared numbers; else the preparation of pixels 0..255 is inside");
-  verb->add_option("--cut", flags->cut, "Only up to this layer: a trunk for others to grow on")
+  verb->add_option(
+          "--cut", flags->cut,
+          "Only up to this layer: a trunk for others to grow on; of LAYER,LAYER... the features side by side")
       ->type_name("LAYER");
   verb->add_flag("--half", flags->half, "A .safetensors file in half precision: half the size");
   add_json(*verb, flags->common);

@@ -9,12 +9,15 @@
 #include "cli/check.h"
 #include "cli/commands.h"
 #include "cli/model.h"
+#include "cli/recipe.h"
 #include "cli/training.h"
+#include "enxerto/core/environment.h"
 #include "enxerto/core/error.h"
 #include "enxerto/core/system.h"
 #include "enxerto/core/text.h"
 #include "enxerto/data/shapes.h"
 #include "enxerto/image/resize.h"
+#include "enxerto/zoo/builtin.h"
 
 namespace enxerto::cli {
 namespace {
@@ -107,7 +110,7 @@ void print_predictions(const std::vector<Shown>& all, const Dataset& test, Conso
 
 /// A few pictures of the test split that the network has never seen.
 void show_predictions(const fs::path& run, const Dataset& test, Console& console) {
-  const Classifier model = load_classifier({.path = run.string(), .net = {}, .preprocess = {}});
+  Classifier model = load_classifier({.path = run.string(), .net = {}, .preprocess = {}});
   ModelRunner runner = model.runner(1);
   Tensor image(model.preprocess.shape());
   std::vector<Shown> all;
@@ -120,6 +123,20 @@ void show_predictions(const fs::path& run, const Dataset& test, Console& console
     all.push_back({std::move(sample), test.name(index), ranked.front()});
   }
   print_predictions(all, test, console);
+}
+
+/// The same pictures once more: the network in the box, frozen, and a head on what it sees. Its result.json.
+nlohmann::json graft(const fs::path& run, const DemoFlags& flags, Console& console) {
+  SourceFlags source;
+  source.data = (run / "data").string();
+  source.backbone.model.path =
+      environment().cache.empty() ? builtin_file(run).string() : std::string(builtin_name);
+  source.check.skip = true;  // the training looked at them
+  const Job job = open_job(source, flags.seed, console);
+  print_job(job, console);
+  Recipe recipe;
+  recipe.seed = flags.seed;
+  return run_recipe(job, recipe, run / "grafted", console);
 }
 
 int run_demo(const DemoFlags& flags) {
@@ -164,9 +181,10 @@ int run_demo(const DemoFlags& flags) {
   Graph graph = start_network(config, nullptr, console);
   RunFolder run = RunFolder::create(out, config);
   if (check) save_check(run.folder(), *check);
-  const nlohmann::json result = train_run(run, std::move(graph), {}, splits,
-                                          {.workers = training.workers, .cache_folder = {}}, console);
+  nlohmann::json result = train_run(run, std::move(graph), {}, splits,
+                                    {.workers = training.workers, .cache_folder = {}}, console);
   if (flags.common.json) {
+    result["grafted"] = graft(out, flags, console);
     print_json(result);
     return 0;
   }
@@ -175,7 +193,12 @@ int run_demo(const DemoFlags& flags) {
   console.line();
   show_predictions(out, *splits.test, console);
   print_outcome(result, console);
+  console.line();
+  console.line("And the same pictures with a network that has learnt to see before, and a new head on it:");
+  console.line();
+  print_fit(graft(out, flags, console), console);
   console.line(text("Next    enxerto predict ", shell_word(out), " ", shell_word(out / "data" / "test")));
+  console.line("        enxerto fit YOUR_PHOTOS --out my_run");
   return 0;
 }
 

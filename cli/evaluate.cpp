@@ -179,7 +179,7 @@ int run_evaluate(const EvaluateFlags& flags) {
   check_at_least("--workers", flags.workers, 0);
   set_threads(flags.common.threads);
   Console console(flags.common.json ? stderr : stdout);
-  const Classifier model = load_classifier(flags.model);
+  Classifier model = load_classifier(flags.model);
   const Splits splits = open_for(model, flags.data);
   for (const std::string& note : splits.notes) console.line(note);
   const Chosen chosen = choose(flags, splits);

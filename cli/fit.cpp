@@ -59,11 +59,12 @@ void come_from(const fs::path& folder, std::string& path) {
     path = (folder / path).lexically_normal().string();
 }
 
-/// The words that started a run, for a resume; and where.
-Json asked_now() {
+/// The words that started a run, for a resume; and where. With the weights, which may be the usual ones of
+/// that day.
+Json asked_now(const std::string& weights) {
   std::vector<std::string> words = command_words();
   if (!words.empty()) words.erase(words.begin());
-  return {{"words", words}, {"folder", fs::current_path().string()}};
+  return {{"words", words}, {"folder", fs::current_path().string()}, {"weights", weights}};
 }
 
 /// The flags that a run was started with.
@@ -75,6 +76,7 @@ FitFlags flags_of(const Json& asked, const fs::path& run) {
     auto words = asked.at("words").get<std::vector<std::string>>();
     std::ranges::reverse(words);
     app.parse(std::move(words));
+    flags.source.backbone.model.path = asked.value("weights", flags.source.backbone.model.path);
     const fs::path folder = asked.at("folder").get<std::string>();
     for (std::string* path :
          {&flags.source.data, &flags.source.backbone.model.path, &flags.source.cache.folder})
@@ -85,13 +87,15 @@ FitFlags flags_of(const Json& asked, const fs::path& run) {
   return flags;
 }
 
-Json fit_auto(const FitFlags& flags, const fs::path& out, const Json& asked, Console& console) {
+/// `asked`: of the run that this goes on with; null: none.
+Json fit_auto(const FitFlags& flags, const fs::path& out, Json asked, Console& console) {
   Recipe usual = flags.recipe;
   usual.name = "probe";
   usual.seed = flags.seed;
   check_recipe(usual);
   Job job = open_job(flags.source, flags.seed, console);
   print_job(job, console);
+  if (asked.is_null()) asked = asked_now(job.backbone.file);
   if (job.splits.val && !job.splits.train->multi_label())
     return fit_by_advice(std::move(job), usual, flags.advice, out, asked, console);
   // Nothing to judge by, or several labels a picture, of which a head knows nothing.
@@ -116,7 +120,7 @@ Json fit(FitFlags& flags, Console& console) {
   if (flags.out.empty()) throw Error(ErrorKind::usage, "fit: --out is missing; see `enxerto fit --help`");
   remove_unborn(flags.out);
   check_is_new(flags.out);
-  if (flags.recipe.name == "auto") return fit_auto(flags, flags.out, asked_now(), console);
+  if (flags.recipe.name == "auto") return fit_auto(flags, flags.out, {}, console);
   Recipe recipe = flags.recipe;
   recipe.seed = flags.seed;
   check_recipe(recipe);

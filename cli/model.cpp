@@ -11,6 +11,7 @@
 #include "enxerto/core/error.h"
 #include "enxerto/core/text.h"
 #include "enxerto/train/metrics.h"
+#include "enxerto/zoo/builtin.h"
 #include "enxerto/zoo/imagenet.h"
 #include "enxerto/zoo/zoo.h"
 
@@ -33,8 +34,7 @@ void add_model(CLI::App& verb, ModelFlags& flags) {
       ->type_name("MODEL");
   verb.add_option("--net", flags.net, "The zoo's net that bare weights are of (as their tensors tell)")
       ->type_name("NAME");
-  verb.add_option("--size", flags.size, "Sides of the input for bare weights (the net's own)")
-      ->type_name("PIXELS");
+  verb.add_option("--size", flags.size, "Sides of the input (the model's own)")->type_name("PIXELS");
   verb.add_option("--decode", flags.decode,
                   "exact, or fast: large JPEG files come reduced (as the model was trained)")
       ->type_name("NAME");
@@ -53,7 +53,7 @@ Pretrained load(const ModelFlags& flags) {
 ModelFile load_net_or_model(const ModelFlags& flags, int classes, bool no_top) {
   const std::string& what = flags.path;
   const bool is_net = std::ranges::any_of(nets(), [&](const NetInfo& net) { return net.name == what; });
-  if (!is_net && std::filesystem::exists(what)) {
+  if (!is_net && (what == builtin_name || std::filesystem::exists(what))) {
     if (classes || no_top)
       throw Error(ErrorKind::usage, text(what, ": a model is as it is; leave out --classes and --no-top"));
     return load(flags).model;

@@ -45,8 +45,8 @@ struct Classifier {
   /// Of each class, where all of them are ImageNet's: its wnid. Else empty.
   std::vector<std::string> wnids;
 
-  /// Gives the outputs of its pictures.
-  ModelRunner runner(int batch) const { return {graph, batch, head, novelty}; }
+  /// Gives the outputs of its pictures. The graph goes into it.
+  ModelRunner runner(int batch) { return {std::move(graph), batch, head, novelty}; }
 };
 
 /// Throws Error that names the file: what load_pretrained() throws, unsupported where it is no classifier,

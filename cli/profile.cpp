@@ -11,6 +11,7 @@
 #include "enxerto/core/error.h"
 #include "enxerto/core/system.h"
 #include "enxerto/core/text.h"
+#include "enxerto/zoo/builtin.h"
 
 namespace enxerto::cli {
 namespace {
@@ -32,9 +33,10 @@ int run_profile(const ProfileFlags& flags) {
   set_threads(flags.common.threads);
   ModelFile model = load_net_or_model(flags.model, flags.classes, false);
   // A net that was only just made has weights of zero, and zeros are no load that anyone has.
-  if (!std::filesystem::exists(flags.model.path)) model.graph.init({}, Rng(1));
+  if (flags.model.path != builtin_name && !std::filesystem::exists(flags.model.path))
+    model.graph.init({}, Rng(1));
   if (!flags.freeze_through.empty()) model.graph.freeze_through(flags.freeze_through);
-  StepJob job(model.graph,
+  StepJob job(std::move(model.graph),
               {.batch = flags.batch, .train = flags.train, .bf16 = flags.bf16, .rebuild = !flags.keep});
   const Profile made = profile(job, flags.runs, measure_peak(threads()));
   const double rate = flags.batch / made.median;

@@ -82,7 +82,7 @@ Given run_model(const Graph& graph, std::shared_ptr<const FittedHead> head,
   given.outputs = Tensor({.n = data.size(), .c = std::ssize(data.classes())});
   if (novelty) given.distances.resize(static_cast<std::size_t>(data.size()));
   const int batch = static_cast<int>(std::clamp<std::int64_t>(data.size(), 1, training.batch));
-  ModelRunner runner(graph, batch, std::move(head), std::move(novelty));
+  ModelRunner runner(graph.clone(), batch, std::move(head), std::move(novelty));
   const auto keep = [&](std::int64_t i, std::int32_t label, std::span<const float> row) {
     std::ranges::copy(row, given.outputs.data().begin() + i * static_cast<std::ptrdiff_t>(row.size()));
     if (also) also(i, label, row);
@@ -806,6 +806,7 @@ Job open_job(const SourceFlags& source, std::uint64_t split_seed, Console& conso
           .backbone = std::move(backbone),
           .start = {},
           .check = {}};
+  job.source.backbone.model.path = job.backbone.file;
   RunConfig& config = job.config;
   config.net = job.backbone.net;
   config.val_fraction = source.val_fraction;

@@ -87,26 +87,28 @@ struct Executor::Plan {
     int run, param;
   };
 
-  Plan(const Graph& graph, const ExecutorConfig& asked) : config(asked) {
+  Plan(Graph graph, const ExecutorConfig& asked) : config(asked) {
     if (environment().reference_kernels) config.reference = true;
-    program = prepared(graph);
+    std::vector<std::string> names;  // in the order of the graph as it was written: lowering moves nodes
+    for (const Param& each : graph.params()) names.push_back(each.name);
+    program = prepared(std::move(graph));
     ensure(config.batch > 0, "a batch has pictures");
     ensure(config.train || !config.input_gradient, "only an executor made for training goes backward");
     plan_forward();
     if (config.train) plan_backward();
     place_buffers();
-    plan_params(graph);
+    plan_params(names);
   }
 
   /// The graph as it will be run.
-  Graph prepared(const Graph& graph) const {
+  Graph prepared(Graph graph) const {
+    if (!config.side_outputs && !graph.side_outputs().empty()) {
+      const std::string last = graph.node(graph.last()).name;
+      graph.cut_after(last);
+    }
     // Lowering takes what is frozen for inference, and fused layers have no backward.
-    const bool lowered = config.lower && !config.reference && !config.input_gradient;
-    if (config.side_outputs || graph.side_outputs().empty())
-      return lowered ? lower(graph, config.train) : graph.clone();
-    Graph whole = graph.clone();
-    whole.cut_after(graph.node(graph.last()).name);
-    return lowered ? lower(whole, config.train) : std::move(whole);
+    if (!config.lower || config.reference || config.input_gradient) return graph;
+    return lower(std::move(graph), config.train);
   }
 
   // ---- planning ----------------------------------------------------------------------------------------
@@ -361,7 +363,7 @@ struct Executor::Plan {
     return copy;
   }
 
-  void plan_params(const Graph& graph) {
+  void plan_params(const std::vector<std::string>& names) {
     std::int64_t values = 0, grads = 0;
     const auto rounded = [](std::int64_t size) { return (size + 15) / 16 * 16; };
     for (const Run& run : runs) {
@@ -373,7 +375,9 @@ struct Executor::Plan {
         if (run.wants_dparams && param(params[p]).trainable()) grads += size;
       }
     }
-    value_arena = Tensor({.n = values});
+    // What is not packed yet takes no memory yet, and what is packed goes at once: one parameter is there
+    // twice.
+    value_arena = Tensor::untouched({.n = values});
     grad_arena = Tensor({.n = grads});
     std::vector<std::pair<Update, UpdatePlace>> made;
     float* value = value_arena.data().data();
@@ -397,10 +401,9 @@ struct Executor::Plan {
         value += rounded(size);
       }
     }
-    // Lowering moves nodes; updates come in the order of the graph as it was written.
-    for (const Param& each : graph.params())
+    for (const std::string& name : names)
       for (const auto& [update, place] : made)
-        if (update.name == each.name) updates.push_back(update), update_places.push_back(place);
+        if (update.name == name) updates.push_back(update), update_places.push_back(place);
     ensure(updates.size() == made.size(), "lowering keeps the names of what is trained");
     pack_all();
   }
@@ -659,7 +662,9 @@ void require_bf16() {
 }
 
 Executor::Executor(const Graph& graph, const ExecutorConfig& config)
-    : plan_(std::make_unique<Plan>(graph, config)) {}
+    : plan_(std::make_unique<Plan>(graph.clone(), config)) {}
+Executor::Executor(Graph&& graph, const ExecutorConfig& config)
+    : plan_(std::make_unique<Plan>(std::move(graph), config)) {}
 Executor::~Executor() = default;
 Executor::Executor(Executor&&) noexcept = default;
 Executor& Executor::operator=(Executor&&) noexcept = default;
@@ -723,7 +728,7 @@ std::span<const Update> Executor::updates() const { return plan_->updates; }
 
 void Executor::load(const Graph& graph) {
   Plan& plan = *plan_;
-  Graph lowered = plan.prepared(graph);
+  Graph lowered = plan.prepared(graph.clone());
   ensure(lowered.params().size() == plan.program.params().size(), "a graph of the same structure");
   for (std::size_t i = 0; i < lowered.params().size(); ++i) {
     ensure(lowered.params()[i].name == plan.program.params()[i].name, "a graph of the same structure");

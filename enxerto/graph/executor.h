@@ -64,6 +64,9 @@ struct StepProfile {
 class Executor {
  public:
   Executor(const Graph& graph, const ExecutorConfig& config);
+  /// The same of a graph that nobody needs any more: its values go as they are packed, so that they take
+  /// memory only once.
+  Executor(Graph&& graph, const ExecutorConfig& config);
   ~Executor();
   Executor(Executor&&) noexcept;
   Executor& operator=(Executor&&) noexcept;

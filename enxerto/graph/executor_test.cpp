@@ -444,14 +444,14 @@ TEST(Executor, NamesTheFirstNodeThatIsNotFinite) {
 
 TEST(Lower, FoldsAndFusesWhatIsNotTrainedAndKeepsNames) {
   const Graph graph = busy_graph();
-  const Graph inference = lower(graph, false);
+  const Graph inference = lower(graph.clone(), false);
   for (const Node& node : inference.nodes()) {
     EXPECT_FALSE(std::holds_alternative<BatchNorm>(node.layer)) << node.name;
     EXPECT_FALSE(std::holds_alternative<Dropout>(node.layer)) << node.name;
     EXPECT_FALSE(std::holds_alternative<Add>(node.layer)) << node.name;
   }
   EXPECT_NE(inference.find_param("stem.conv.bias"), nullptr);
-  const Graph training = lower(graph, true);
+  const Graph training = lower(graph.clone(), true);
   EXPECT_EQ(training.params().size(), graph.params().size());
   for (const Param& param : training.params())
     EXPECT_TRUE(std::ranges::equal(param.value.data(), graph.find_param(param.name)->value.data()))

@@ -18,7 +18,7 @@ struct Chain {
 
 class Lowering {
  public:
-  Lowering(const Graph& graph, bool train)
+  Lowering(Graph& graph, bool train)
       : graph_(graph), train_(train), trained_(trained_at_or_below(graph)), consumers_(size()) {
     for (int i = 0; i < size(); ++i)
       for (const NodeId input : node(i).inputs) consumers_[at(input.index)].push_back(i);
@@ -145,10 +145,10 @@ class Lowering {
   }
 
   /// The values of the new node's parameters: those of the head, or folded.
-  void fill(Graph& out, NodeId id, const Node& head, const Chain* chain) const {
+  void fill(Graph& out, NodeId id, const Node& head, const Chain* chain) {
     const std::vector<int>& made = out.node(id).params;
     for (std::size_t i = 0; i < head.params.size(); ++i)
-      std::ranges::copy(source(head.params[i]), target(out, made[i]).begin());
+      out.params()[at(made[i])].value = std::move(graph_.params()[at(head.params[i])].value);
     if (chain && chain->batch_norm >= 0) fold(out, made, node(chain->batch_norm));
   }
   std::span<const float> source(int param) const { return graph_.params()[at(param)].value.data(); }
@@ -168,7 +168,7 @@ class Lowering {
     }
   }
 
-  const Graph& graph_;
+  Graph& graph_;
   bool train_;
   std::vector<bool> trained_, absorbed_;
   std::vector<std::vector<int>> consumers_;
@@ -191,6 +191,6 @@ std::vector<bool> trained_at_or_below(const Graph& graph) {
   return trained;
 }
 
-Graph lower(const Graph& graph, bool train) { return Lowering(graph, train).run(); }
+Graph lower(Graph graph, bool train) { return Lowering(graph, train).run(); }
 
 }  // namespace enxerto

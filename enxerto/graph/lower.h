@@ -9,8 +9,9 @@ namespace enxerto {
 /// inference program: dropout vanishes, batch norm is folded into the convolution before it, the residual
 /// and the activation follow inside the convolution. What is trained keeps its layers; batch norm takes a
 /// residual and relu along. With train false everything is inference. Parameters keep their names; a
-/// convolution that took a batch norm in has that one's shift in a bias of its own.
-Graph lower(const Graph& graph, bool train);
+/// convolution that took a batch norm in has that one's shift in a bias of its own. Their values are moved,
+/// not copied.
+Graph lower(Graph graph, bool train);
 
 /// For each node whether it or something below it is trained.
 std::vector<bool> trained_at_or_below(const Graph& graph);

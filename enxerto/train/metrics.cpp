@@ -296,7 +296,7 @@ Evaluation evaluate_outputs(ConstView outputs, const Dataset& data, const Evalua
 Evaluation evaluate(const Graph& graph, const Dataset& data, const Preprocess& preprocess, int batch,
                     int workers, const EvaluateOptions& options) {
   const int size = static_cast<int>(std::clamp<std::int64_t>(data.size(), 1, batch));
-  ModelRunner runner(graph, size);
+  ModelRunner runner(graph.clone(), size);
   return evaluate(runner, data, preprocess, workers, options);
 }
 

@@ -38,15 +38,18 @@ const char* direction_of(bool backward) { return backward ? "backward" : "forwar
 
 }  // namespace
 
-StepJob::StepJob(const Graph& graph, const ExecutorConfig& config)
-    : executor_(graph, config), train_(config.train) {
+StepJob::StepJob(Graph graph, const ExecutorConfig& config)
+    : image_(graph.input_shape()),
+      out_(graph.output_shape()),
+      executor_(std::move(graph), config),
+      train_(config.train) {
   Rng rng(2);
-  Shape image = graph.input_shape();
+  Shape image = image_;
   image.n = config.batch;
   images_ = Tensor(image);
   for (float& each : images_.data()) each = rng.normal();
   if (!train_) return;
-  Shape out = graph.output_shape();
+  Shape out = out_;
   if (out.h != 1 || out.w != 1 || out.c < 2)
     throw Error(ErrorKind::usage,
                 text("a training step is profiled with softmax cross-entropy, and this network "

@@ -19,12 +19,13 @@ class StepJob {
  public:
   /// Throws Error{usage} where it shall train and its outputs are no list of numbers, or nothing is
   /// trainable.
-  StepJob(const Graph& graph, const ExecutorConfig& config);
+  StepJob(Graph graph, const ExecutorConfig& config);
   /// One step or one answer; seconds.
   double run();
   const Executor& executor() const { return executor_; }
 
  private:
+  Shape image_, out_;  ///< of one picture
   Executor executor_;
   bool train_;
   Tensor images_, doutputs_;

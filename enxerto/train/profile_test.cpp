@@ -21,7 +21,7 @@ TEST(Profile, CountsWhatALayerMultipliesAndMoves) {
   const NodeId input = graph.input({.n = 1, .c = 16, .h = 10, .w = 10});
   graph.add("conv", Conv2d{.out = 32, .bias = false}, {input});
   graph.init({}, Rng(1));
-  StepJob job(graph, {.batch = 4, .lower = false});
+  StepJob job(std::move(graph), {.batch = 4, .lower = false});
   const Profile made = profile(job, 3, some_peak);
   double gflop = 0;
   for (const ProfileRow& row : made.rows)
@@ -56,12 +56,12 @@ TEST(Profile, OfATrainingStepHasBothDirectionsAndItsMemory) {
 TEST(Profile, RefusesToTrainWhatCannotBe) {
   Graph frozen = small_net();
   frozen.freeze("");
-  EXPECT_THROW(StepJob(frozen, {.batch = 2, .train = true}), Error);
+  EXPECT_THROW(StepJob(frozen.clone(), {.batch = 2, .train = true}), Error);
   Graph map;
   const NodeId input = map.input({.n = 1, .c = 3, .h = 8, .w = 8});
   map.add("conv", Conv2d{.out = 4, .kernel = 3}, {input});
-  EXPECT_THROW(StepJob(map, {.batch = 2, .train = true}), Error);
-  StepJob answers(map, {.batch = 2});
+  EXPECT_THROW(StepJob(map.clone(), {.batch = 2, .train = true}), Error);
+  StepJob answers(std::move(map), {.batch = 2});
   EXPECT_GT(answers.run(), 0);
 }
 

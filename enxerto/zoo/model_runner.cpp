@@ -10,20 +10,18 @@ namespace enxerto {
 namespace {
 
 /// With the features as a side output, where they are wanted beside the outputs.
-Executor executor_for(const Graph& graph, int batch, bool side) {
-  if (!side) return Executor(graph, {.batch = batch});
-  Graph with = graph.clone();
-  with.set_side_outputs({features_node(graph, nullptr)});
-  return Executor(with, {.batch = batch, .side_outputs = true});
+Executor executor_for(Graph graph, int batch, bool side) {
+  if (side) graph.set_side_outputs({features_node(graph, nullptr)});
+  return Executor(std::move(graph), {.batch = batch, .side_outputs = side});
 }
 
 }  // namespace
 
-ModelRunner::ModelRunner(const Graph& graph, int batch, std::shared_ptr<const FittedHead> head,
+ModelRunner::ModelRunner(Graph graph, int batch, std::shared_ptr<const FittedHead> head,
                          std::shared_ptr<const Novelty> novelty)
     : head_(std::move(head)),
       novelty_(std::move(novelty)),
-      executor_(executor_for(graph, batch, !head_ && novelty_)) {
+      executor_(executor_for(std::move(graph), batch, !head_ && novelty_)) {
   if (head_) outputs_ = Tensor({.n = batch, .c = std::ssize(head_->classes)});
 }
 

@@ -15,7 +15,7 @@ namespace enxerto {
 class ModelRunner {
  public:
   /// `head` and `novelty` as a ModelFile has them; null where there are none.
-  ModelRunner(const Graph& graph, int batch, std::shared_ptr<const FittedHead> head = nullptr,
+  ModelRunner(Graph graph, int batch, std::shared_ptr<const FittedHead> head = nullptr,
               std::shared_ptr<const Novelty> novelty = nullptr);
 
   int batch() const { return executor_.batch(); }

@@ -69,7 +69,7 @@ TEST(ModelRunner, OfALayerGivesWhatTheGraphGives) {
   const Fitted fitted;
   const Tensor wanted = run_alone(fitted.whole, fitted.images);
   for (const bool with : {false, true}) {
-    ModelRunner runner(fitted.whole, 8, nullptr, with ? fitted.novelty : nullptr);
+    ModelRunner runner(fitted.whole.clone(), 8, nullptr, with ? fitted.novelty : nullptr);
     const ConstView got = runner.run(fitted.images.view(), 8);
     for (std::size_t i = 0; i < wanted.data().size(); ++i) EXPECT_NEAR(got.data[i], wanted.data()[i], 1e-6);
     ASSERT_EQ(runner.distances().size(), with ? 8u : 0u);
@@ -81,7 +81,7 @@ TEST(ModelRunner, OfALayerGivesWhatTheGraphGives) {
 
 TEST(ModelRunner, OfAHeadThatIsNoLayerGivesTheHeadsOutputs) {
   const Fitted fitted;
-  ModelRunner runner(fitted.trunk, 8, fitted.head, fitted.novelty);
+  ModelRunner runner(fitted.trunk.clone(), 8, fitted.head, fitted.novelty);
   const Tensor wanted = fitted.head->outputs(fitted.rows.view());
   const ConstView got = runner.run(fitted.images.view(), 5);  // the others are padding
   EXPECT_EQ(got.shape, (Shape{.n = 8, .c = 3}));
@@ -92,7 +92,7 @@ TEST(ModelRunner, OfAHeadThatIsNoLayerGivesTheHeadsOutputs) {
 TEST(ModelRunner, FeaturesThatAreNotFiniteAreAnErrorThatNamesTheLayer) {
   Fitted fitted;
   fitted.trunk.params()[0].value.data()[0] = std::numeric_limits<float>::infinity();
-  ModelRunner runner(fitted.trunk, 8, fitted.head);
+  ModelRunner runner(fitted.trunk.clone(), 8, fitted.head);
   try {
     runner.run(fitted.images.view(), 8);
     FAIL();

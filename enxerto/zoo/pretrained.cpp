@@ -17,6 +17,7 @@
 #include "enxerto/weights/keras_file.h"
 #include "enxerto/weights/safetensors.h"
 #include "enxerto/weights/torch_file.h"
+#include "enxerto/zoo/builtin.h"
 #include "enxerto/zoo/cache.h"
 #include "enxerto/zoo/imagenet.h"
 #include "enxerto/zoo/recognize.h"
@@ -329,6 +330,7 @@ fs::path find_model(const std::string& model) {
   std::error_code ignored;
   if (fs::is_directory(model, ignored)) return fs::path(model) / "model.safetensors";
   if (fs::exists(model, ignored)) return model;
+  if (model == builtin_name) return builtin_file();
   const std::string net = split(model, ':')[0];
   if (std::ranges::find(nets(), net, &NetInfo::name) == nets().end())
     throw Error(ErrorKind::not_found, text(model, ": there is no such file"));

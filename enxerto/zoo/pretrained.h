@@ -37,7 +37,7 @@ struct Pretrained {
 Pretrained load_pretrained(const std::filesystem::path& path, const PretrainedOptions& options = {});
 
 /// The file that MODEL means: itself where it exists, or the checked file in the cache for the name of a net,
-/// such as "resnet50" or "resnet50:v1". Throws
+/// such as "resnet50" or "resnet50:v1", or that of the backbone in the box for "builtin" (builtin.h). Throws
 /// Error{not_found} that says how to get it.
 std::filesystem::path find_model(const std::string& model);
 

@@ -87,7 +87,6 @@ class Extract(Case):
     def test_errors_say_what_is_wrong(self):
         for code, texts, *arguments in (
                 (2, ["--out"], "demo/data", "--weights", "demo"),
-                (2, ["--weights"], "demo/data", "--out", "e.npy"),
                 (2, [".safetensors"], "demo/data", "--weights", "demo", "--out", "e.parquet"),
                 (3, ["nowhere"], "nowhere", "--weights", "demo", "--out", "e.npy"),
                 (3, ["nowhere"], "demo/data", "--weights", "nowhere", "--out", "e.npy"),
@@ -255,12 +254,74 @@ class Fit(Case):
         (WORK / "full/file").write_text("mine")
         for code, texts, *arguments in (
                 (2, ["--out"], "demo/data", "--weights", "demo"),
-                (2, ["--weights"], "demo/data", "--out", "e1"),
                 (2, ["not empty"], "demo/data", "--weights", "demo", "--out", "full"),
                 (2, ["cannot grow there"], "demo/data", "--weights", "demo", "--cut", last_layer(), "--out", "e2"),
                 (3, ["nowhere"], "--resume", "nowhere")):
             self.check_error(enxerto("fit", *arguments), code, *texts)
         self.check_error(enxerto("train", "--resume", "demo/nothing"), 3)
+
+
+class Builtin(Case):
+    """The network in the box: what there is without --weights, without a network, and without a cache."""
+
+    def test_without_weights_it_is_the_one_in_the_box(self):
+        result = enxerto("fit", "demo/data", "--recipe", "probe", "--out", "boxed", "--json")
+        self.check(result, 0, "the small network in the box", "enxerto pull")
+        self.assertGreater(json.loads(result.stdout)["test"]["top1"], 0.7)
+        self.check(enxerto("predict", "boxed", sorted((WORK / "demo/data/test/cross").iterdir())[0]), 0)
+        for size in (96, 128):
+            told = self.told("extract", "demo/data", "--weights", "builtin", "--size", size, "--split", "val", "--out",
+                             f"boxed{size}.npy")
+            self.assertEqual(told["preprocess"]["height"], size)
+        self.check_error(enxerto("extract", "demo/data", "--weights", "builtin", "--size", 1, "--out", "no.npy"), 2, "builtin")
+        self.check_error(enxerto("extract", "demo/data", "--weights", "builtin", "--net", "resnet18", "--out", "no.npy"), 2,
+                         "--net")
+
+    def test_a_trunk_of_several_layers_gives_their_features_side_by_side(self):
+        told = json.loads(enxerto("summary", "demo", "--json").stdout)
+        lists = [layer["name"] for layer in told["layers"]]
+        maps = [layer["name"] for layer in told["layers"] if len(layer["output"]) == 3 and layer["output"][1] > 1]
+        self.check(enxerto("convert", "demo", "both.safetensors", "--cut", f"{maps[2]},{maps[-1]}", "--half"), 0)
+        both = self.told("extract", "demo/data", "--weights", "both.safetensors", "--split", "val", "--out", "both.npy")
+        sizes = [next(layer["output"][0] for layer in told["layers"] if layer["name"] == name) for name in (maps[2], maps[-1])]
+        self.assertEqual(both["features"], sum(sizes))
+        for name, begin, size in ((maps[2], 0, sizes[0]), (maps[-1], sizes[0], sizes[1])):
+            self.told("extract", "demo/data", "--weights", "demo", "--cut", name, "--pool", "--split", "val", "--out", "one.npy")
+            one, two = floats("one.npy")[1], floats("both.npy")[1]
+            rows = len(one) // size
+            for row in range(rows):
+                for i in range(size):
+                    self.assertAlmostEqual(one[row * size + i], two[row * sum(sizes) + begin + i], 2)
+        self.check_error(enxerto("convert", "demo", "no.safetensors", "--cut", f"{lists[1]},nowhere"), 3, "demo", "nowhere")
+
+    def test_without_a_place_for_its_file_it_says_what_to_set(self):
+        nowhere = {key: value for key, value in ENVIRONMENT.items()
+                   if key not in ("ENXERTO_CACHE", "XDG_CACHE_HOME", "HOME")}
+        arguments = ["fit", WORK / "demo/data", "--recipe", "probe", "--out", WORK / "homeless", "--quiet"]
+        result = subprocess.run(command(arguments), env=nowhere, capture_output=True, text=True)
+        self.check(result, 2, "ENXERTO_CACHE")
+        made = subprocess.run(command(["demo", "--out", WORK / "homeless_demo", "--pictures", 16, "--epochs", 1, "--json"]),
+                              env=nowhere, capture_output=True, text=True)
+        self.check(made, 0)
+        self.assertIn("test", json.loads(made.stdout)["grafted"])
+
+    def test_a_net_that_was_pulled_comes_first(self):
+        cache = WORK / "pulled"
+        cache.mkdir()
+        (cache / "squeezenet1_1-b8a52dc0.pth").write_bytes(b"not what it should be")
+        record = {"format": 1, "url": "https://example.org/", "from": "put there by hand", "date": "2026-11-28T00:00:00Z",
+                  "bytes": 21, "sha256": "0" * 64, "md5": "", "checked": "no published hash"}
+        (cache / "squeezenet1_1-b8a52dc0.pth.json").write_text(json.dumps(record))
+        result = subprocess.run(command(["fit", "demo/data", "--recipe", "probe", "--out", "by_pulled"]), cwd=WORK,
+                                env={**ENVIRONMENT, "ENXERTO_CACHE": str(cache)}, capture_output=True, text=True)
+        self.check(result, 3, "No --weights: squeezenet1_1, the best of the nets that were pulled", "b8a52dc0.pth: ")
+
+    def test_a_comparison_and_a_budget_keep_what_they_began_with(self):
+        self.check(enxerto("compare", "demo/data", "--recipes", "probe,probe:ridge", "--seeds", 1, "--out", "boxes", "--json"), 0)
+        asked = json.loads((WORK / "boxes/comparison.json").read_text())["asked"]
+        self.assertEqual(asked["--weights"], ["builtin"])
+        self.check(enxerto("fit", "demo/data", "--budget", 0.02, "--out", "boxed_auto"), 0)
+        self.assertEqual(json.loads((WORK / "boxed_auto/auto.json").read_text())["asked"]["weights"], "builtin")
 
 
 def last_layer():
