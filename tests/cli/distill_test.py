@@ -210,7 +210,7 @@ class Stopped(Case):
             if not is_run:
                 shutil.rmtree(out, ignore_errors=True)
             go_on = ["distill", "--resume", "killed", "--feature-cache", "rows"]
-            killed += self.is_killed(go_on if is_run else start, rng.uniform(0.1, longest))
+            killed += self.is_killed(go_on if is_run else start, rng.uniform(0.05, 0.6 * longest))
         if (out / "config.json").exists() and (out / "log.jsonl").exists():
             self.check(enxerto("distill", "--resume", "killed", "--feature-cache", "rows"), 0)
         else:

@@ -273,7 +273,7 @@ class Builtin(Case):
             told = self.told("extract", "demo/data", "--weights", "builtin", "--size", size, "--split", "val", "--out",
                              f"boxed{size}.npy")
             self.assertEqual(told["preprocess"]["height"], size)
-        self.check_error(enxerto("extract", "demo/data", "--weights", "builtin", "--size", 1, "--out", "no.npy"), 2, "builtin")
+        self.check_error(enxerto("extract", "demo/data", "--weights", "builtin", "--size", -3, "--out", "no.npy"), 2, "--size: at least 1")
         self.check_error(enxerto("extract", "demo/data", "--weights", "builtin", "--net", "resnet18", "--out", "no.npy"), 2,
                          "--net")
 
