@@ -122,7 +122,8 @@ int run_models(const Common& common) {
                "validation pictures (_cifar: CIFAR-10's test pictures); `--json` has their sources and the "
                "licences.\n"
                "`enxerto pull NAME` downloads weights"
-            << (environment().cache.empty() ? "" : " to " + environment().cache) << ".\n";
+            << (environment().cache.empty() ? "" : " to " + environment().cache)
+            << "; `builtin`, a small network of our own, is in\nthe box.\n";
   return 0;
 }
 
