@@ -123,7 +123,7 @@ int run_models(const Common& common) {
                "licences.\n"
                "`enxerto pull NAME` downloads weights"
             << (environment().cache.empty() ? "" : " to " + environment().cache)
-            << "; `builtin`, a small network of our own, is in\nthe box.\n";
+            << ".\n`builtin` is a small network of our own, in the box.\n";
   return 0;
 }
 
