@@ -7,6 +7,7 @@
 #include "cli/model.h"
 #include "enxerto/core/error.h"
 #include "enxerto/core/text.h"
+#include "enxerto/graph/split.h"
 #include "enxerto/graph/summary.h"
 #include "enxerto/interop/onnx_write.h"
 #include "enxerto/zoo/model_file.h"
@@ -40,9 +41,7 @@ void cut(Graph& graph, const std::vector<std::string>& layers) {
   std::vector<NodeId> lists;
   for (const std::string& layer : layers) {
     const NodeId id = graph.id_of(layer);
-    const Shape out = graph.node(id).out;
-    const bool is_map = out.h > 1 || out.w > 1;
-    lists.push_back(is_map ? graph.add(layer + ".mean", GlobalAvgPool{}, {id}) : id);
+    lists.push_back(is_map(graph.node(id).out) ? graph.add(layer + ".mean", GlobalAvgPool{}, {id}) : id);
   }
   graph.add("features", Concat{}, lists);
   graph.cut_after("features");

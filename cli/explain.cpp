@@ -70,12 +70,6 @@ class FileNames {
   std::set<std::string> stems_;
 };
 
-void save_png(const fs::path& path, const Image& image) {
-  const std::vector<std::uint8_t> png = encode_png(image);
-  const std::span<const std::uint8_t> part(png);
-  write_file(path, {&part, 1});
-}
-
 /// A number as a float has it, without digits that mean nothing; null where it is none.
 Json number(float value) { return std::isfinite(value) ? Json::parse(text(value)) : Json(); }
 

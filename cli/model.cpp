@@ -52,8 +52,7 @@ Pretrained load(const ModelFlags& flags) {
 
 ModelFile load_net_or_model(const ModelFlags& flags, int classes, bool no_top) {
   const std::string& what = flags.path;
-  const bool is_net = std::ranges::any_of(nets(), [&](const NetInfo& net) { return net.name == what; });
-  if (!is_net && (what == builtin_name || std::filesystem::exists(what))) {
+  if (!is_net(what) && (what == builtin_name || std::filesystem::exists(what))) {
     if (classes || no_top)
       throw Error(ErrorKind::usage, text(what, ": a model is as it is; leave out --classes and --no-top"));
     return load(flags).model;

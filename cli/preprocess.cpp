@@ -12,7 +12,6 @@
 #include "cli/commands.h"
 #include "cli/model.h"
 #include "enxerto/core/error.h"
-#include "enxerto/core/file.h"
 #include "enxerto/core/text.h"
 #include "enxerto/data/open.h"
 #include "enxerto/data/preprocess_view.h"
@@ -45,10 +44,8 @@ std::vector<std::string> write_pictures(const fs::path& folder, const std::vecto
     const std::string stem = fs::path(files[i]).stem().string();
     std::string name = stem;
     for (int number = 2; !taken.insert(name).second; ++number) name = text(stem, "_", number);
-    const std::vector<std::uint8_t> png = encode_png(unnormalized(preprocess, rows.subspan(i * row, row)));
-    const std::span<const std::uint8_t> part(png);
     written.push_back((folder / (name + ".png")).string());
-    write_file(written.back(), {&part, 1});
+    save_png(written.back(), unnormalized(preprocess, rows.subspan(i * row, row)));
   }
   return written;
 }

@@ -12,7 +12,6 @@
 #include "cli/picture_flags.h"
 #include "cli/training.h"
 #include "enxerto/core/error.h"
-#include "enxerto/core/file.h"
 #include "enxerto/core/text.h"
 #include "enxerto/data/loader.h"
 #include "enxerto/data/preprocess_view.h"
@@ -150,9 +149,7 @@ int run_preview(const PreviewFlags& flags) {
     }
 
   const int columns = sheet_columns(shown.size(), preprocess.width, preprocess.height);
-  const std::vector<std::uint8_t> png = encode_png(contact_sheet(shown, columns));
-  const std::span<const std::uint8_t> part(png);
-  write_file(flags.out, {&part, 1});
+  save_png(flags.out, contact_sheet(shown, columns));
   if (flags.common.json) {
     print_json({{"out", flags.out},
                 {"columns", columns},

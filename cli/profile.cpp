@@ -1,7 +1,6 @@
 // enxerto profile: where the time of a training step or an answer goes, layer by layer.
 #include "enxerto/train/profile.h"
 
-#include <filesystem>
 #include <iostream>
 #include <memory>
 #include <nlohmann/json.hpp>
@@ -11,7 +10,7 @@
 #include "enxerto/core/error.h"
 #include "enxerto/core/system.h"
 #include "enxerto/core/text.h"
-#include "enxerto/zoo/builtin.h"
+#include "enxerto/zoo/zoo.h"
 
 namespace enxerto::cli {
 namespace {
@@ -33,8 +32,7 @@ int run_profile(const ProfileFlags& flags) {
   set_threads(flags.common.threads);
   ModelFile model = load_net_or_model(flags.model, flags.classes, false);
   // A net that was only just made has weights of zero, and zeros are no load that anyone has.
-  if (flags.model.path != builtin_name && !std::filesystem::exists(flags.model.path))
-    model.graph.init({}, Rng(1));
+  if (is_net(flags.model.path)) model.graph.init({}, Rng(1));
   if (!flags.freeze_through.empty()) model.graph.freeze_through(flags.freeze_through);
   StepJob job(std::move(model.graph),
               {.batch = flags.batch, .train = flags.train, .bf16 = flags.bf16, .rebuild = !flags.keep});

@@ -38,7 +38,7 @@ int run_report(const ReportFlags& flags) {
   }
   nlohmann::json made{{"reports", reports}};
   // More than can be told apart get their own pages only.
-  if (!flags.out.empty() || (flags.runs.size() > 1 && flags.runs.size() <= 8)) {
+  if (!flags.out.empty() || (flags.runs.size() > 1 && flags.runs.size() <= most_runs)) {
     const std::filesystem::path page = comparison_of(flags);
     write_comparison({flags.runs.begin(), flags.runs.end()}, page, flags.language);
     made["comparison"] = page.string();

@@ -7,26 +7,14 @@
 #include "enxerto/core/error.h"
 #include "enxerto/core/text.h"
 #include "enxerto/graph/rebuild.h"
+#include "enxerto/graph/split.h"
 
 namespace enxerto {
 namespace {
 
-bool is_map(const Shape& shape) { return shape.h * shape.w > 1; }
-
 bool is_pooling(const AnyLayer& layer) {
   return std::holds_alternative<MaxPool2d>(layer) || std::holds_alternative<AvgPool2d>(layer) ||
          std::holds_alternative<AdaptiveAvgPool2d>(layer) || std::holds_alternative<GlobalAvgPool>(layer);
-}
-
-/// For each node whether the output depends on it.
-std::vector<bool> needed_by_last(const Graph& graph) {
-  std::vector<bool> needed(graph.nodes().size(), false);
-  needed.back() = true;
-  // Nodes stand after their inputs, so one walk back tells.
-  for (std::size_t i = needed.size(); i-- > 0;)
-    if (needed[i])
-      for (const NodeId id : graph.nodes()[i].inputs) needed[static_cast<std::size_t>(id.index)] = true;
-  return needed;
 }
 
 /// Maps between input and output that are no poolings' outputs, in the order of running.
@@ -46,7 +34,7 @@ Graph as_evaluated(const Graph& graph) {
   Graph made = rebuilt(graph, {.logits = true});
   // What only side outputs need goes, and so do they.
   made.cut_after(made.node(made.last()).name);
-  for (int i = 0; i <= made.last().index; ++i) made.set_frozen({i}, true);
+  made.freeze("");
   return made;
 }
 

@@ -7,6 +7,7 @@
 #include "enxerto/core/error.h"
 #include "enxerto/core/text.h"
 #include "enxerto/graph/executor.h"
+#include "enxerto/train/metrics.h"
 
 namespace enxerto {
 namespace {
@@ -21,11 +22,9 @@ std::vector<int> places_along(std::int64_t side, const OcclusionConfig& config) 
 }
 
 double probability_of(std::span<const float> outputs, int output, bool multi_label) {
-  const double asked = outputs[static_cast<std::size_t>(output)];
-  if (multi_label) return 1 / (1 + std::exp(-asked));
-  double sum = 0;
-  for (const float each : outputs) sum += std::exp(each - asked);
-  return 1 / sum;
+  const auto k = static_cast<std::size_t>(output);
+  return multi_label ? 1 / (1 + std::exp(-static_cast<double>(outputs[k])))
+                     : enxerto::probability_of(outputs, k);
 }
 
 /// The image with the patch at these places, one after the other.

@@ -12,17 +12,6 @@ namespace {
 
 std::size_t at(NodeId id) { return static_cast<std::size_t>(id.index); }
 
-/// For each node whether the last one needs it.
-std::vector<bool> needed_by_last(const Graph& graph) {
-  std::vector<bool> needed(graph.nodes().size(), false);
-  needed.back() = true;
-  // Nodes stand after their inputs, so one walk back tells.
-  for (std::size_t i = needed.size(); i-- > 0;)
-    if (needed[i])
-      for (const NodeId id : graph.nodes()[i].inputs) needed[at(id)] = true;
-  return needed;
-}
-
 bool is_cut_point(const Graph& graph, NodeId id) {
   const std::vector<NodeId> points = cut_points(graph);
   return std::ranges::find(points, id) != points.end();
@@ -41,6 +30,16 @@ std::string nearest(const Graph& graph, NodeId wanted) {
 }
 
 }  // namespace
+
+std::vector<bool> needed_by_last(const Graph& graph) {
+  std::vector<bool> needed(graph.nodes().size(), false);
+  needed.back() = true;
+  // Nodes stand after their inputs, so one walk back tells.
+  for (std::size_t i = needed.size(); i-- > 0;)
+    if (needed[i])
+      for (const NodeId id : graph.nodes()[i].inputs) needed[at(id)] = true;
+  return needed;
+}
 
 std::vector<NodeId> cut_points(const Graph& graph) {
   const std::vector<bool> needed = needed_by_last(graph);
@@ -100,8 +99,7 @@ std::optional<NodeId> features_cut(const Graph& graph) {
   std::optional<NodeId> last;
   for (const NodeId id : cut_points(graph)) {
     const Node& node = graph.node(id);
-    if (id.index < head && node.out.h == 1 && node.out.w == 1 && !std::holds_alternative<Dropout>(node.layer))
-      last = id;
+    if (id.index < head && !is_map(node.out) && !std::holds_alternative<Dropout>(node.layer)) last = id;
   }
   return last;
 }

@@ -14,6 +14,12 @@ namespace enxerto {
 /// outputs (auxiliary heads) and what leads to them does not.
 std::vector<NodeId> cut_points(const Graph& graph);
 
+/// For each node whether the last one needs it.
+std::vector<bool> needed_by_last(const Graph& graph);
+
+/// Of one picture: more than one place, {c, h, w}, and no list.
+constexpr bool is_map(const Shape& shape) { return shape.h > 1 || shape.w > 1; }
+
 struct SplitGraph {
   Graph prefix;  ///< up to the cut, which is its last node
   Graph suffix;  ///< what follows; its input is as the cut's output

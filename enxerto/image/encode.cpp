@@ -8,13 +8,16 @@
 // clang-format on
 #include <png.h>
 
+#include <array>
 #include <csetjmp>
 #include <cstdlib>
 #include <cstring>
 #include <memory>
+#include <span>
 #include <stdexcept>
 
 #include "enxerto/core/error.h"
+#include "enxerto/core/file.h"
 
 namespace enxerto {
 namespace {
@@ -90,6 +93,11 @@ std::vector<std::uint8_t> encode_png(const Image& image) {
     throw std::runtime_error(std::string("libpng: ") + header.message);
   bytes.resize(size);
   return bytes;
+}
+
+void save_png(const std::filesystem::path& path, const Image& image) {
+  const std::vector<std::uint8_t> png = encode_png(image);
+  write_file(path, std::array{std::span<const std::uint8_t>(png)});
 }
 
 std::vector<std::uint8_t> encode_jpeg(const Image& image, int quality) {

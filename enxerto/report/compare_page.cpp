@@ -2,11 +2,11 @@
 
 #include <algorithm>
 #include <array>
-#include <cmath>
 #include <functional>
 #include <map>
 #include <set>
 
+#include "enxerto/core/mcnemar.h"
 #include "enxerto/core/text.h"
 #include "enxerto/report/chart.h"
 #include "enxerto/report/markup.h"
@@ -179,9 +179,9 @@ std::string pairs_table(const Runs& runs, Predictions RunRecord::*of, const Text
         first += is_right && !other->second;
         second += !is_right && other->second;
       }
-      rows += text("<tr><th scope=row>", run_name(i, t), "<td class=name>", run_name(k, t), "<td>",
-                   with_commas(first), "<td>", with_commas(second), "<td>",
-                   short_number(paired_p(first, second)));
+      rows +=
+          text("<tr><th scope=row>", run_name(i, t), "<td class=name>", run_name(k, t), "<td>",
+               with_commas(first), "<td>", with_commas(second), "<td>", short_number(mcnemar(first, second)));
     }
   if (rows.empty()) return "";
   return text("<h2>", t.compare_pairs_heading, "</h2><div class=scroll><table><caption>", t.compare_pairs,
@@ -238,17 +238,6 @@ std::string make_body(const Runs& runs, const Texts& t) {
 }
 
 }  // namespace
-
-double paired_p(std::int64_t first_alone, std::int64_t second_alone) {
-  const auto n = static_cast<double>(first_alone + second_alone);
-  double p = 0;
-  for (std::int64_t k = 0; k <= std::min(first_alone, second_alone); ++k) {
-    const auto few = static_cast<double>(k);
-    p += 2 *
-         std::exp(std::lgamma(n + 1) - std::lgamma(few + 1) - std::lgamma(n - few + 1) - n * std::log(2.0));
-  }
-  return std::min(p, 1.0);
-}
 
 std::string make_comparison(const Runs& runs, const std::vector<Texts>& languages) {
   std::vector<Body> bodies;

@@ -4,6 +4,7 @@
 
 #include "enxerto/core/error.h"
 #include "enxerto/core/file.h"
+#include "enxerto/core/mcnemar.h"
 #include "enxerto/report/report.h"
 #include "enxerto/report/runs_for_tests.h"
 
@@ -19,12 +20,12 @@ void expect_has(std::string_view page, std::string_view what) {
 }
 
 TEST(McNemar, HasTheBinomialsTails) {
-  EXPECT_EQ(paired_p(0, 0), 1);
-  EXPECT_EQ(paired_p(3, 3), 1);
-  EXPECT_NEAR(paired_p(0, 5), 2.0 / 32, 1e-12);
-  EXPECT_NEAR(paired_p(8, 2), 2.0 * (1 + 10 + 45) / 1024, 1e-12);
-  EXPECT_NEAR(paired_p(2, 8), paired_p(8, 2), 1e-15);
-  EXPECT_LT(paired_p(100000, 50000), 1e-300);
+  EXPECT_EQ(mcnemar(0, 0), 1);
+  EXPECT_EQ(mcnemar(3, 3), 1);
+  EXPECT_NEAR(mcnemar(0, 5), 2.0 / 32, 1e-12);
+  EXPECT_NEAR(mcnemar(8, 2), 2.0 * (1 + 10 + 45) / 1024, 1e-12);
+  EXPECT_NEAR(mcnemar(2, 8), mcnemar(8, 2), 1e-15);
+  EXPECT_LT(mcnemar(100000, 50000), 1e-300);
 }
 
 TEST(Comparison, PutsFiguresCurvesAndSettingsSideBySide) {

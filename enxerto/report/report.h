@@ -1,6 +1,7 @@
 /// A run folder (docs/formats/run-folder.md) as people read it: a page and a text.
 #pragma once
 
+#include <cstddef>
 #include <filesystem>
 #include <string>
 #include <string_view>
@@ -16,8 +17,10 @@ namespace enxerto {
 /// where a file is absurdly large or of a newer format, io where the page cannot be written.
 std::filesystem::path write_report(const std::filesystem::path& run, std::string_view language = "");
 
-/// Writes `page`, of 2 to 8 runs side by side. Throws as write_report() does; usage where there are more or
-/// fewer.
+/// The most runs of one page: as many as there are colours that can be told apart.
+inline constexpr std::size_t most_runs = 8;
+/// Writes `page`, of 2 to most_runs side by side. Throws as write_report() does; usage where there are more
+/// or fewer.
 void write_comparison(const std::vector<std::filesystem::path>& runs, const std::filesystem::path& page,
                       std::string_view language = "");
 

@@ -33,13 +33,6 @@ std::size_t predicted_of(std::span<const float> outputs) {
   return static_cast<std::size_t>(std::ranges::max_element(outputs) - outputs.begin());
 }
 
-/// Of one class, by the softmax of the outputs.
-double probability_of(std::span<const float> outputs, std::size_t k) {
-  double total = 0;
-  for (const float y : outputs) total += std::exp(static_cast<double>(y) - outputs[k]);
-  return 1 / total;
-}
-
 /// Adds up pictures to an Evaluation.
 class Tally {
  public:
@@ -221,6 +214,12 @@ Json Evaluation::to_json() const {
   json["micro_recall"] = json_of(total.recall());
   json["micro_f1"] = json_of(total.f1());
   return json;
+}
+
+double probability_of(std::span<const float> outputs, std::size_t k) {
+  double total = 0;
+  for (const float y : outputs) total += std::exp(static_cast<double>(y) - outputs[k]);
+  return 1 / total;
 }
 
 std::vector<float> probabilities_of(std::span<const float> outputs, bool are_probabilities) {

@@ -73,6 +73,9 @@ struct Evaluation {
 /// `are_probabilities` (the network ends in one).
 std::vector<float> probabilities_of(std::span<const float> outputs, bool are_probabilities = false);
 
+/// The softmax of outputs, of class k alone.
+double probability_of(std::span<const float> outputs, std::size_t k);
+
 /// The same where each class is a question of its own: the outputs' sigmoids.
 std::vector<float> sigmoids_of(std::span<const float> outputs);
 

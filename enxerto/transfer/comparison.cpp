@@ -5,6 +5,7 @@
 #include <numeric>
 
 #include "enxerto/core/error.h"
+#include "enxerto/core/mcnemar.h"
 
 namespace enxerto {
 namespace {
@@ -144,19 +145,6 @@ Verdict verdict_of(const Contrast& contrast) {
 }
 
 }  // namespace
-
-double mcnemar(std::int64_t only_a, std::int64_t only_b) {
-  const std::int64_t n = only_a + only_b, fewer = std::min(only_a, only_b);
-  if (n == 0 || only_a == only_b) return 1;
-  const auto count = static_cast<double>(n);
-  double tail = 0;
-  for (std::int64_t k = 0; k <= fewer; ++k) {
-    const auto each = static_cast<double>(k);
-    tail += std::exp(std::lgamma(count + 1) - std::lgamma(each + 1) - std::lgamma(count - each + 1) -
-                     count * std::log(2.0));
-  }
-  return std::min(1.0, 2 * tail);
-}
 
 double student_t(double degrees) {
   ensure(degrees > 0, "there are degrees of freedom");

@@ -18,10 +18,6 @@ inline constexpr double normal_975 = 1.959963984540054;
 /// one seed, each of as many pictures.
 using RightAnswers = std::vector<std::vector<std::uint8_t>>;
 
-/// The two-sided p of McNemar's test, exact: of the pictures that one of two got right and the other did not,
-/// `only_a` were a's and `only_b` were b's, which by chance alone are a binomial draw of one half. 1 of none.
-double mcnemar(std::int64_t only_a, std::int64_t only_b);
-
 /// The 97.5 % point of Student's t with so many degrees of freedom (not whole ones alone; above 0): 12.706 of
 /// 1, 1.960 of many.
 double student_t(double degrees);

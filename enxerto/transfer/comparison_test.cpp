@@ -4,6 +4,7 @@
 
 #include <cmath>
 
+#include "enxerto/core/mcnemar.h"
 #include "enxerto/core/random.h"
 
 namespace enxerto {

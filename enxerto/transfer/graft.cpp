@@ -6,11 +6,6 @@
 #include "enxerto/graph/split.h"
 
 namespace enxerto {
-namespace {
-
-bool is_map(const Shape& shape) { return shape.h > 1 || shape.w > 1; }
-
-}  // namespace
 
 Cut usual_cut(const Graph& graph) {
   if (const auto list = features_cut(graph)) return {.layer = graph.node(*list).name};

@@ -9,6 +9,7 @@
 #include "enxerto/core/text.h"
 #include "enxerto/graph/json.h"
 #include "enxerto/graph/rebuild.h"
+#include "enxerto/graph/split.h"
 #include "enxerto/weights/safetensors.h"
 
 namespace enxerto {
@@ -145,8 +146,7 @@ Graph with_linear_head(const ModelFile& model) {
     while (std::ranges::any_of(graph.nodes(), taken)) name += "_";
     graph.add(name, std::move(layer), {graph.last()});
   };
-  const Shape row = graph.output_shape();
-  if (row.h > 1 || row.w > 1) add("pool", GlobalAvgPool{});
+  if (is_map(graph.output_shape())) add("pool", GlobalAvgPool{});
   add("head", Linear{.out = model.trunk ? 1 : static_cast<int>(model.classes.size())});
   return graph;
 }

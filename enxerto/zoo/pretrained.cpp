@@ -332,8 +332,7 @@ fs::path find_model(const std::string& model) {
   if (fs::exists(model, ignored)) return model;
   if (model == builtin_name) return builtin_file();
   const std::string net = split(model, ':')[0];
-  if (std::ranges::find(nets(), net, &NetInfo::name) == nets().end())
-    throw Error(ErrorKind::not_found, text(model, ": there is no such file"));
+  if (!is_net(net)) throw Error(ErrorKind::not_found, text(model, ": there is no such file"));
   const Source& source = find_source(model);
   if (auto file = find_cached(source)) return *file;
   throw Error(ErrorKind::not_found,

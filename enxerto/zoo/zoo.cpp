@@ -143,6 +143,10 @@ constexpr NetInfo all_nets[] = {
 
 std::span<const NetInfo> nets() { return all_nets; }
 
+bool is_net(std::string_view name) {
+  return std::ranges::find(all_nets, name, &NetInfo::name) != std::end(all_nets);
+}
+
 const NetInfo& find_net(std::string_view name) {
   const NetInfo* found = std::ranges::find(all_nets, name, &NetInfo::name);
   if (found != std::end(all_nets)) return *found;

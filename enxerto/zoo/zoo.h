@@ -28,6 +28,7 @@ struct NetInfo {
 
 /// Every net that there is.
 std::span<const NetInfo> nets();
+bool is_net(std::string_view name);
 /// Throws Error{usage} that lists the names where there is no such net.
 const NetInfo& find_net(std::string_view name);
 /// Throws Error{usage} too where the picture is too small for the net.
