@@ -17,7 +17,7 @@ std::string phases_of(const Json& transfer, const Texts& t) {
   const Json& phases = find_member(transfer, "phases");
   if (!phases.is_array() || phases.size() < 2) return out;
   for (std::size_t i = 1; i < std::min(phases.size(), most_phases); ++i) {
-    const std::string epoch = with_commas(find_count(phases[i], "first_epoch"));
+    const std::string epoch = grouped(find_count(phases[i], "first_epoch"), t);
     const std::string through = find_text(phases[i], "frozen_through");
     out += through.empty() ? fill(t.asked_phase_all, {epoch})
                            : fill(t.asked_phase, {epoch, escape(through, 60)});
@@ -49,11 +49,11 @@ std::string what_was_done(const RunRecord& run, const Texts& t) {
 std::string auto_sentence(const Json& chosen, const Texts& t) {
   const Json &probe = find_member(chosen, "probe"), &advised = find_member(chosen, "advised");
   if (!probe.is_object()) return "";
-  const std::string first = percent(find_number(probe, "val_top1"));
+  const std::string first = percent(find_number(probe, "val_top1"), t);
   if (!advised.is_object()) return fill(t.transfer_auto_probe, {first});
   const Json& kept = find_text(chosen, "chosen") == "advised" ? advised : probe;
   return fill(t.transfer_auto,
-              {first, escape(find_text(advised, "recipe")), percent(find_number(advised, "val_top1")),
+              {first, escape(find_text(advised, "recipe")), percent(find_number(advised, "val_top1"), t),
                escape(find_text(kept, "recipe"))});
 }
 
@@ -66,11 +66,11 @@ std::string choices_table(const Json& advice, const Texts& t) {
            t.column_gain, "<th scope=col>", t.column_minutes, "<tbody>");
   for (std::size_t i = 0; i < std::min(choices.size(), most_choices); ++i) {
     const Json& row = choices[i];
-    out +=
-        text("<tr><th scope=row>", escape(find_text(row, "recipe")), "<td class=name>",
-             escape(find_text(row, "cut"), 60), "<td>", percent(find_number(row, "top1")), "<td>",
-             fill(t.gain_value, {percent(find_number(row, "gain")), percent(find_number(row, "gain_error"))}),
-             "<td>", short_number(find_number(row, "minutes")));
+    out += text("<tr><th scope=row>", escape(find_text(row, "recipe")), "<td class=name>",
+                escape(find_text(row, "cut"), 60), "<td>", percent(find_number(row, "top1"), t), "<td>",
+                fill(t.gain_value,
+                     {percent(find_number(row, "gain"), t), percent(find_number(row, "gain_error"), t)}),
+                "<td>", short_number(find_number(row, "minutes"), t));
   }
   return out + "</table></div>\n";
 }
@@ -79,11 +79,12 @@ std::string estimates(const RunRecord& run, const Json& chosen, const Texts& t) 
   std::string out;
   const Figure expected = find_number(chosen, "expected_seconds");
   if (expected && *expected > 0 && *expected < 1e12 && run.seconds)
-    out += fill(t.estimate_time, {human_seconds(*run.seconds), human_seconds(*expected)}) + " ";
+    out += fill(t.estimate_time, {duration(*run.seconds, t), duration(*expected, t)}) + " ";
   // A run of several phases plans the first alone.
   const Json& phases = find_member(find_member(run.config, "transfer"), "phases");
   if (run.planned_bytes && run.peak_memory_bytes && phases.size() < 2)
-    out += fill(t.estimate_memory, {human_bytes(*run.peak_memory_bytes), human_bytes(*run.planned_bytes)});
+    out += fill(t.estimate_memory,
+                {size_in_bytes(*run.peak_memory_bytes, t), size_in_bytes(*run.planned_bytes, t)});
   return out.empty() ? "" : text("<h3>", t.estimate_heading, "</h3><p>", out, "</p>\n");
 }
 

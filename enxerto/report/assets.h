@@ -132,8 +132,10 @@ const css = name => getComputedStyle(document.documentElement).getPropertyValue(
 const dashes = {train: [6, 4], mark: [2, 3]}, widths = {steps: 1, only: 1.75};
 const colours = {steps: "--train", only: "--train", low: "--val", high: "--val"};
 const power = v => v.toExponential(2).replace(/\.?0+e/, "e").replace("+", "");
-const short = v => v == null ? "–" : Math.abs(v) >= 1e5 || (v && Math.abs(v) < 1e-4) ? power(v) : String(+v.toPrecision(4));
-const part = v => v == null ? "–" : +(100 * v).toFixed(2) + " %";
+/// A figure with the decimal comma of Portuguese.
+const localized = v => document.documentElement.lang === "pt" ? String(v).replace(".", ",") : String(v);
+const short = v => v == null ? "–" : localized(Math.abs(v) >= 1e5 || (v && Math.abs(v) < 1e-4) ? power(v) : +v.toPrecision(4));
+const part = v => v == null ? "–" : localized(+(100 * v).toFixed(2)) + " %";
 const plots = new Map();
 
 function plot(figure) {
@@ -175,7 +177,7 @@ function plot(figure) {
              }}},
     axes: [{...axis, label: data.x, labelSize: 20, labelFont: axis.font, labelGap: 0, size: 34, grid: {show: false},
             incrs: data.share ? undefined : [1, 2, 5, 10, 20, 50, 100, 200, 500, 1e3, 2e3, 5e3, 1e4],
-            values: (u, all) => all.map(v => data.share ? part(v) : String(v))},
+            values: (u, all) => all.map(v => data.share ? part(v) : localized(v))},
            {...axis, size: 58, values: (u, all) => all.map(v => v == null ? "" : (data.percent ? part : short)(v))}],
     series: [{label: data.x, value: (u, v) => v == null ? "–" : data.share ? part(v) : short(v)}, ...series],
     bands, cursor: {drag: {x: true, y: false}, points: {size: 7}}, legend: {markers: {width: 2}}, hooks: {draw: [marks]},
@@ -261,7 +263,7 @@ function showCell(table, cell) {
   list.className = "cards";
   for (const picture of found) {
     const card = document.createElement("li"), what = document.createElement("span"), file = document.createElement("small");
-    what.textContent = (picture.q ? picture.q + ", " : "") + filled(table.dataset.loss, [picture.l]);
+    what.textContent = (picture.q == null ? "" : part(picture.q) + ", ") + filled(table.dataset.loss, [short(picture.l)]);
     file.className = "file";
     file.dataset.path = picture.f;
     file.textContent = picture.f.split("/").slice(-2).join("/");
@@ -274,9 +276,11 @@ function showCell(table, cell) {
 }
 for (const table of document.querySelectorAll("table.sortable")) {
   const body = table.tBodies[0], heads = [...table.tHead.rows[0].cells];
+  const spoken = table.closest("[lang]").lang;
+  const plain = figure => spoken === "pt" ? figure.replace(/\u00a0/g, "").replace(",", ".") : figure.replace(/,/g, "");
   const value = (row, i) => {
     const shown = row.cells[i].textContent.trim();
-    return i === 0 ? shown : /\d/.test(shown) ? parseFloat(shown.replace(/,/g, "")) : -1;
+    return i === 0 ? shown : /\d/.test(shown) ? parseFloat(plain(shown)) : -1;
   };
   heads.forEach((head, i) => {
     const button = document.createElement("button");
@@ -301,8 +305,8 @@ for (const table of document.querySelectorAll("table.matrix")) {
     const row = cell.parentElement, column = cell.cellIndex;
     let all = 0;
     for (let i = 1; i < row.cells.length; ++i) all += Number(row.cells[i].textContent);
-    const count = Number(cell.textContent), part = all ? (100 * count / all).toFixed(1) : "0.0";
-    const values = [row.cells[0].textContent, names[column].textContent, count, all, part];
+    const count = Number(cell.textContent), share = localized((all ? 100 * count / all : 0).toFixed(1));
+    const values = [row.cells[0].textContent, names[column].textContent, count, all, share];
     readout.textContent = filled(table.dataset.cell, values);
     lit.forEach(e => e.classList.remove("on"));
     lit = [row.cells[0], names[column]];

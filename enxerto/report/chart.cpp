@@ -39,10 +39,10 @@ std::vector<Point> thin_out(const std::vector<Point>& points) {
   return kept;
 }
 
-std::string tick_label(double value, bool is_proportion) {
+std::string tick_label(double value, bool is_proportion, const Texts& t) {
   std::array<char, 32> buffer{};
   std::snprintf(buffer.data(), buffer.size(), "%.6g", is_proportion ? 100 * value : value);
-  return std::string(buffer.data()) + (is_proportion ? " %" : "");
+  return localized(buffer.data(), t) + (is_proportion ? " %" : "");
 }
 
 /// Places numbers on the picture.
@@ -55,17 +55,18 @@ struct Frame {
   }
 };
 
-std::string draw_axes(const Frame& frame, bool are_proportions, bool is_share, const std::string& x_name) {
+std::string draw_axes(const Frame& frame, bool are_proportions, bool is_share, const std::string& x_name,
+                      const Texts& t) {
   const std::string low_y = fixed(height - bottom, 0);
   std::string out = "<g class=axis>";
   for (const double tick : frame.y.ticks) {
     const std::string y = frame.up(tick);
     out += text("<path d=\"M", left, " ", y, "H", width - right, "\"/><text x=", left - 6, " y=", y,
-                " dy=4 text-anchor=end>", tick_label(tick, are_proportions), "</text>");
+                " dy=4 text-anchor=end>", tick_label(tick, are_proportions, t), "</text>");
   }
   for (const double tick : frame.x.ticks)
     out += text("<text x=", frame.across(tick), " y=", height - bottom + 16, " text-anchor=middle>",
-                tick_label(tick, is_share), "</text>");
+                tick_label(tick, is_share, t), "</text>");
   out += text("<text x=", left + (width - left - right) / 2, " y=", height - 4, " text-anchor=middle>",
               x_name, "</text></g>");
   return out;
@@ -83,7 +84,8 @@ std::string draw_band(const Frame& frame, const std::vector<BandPoint>& band) {
   return text("<path class=band d=\"", path, back, "Z\"/>");
 }
 
-std::string draw_line(const Frame& frame, const Line& line, bool are_proportions, const std::string& x_name) {
+std::string draw_line(const Frame& frame, const Line& line, bool are_proportions, const std::string& x_name,
+                      const Texts& t) {
   std::string path;
   for (const Point& point : thin_out(line.points))
     path += text(path.empty() ? "M" : "L", frame.across(point.x), " ", frame.up(point.y));
@@ -91,8 +93,8 @@ std::string draw_line(const Frame& frame, const Line& line, bool are_proportions
   if (line.style == "steps" || line.points.size() > most_dots) return out;
   for (const Point& point : line.points)
     out += text("<circle class=", line.style, " cx=", frame.across(point.x), " cy=", frame.up(point.y),
-                " r=3><title>", x_name, " ", tick_label(point.x, false), ": ",
-                are_proportions ? percent(point.y) : short_number(point.y), "</title></circle>");
+                " r=3><title>", x_name, " ", tick_label(point.x, false, t), ": ",
+                are_proportions ? percent(point.y, t) : short_number(point.y, t), "</title></circle>");
   return out;
 }
 
@@ -143,7 +145,9 @@ std::string data_of(const Chart& chart, const std::vector<Line>& lines, bool is_
 }
 
 std::string describe(const Line& line, bool are_proportions, const Texts& t) {
-  const auto show = [&](double value) { return are_proportions ? percent(value) : short_number(value); };
+  const auto show = [&](double value) {
+    return are_proportions ? percent(value, t) : short_number(value, t);
+  };
   const auto [low, high] = std::ranges::minmax(line.points, {}, &Point::y);
   return fill(t.chart_line, {line.name, show(line.points.front().y), show(line.points.back().y), show(low.y),
                              show(high.y)});
@@ -231,7 +235,7 @@ std::string draw(const Chart& chart, const Texts& t) {
   for (const Line& line : lines) {
     legend += legend_entry(line.style, line.name);
     description += describe(line, chart.are_proportions, t);
-    drawn += draw_line(frame, line, chart.are_proportions, x_name);
+    drawn += draw_line(frame, line, chart.are_proportions, x_name, t);
   }
   if (chart.band.size() > 1) legend += legend_entry("band", chart.band_name);
   if (chart.mark && *chart.mark >= frame.x.low && *chart.mark <= frame.x.high) {
@@ -241,7 +245,7 @@ std::string draw(const Chart& chart, const Texts& t) {
   }
   return text("<figure class=chart><figcaption><b>", chart.title, "</b>", is_log ? t.log_scale : "", legend,
               "</figcaption><svg viewBox=\"0 0 ", width, " ", height, "\" role=img aria-label=\"",
-              description, "\">", draw_axes(frame, chart.are_proportions, chart.is_share, x_name),
+              description, "\">", draw_axes(frame, chart.are_proportions, chart.is_share, x_name, t),
               draw_band(frame, chart.band), drawn, "</svg>", data_of(chart, lines, is_log, x_name, t),
               "</figure>\n");
 }

@@ -55,14 +55,14 @@ std::string evaluation_rows(const Runs& runs, std::optional<EvaluationRecord> Ru
     return row(runs, label, [&](const RunRecord& run) {
       const auto& evaluation = run.*split;
       if (!evaluation || !((*evaluation).*of)) return std::string();
-      return is_part ? percent((*evaluation).*of) : short_number((*evaluation).*of);
+      return is_part ? percent((*evaluation).*of, t) : short_number((*evaluation).*of, t);
     });
   };
   return figure(top1, &EvaluationRecord::top1, true) +
          row(runs, t.compare_interval,
              [&](const RunRecord& run) {
                const auto& evaluation = run.*split;
-               return evaluation && evaluation->top1_interval ? percent(*evaluation->top1_interval, t.bounds)
+               return evaluation && evaluation->top1_interval ? percent(*evaluation->top1_interval, t)
                                                               : std::string();
              }) +
          figure(map, &EvaluationRecord::mean_average_precision, true) +
@@ -81,15 +81,18 @@ std::string figures_table(const Runs& runs, const Texts& t) {
   });
   out += evaluation_rows(runs, &RunRecord::test, t.tile_test, t.tile_test_map, t.tile_test_loss, t);
   out += evaluation_rows(runs, &RunRecord::val, t.tile_val, t.tile_val_map, t.tile_val_loss, t);
-  out += row(runs, t.tile_best, [](const RunRecord& run) {
-    return run.best ? text(fixed(run.best->epoch, 0), " / ", with_commas(run.epochs_done)) : std::string();
+  out += row(runs, t.tile_best, [&](const RunRecord& run) {
+    return run.best ? text(fixed(run.best->epoch, 0), " / ", grouped(run.epochs_done, t)) : std::string();
   });
-  out += row(runs, t.tile_time, [](const RunRecord& run) { return shown(run.seconds, human_seconds); });
-  out += row(runs, t.tile_speed, [](const RunRecord& run) {
-    return shown(run.images_per_second, [](double value) { return short_number(value); });
+  out += row(runs, t.tile_time, [&](const RunRecord& run) {
+    return shown(run.seconds, [&](double seconds) { return duration(seconds, t); });
   });
-  out += row(runs, t.tile_memory,
-             [](const RunRecord& run) { return shown(run.peak_memory_bytes, human_bytes); });
+  out += row(runs, t.tile_speed, [&](const RunRecord& run) {
+    return shown(run.images_per_second, [&](double value) { return short_number(value, t); });
+  });
+  out += row(runs, t.tile_memory, [&](const RunRecord& run) {
+    return shown(run.peak_memory_bytes, [&](double bytes) { return size_in_bytes(bytes, t); });
+  });
   out += row(runs, t.compare_outcome, [&](const RunRecord& run) { return escape(outcome_of(run, t), 200); });
   return out + "</table></div>\n";
 }
@@ -179,9 +182,9 @@ std::string pairs_table(const Runs& runs, Predictions RunRecord::*of, const Text
         first += is_right && !other->second;
         second += !is_right && other->second;
       }
-      rows +=
-          text("<tr><th scope=row>", run_name(i, t), "<td class=name>", run_name(k, t), "<td>",
-               with_commas(first), "<td>", with_commas(second), "<td>", short_number(mcnemar(first, second)));
+      rows += text("<tr><th scope=row>", run_name(i, t), "<td class=name>", run_name(k, t), "<td>",
+                   grouped(first, t), "<td>", grouped(second, t), "<td>",
+                   short_number(mcnemar(first, second), t));
     }
   if (rows.empty()) return "";
   return text("<h2>", t.compare_pairs_heading, "</h2><div class=scroll><table><caption>", t.compare_pairs,
@@ -207,7 +210,7 @@ std::string classes_table(const Runs& runs, std::optional<EvaluationRecord> RunR
       const auto& evaluation = run.*split;
       if (!evaluation) return std::string();
       const auto found = std::ranges::find(evaluation->classes, name, &ClassRecord::name);
-      return found == evaluation->classes.end() || !found->recall ? std::string() : percent(found->recall);
+      return found == evaluation->classes.end() || !found->recall ? std::string() : percent(found->recall, t);
     });
   return out + "</table></div>\n";
 }

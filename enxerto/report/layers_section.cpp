@@ -20,7 +20,7 @@ std::string sentence_of(const FaultRecord& fault, const Texts& t) {
                                                     : t.fault_exploding;
   return text(
       "<p class=fault role=note>",
-      fill(pattern, {escape(fault.layer, 80), with_commas(std::max<std::int64_t>(fault.layers - 1, 0))}),
+      fill(pattern, {escape(fault.layer, 80), grouped(std::max<std::int64_t>(fault.layers - 1, 0), t)}),
       fill(t.fault_since, {fixed(fault.epoch, 0)}), "</p>\n");
 }
 
@@ -47,7 +47,7 @@ std::string norm_cell(const LayersLine& line, const std::string& name) {
 std::string count_cell(std::int64_t count, std::int64_t of, const Texts& t) {
   if (of == 0) return text("<td>", no_figure);
   return text("<td", count > 0 ? " class=some" : "", ">",
-              fill(t.part_of, {with_commas(count), with_commas(of)}));
+              fill(t.part_of, {grouped(count, t), grouped(of, t)}));
 }
 
 /// At most `most` of them, evenly spaced, the last among them.
@@ -68,7 +68,7 @@ std::string layers_section(const RunRecord& run, const Texts& t) {
   const std::size_t rows = std::min(fullest.layers.size(), most_rows);
   const auto columns = spaced(run.layers, most_columns);
   std::string caption = t.layers_caption;
-  const auto count = [](std::size_t n) { return with_commas(static_cast<std::int64_t>(n)); };
+  const auto count = [&](std::size_t n) { return grouped(static_cast<std::int64_t>(n), t); };
   if (rows < fullest.layers.size() || columns.size() < run.layers.size())
     caption += fill(t.layers_cut, {count(rows), count(fullest.layers.size()), count(columns.size()),
                                    count(run.layers.size())});

@@ -92,21 +92,39 @@ std::string fill(std::string_view pattern, const std::vector<std::string>& value
   return out;
 }
 
-std::string percent(Figure proportion, int digits) {
-  return proportion ? fixed(100 * *proportion, digits) + " %" : no_figure;
+std::string localized(const std::string& figure, const Texts& t) {
+  if (t.spoken == Language::english) return figure;
+  std::string out;
+  for (const char letter : figure) {
+    if (letter == ',')
+      out += "\u00a0";
+    else
+      out += letter == '.' ? ',' : letter;
+  }
+  return out;
 }
 
-std::string percent(const Bounds& bounds, std::string_view pattern) {
-  return fill(pattern, {fixed(100 * bounds.low, 1), percent(bounds.high)});
+std::string percent(Figure proportion, const Texts& t, int digits) {
+  return proportion ? localized(fixed(100 * *proportion, digits), t) + " %" : no_figure;
 }
 
-std::string short_number(Figure value) {
+std::string percent(const Bounds& bounds, const Texts& t) {
+  return fill(t.bounds, {localized(fixed(100 * bounds.low, 1), t), percent(bounds.high, t)});
+}
+
+std::string short_number(Figure value, const Texts& t) {
   if (!value) return no_figure;
   const double size = std::abs(*value);
-  if (size >= 1000 && size < 1e15) return with_commas(std::llround(*value));
+  if (size >= 1000 && size < 1e15) return grouped(std::llround(*value), t);
   std::array<char, 32> buffer{};
   std::snprintf(buffer.data(), buffer.size(), "%.3g", *value);
-  return buffer.data();
+  return localized(buffer.data(), t);
 }
+
+std::string grouped(std::int64_t value, const Texts& t) { return localized(with_commas(value), t); }
+
+std::string duration(double seconds, const Texts& t) { return localized(human_seconds(seconds), t); }
+
+std::string size_in_bytes(double bytes, const Texts& t) { return localized(human_bytes(bytes), t); }
 
 }  // namespace enxerto

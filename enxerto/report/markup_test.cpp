@@ -42,13 +42,25 @@ TEST(Markup, PatternsTakeTheirValuesInOrder) {
 }
 
 TEST(Markup, FiguresAreShortAndSurviveTheExtremes) {
-  EXPECT_EQ(percent(0.9312), "93.1 %");
-  EXPECT_EQ(percent(std::nullopt), no_figure);
-  EXPECT_EQ(percent(Bounds{0.91, 0.948}, "{} to {}"), "91.0 to 94.8 %");
-  EXPECT_EQ(short_number(0.000123), "0.000123");
-  EXPECT_EQ(short_number(1234.5), "1,235");
-  EXPECT_EQ(short_number(-0.5), "-0.5");
-  EXPECT_EQ(short_number(std::numeric_limits<double>::max()), "1.8e+308");
+  const Texts t;
+  EXPECT_EQ(percent(0.9312, t), "93.1 %");
+  EXPECT_EQ(percent(std::nullopt, t), no_figure);
+  EXPECT_EQ(percent(Bounds{0.91, 0.948}, t), "91.0 to 94.8 %");
+  EXPECT_EQ(short_number(0.000123, t), "0.000123");
+  EXPECT_EQ(short_number(1234.5, t), "1,235");
+  EXPECT_EQ(short_number(-0.5, t), "-0.5");
+  EXPECT_EQ(short_number(std::numeric_limits<double>::max(), t), "1.8e+308");
+}
+
+TEST(Markup, PortugueseHasACommaWhereEnglishHasAPoint) {
+  const Texts t{Language::portuguese};
+  EXPECT_EQ(percent(0.9312, t), "93,1 %");
+  EXPECT_EQ(percent(Bounds{0.91, 0.948}, t), "91,0 a 94,8 %");
+  EXPECT_EQ(short_number(1234.5, t), "1\u00a0235");
+  EXPECT_EQ(short_number(-0.5, t), "-0,5");
+  EXPECT_EQ(grouped(1234567, t), "1\u00a0234\u00a0567");
+  EXPECT_EQ(duration(9.46, t), "9,5s");
+  EXPECT_EQ(size_in_bytes(1.5 * 1024 * 1024, t), "1,5 MiB");
 }
 
 }  // namespace

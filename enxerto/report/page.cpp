@@ -51,8 +51,7 @@ std::string tile(const char* label, const std::string& figure, const std::string
 }
 
 std::string top1_tile(const char* label, Figure top1, const std::optional<Bounds>& interval, const Texts& t) {
-  return top1 ? tile(label, percent(top1),
-                     interval ? fill(t.tile_interval, {percent(*interval, t.bounds)}) : "")
+  return top1 ? tile(label, percent(top1, t), interval ? fill(t.tile_interval, {percent(*interval, t)}) : "")
               : "";
 }
 
@@ -62,9 +61,9 @@ struct TileLabels {
 };
 
 std::string evaluation_tile(const TileLabels& labels, const EvaluationRecord& evaluation, const Texts& t) {
-  if (evaluation.only_loss()) return tile(labels.loss, short_number(evaluation.loss), "");
-  return evaluation.multi_label ? tile(labels.map, percent(evaluation.mean_average_precision),
-                                       fill(t.tile_map_note, {percent(evaluation.exact_match)}))
+  if (evaluation.only_loss()) return tile(labels.loss, short_number(evaluation.loss, t), "");
+  return evaluation.multi_label ? tile(labels.map, percent(evaluation.mean_average_precision, t),
+                                       fill(t.tile_map_note, {percent(evaluation.exact_match, t)}))
                                 : top1_tile(labels.top1, evaluation.top1, evaluation.top1_interval, t);
 }
 
@@ -74,21 +73,21 @@ std::string tiles(const RunRecord& run, const Texts& t) {
   if (run.val)
     out += evaluation_tile({t.tile_val, t.tile_val_map, t.tile_val_loss}, *run.val, t);
   else if (run.best && run.best->val_map)
-    out += tile(t.tile_val_map, percent(run.best->val_map), "");
+    out += tile(t.tile_val_map, percent(run.best->val_map, t), "");
   else if (run.best && distill_of(run).is_object() && run.best->val_loss)
-    out += tile(t.tile_val_loss, short_number(run.best->val_loss), "");
+    out += tile(t.tile_val_loss, short_number(run.best->val_loss, t), "");
   else if (run.best)
     out += top1_tile(t.tile_val, run.best->val_top1, run.best->val_top1_interval, t);
   if (run.best)
     out += tile(
         t.tile_best, fixed(run.best->epoch, 0),
-        fill(t.tile_by, {run.metric.empty() ? t.unknown : escape(run.metric), with_commas(run.epochs_done)}));
+        fill(t.tile_by, {run.metric.empty() ? t.unknown : escape(run.metric), grouped(run.epochs_done, t)}));
   if (run.seconds)
-    out += tile(t.tile_time, human_seconds(*run.seconds), fill(t.tile_steps, {with_commas(run.steps_done)}));
+    out += tile(t.tile_time, duration(*run.seconds, t), fill(t.tile_steps, {grouped(run.steps_done, t)}));
   if (run.images_per_second)
-    out += tile(t.tile_speed, short_number(run.images_per_second), t.tile_speed_note);
+    out += tile(t.tile_speed, short_number(run.images_per_second, t), t.tile_speed_note);
   if (run.peak_memory_bytes)
-    out += tile(t.tile_memory, human_bytes(*run.peak_memory_bytes), t.tile_memory_note);
+    out += tile(t.tile_memory, size_in_bytes(*run.peak_memory_bytes, t), t.tile_memory_note);
   return out.empty() ? "" : "<dl class=tiles>" + out + "</dl>\n";
 }
 
@@ -198,30 +197,30 @@ std::string evaluation_section(const EvaluationRecord& evaluation, const Predict
                                std::string_view split, const std::vector<std::string>& names,
                                const char* heading, const Texts& t) {
   if (evaluation.only_loss())
-    return text("<section><h2>", fill(heading, {with_commas(evaluation.n)}), "</h2><p>",
-                fill(t.evaluation_only_loss, {short_number(evaluation.loss)}), ".</p>\n</section>\n");
+    return text("<section><h2>", fill(heading, {grouped(evaluation.n, t)}), "</h2><p>",
+                fill(t.evaluation_only_loss, {short_number(evaluation.loss, t)}), ".</p>\n</section>\n");
   const bool multi_label = evaluation.multi_label;
-  std::string sentence = multi_label
-                             ? fill(t.evaluation_multi_label,
-                                    {percent(evaluation.mean_average_precision), percent(evaluation.micro_f1),
-                                     percent(evaluation.exact_match), percent(evaluation.top1)})
-                             : fill(t.evaluation_top1, {percent(evaluation.top1)});
+  std::string sentence =
+      multi_label ? fill(t.evaluation_multi_label,
+                         {percent(evaluation.mean_average_precision, t), percent(evaluation.micro_f1, t),
+                          percent(evaluation.exact_match, t), percent(evaluation.top1, t)})
+                  : fill(t.evaluation_top1, {percent(evaluation.top1, t)});
   if (evaluation.top1_interval)
-    sentence += fill(t.evaluation_interval, {percent(*evaluation.top1_interval, t.bounds)});
-  if (evaluation.top5) sentence += fill(t.evaluation_top5, {percent(evaluation.top5)});
-  if (evaluation.loss) sentence += fill(t.evaluation_loss, {short_number(evaluation.loss)});
-  sentence += fill(t.evaluation_macro, {percent(evaluation.macro_recall), percent(evaluation.macro_precision),
-                                        percent(evaluation.macro_f1)});
+    sentence += fill(t.evaluation_interval, {percent(*evaluation.top1_interval, t)});
+  if (evaluation.top5) sentence += fill(t.evaluation_top5, {percent(evaluation.top5, t)});
+  if (evaluation.loss) sentence += fill(t.evaluation_loss, {short_number(evaluation.loss, t)});
+  sentence +=
+      fill(t.evaluation_macro, {percent(evaluation.macro_recall, t), percent(evaluation.macro_precision, t),
+                                percent(evaluation.macro_f1, t)});
   if (const Figure part = multi_label ? std::nullopt : baseline(evaluation))
-    sentence += fill(t.evaluation_baseline, {percent(part)});
+    sentence += fill(t.evaluation_baseline, {percent(part, t)});
   std::string out =
-      text("<section><h2>", fill(heading, {with_commas(evaluation.n)}), "</h2><p>", sentence, ".</p>\n");
+      text("<section><h2>", fill(heading, {grouped(evaluation.n, t)}), "</h2><p>", sentence, ".</p>\n");
   if (evaluation.classes.size() > most_matrix_classes && !multi_label)
-    out +=
-        text("<p>",
-             fill(t.confusion_too_large, {with_commas(static_cast<std::int64_t>(evaluation.classes.size())),
-                                          with_commas(most_matrix_classes)}),
-             "</p>\n");
+    out += text("<p>",
+                fill(t.confusion_too_large, {grouped(static_cast<std::int64_t>(evaluation.classes.size()), t),
+                                             grouped(most_matrix_classes, t)}),
+                "</p>\n");
   out += text(confusion_table(evaluation, split, !predictions.shown.empty(), t), "<div class=side>\n",
               confused_pairs_table(evaluation, t), class_table(evaluation, t), "</div>\n",
               worst_losses(predictions, split, names, t), sureness(predictions, t));
@@ -291,11 +290,11 @@ class Facts {
 
 std::string class_names(const RunRecord& run, const Texts& t) {
   if (run.classes.empty() || !gives_classes(run)) return "";
-  std::string out = text("<b>", with_commas(static_cast<std::int64_t>(run.classes.size())), "</b>: ");
+  std::string out = text("<b>", grouped(static_cast<std::int64_t>(run.classes.size()), t), "</b>: ");
   const std::size_t shown = std::min(run.classes.size(), most_class_names);
   for (std::size_t i = 0; i < shown; ++i) out += (i ? ", " : "") + escape(run.classes[i], 40);
   if (shown < run.classes.size())
-    out += fill(t.fact_more, {with_commas(static_cast<std::int64_t>(run.classes.size() - shown))});
+    out += fill(t.fact_more, {grouped(static_cast<std::int64_t>(run.classes.size() - shown), t)});
   return out;
 }
 
@@ -303,7 +302,7 @@ std::string pictures_of(const RunRecord& run, const char* split, const Texts& t)
   const Json& record = find_member(find_member(run.config, "splits"), split);
   if (!record.is_object()) return t.fact_none;
   return fill(t.fact_digest,
-              {with_commas(find_count(record, "pictures")), escape(find_text(record, "digest"), 32)});
+              {grouped(find_count(record, "pictures"), t), escape(find_text(record, "digest"), 32)});
 }
 
 /// Without what is switched off, so that the changes that were made stand out.
@@ -329,7 +328,7 @@ std::string data_facts(const RunRecord& run, const Texts& t) {
       .add(t.fact_val, pictures_of(run, "val", t))
       .add(t.fact_test, pictures_of(run, "test", t));
   if (val || test)
-    facts.add(t.fact_held_back, fill(t.fact_held_back_value, {percent(val, 0), percent(test, 0),
+    facts.add(t.fact_held_back, fill(t.fact_held_back_value, {percent(val, t, 0), percent(test, t, 0),
                                                               describe(find_member(config, "split_seed"))}));
   const Json& augmented = find_member(training, "augment");
   std::string augment = describe(augment_in_use(augmented));
@@ -362,13 +361,13 @@ std::string training_facts(const RunRecord& run, const Texts& t) {
       .add(t.fact_schedule, training, "schedule")
       .add(t.fact_penalty, training, "penalty");
   if (const Figure clip = find_number(training, "clip_norm"); clip && *clip > 0)
-    facts.add(t.fact_clip, short_number(clip));
+    facts.add(t.fact_clip, short_number(clip, t));
   if (!run.metric.empty()) {
     const std::int64_t patience = find_count(training, "patience");
-    facts.add(t.fact_stop, patience > 0
-                               ? fill(t.fact_stop_value, {escape(run.metric), with_commas(patience),
-                                                          short_number(find_number(training, "min_delta"))})
-                               : fill(t.fact_stop_never, {escape(run.metric)}));
+    facts.add(t.fact_stop,
+              patience > 0 ? fill(t.fact_stop_value, {escape(run.metric), grouped(patience, t),
+                                                      short_number(find_number(training, "min_delta"), t)})
+                           : fill(t.fact_stop_never, {escape(run.metric)}));
   }
   return facts.add(t.fact_seed, training, "seed").take();
 }
@@ -385,13 +384,13 @@ std::string pictures_section(const RunRecord& run, const Texts& t) {
   if (!doctor.is_object()) return "";
   const Figure seconds = find_number(doctor, "seconds");
   std::string sentence =
-      fill(t.pictures_looked_at, {with_commas(find_count(doctor, "pictures")),
-                                  seconds && *seconds >= 0 ? human_seconds(*seconds) : t.unknown});
+      fill(t.pictures_looked_at, {grouped(find_count(doctor, "pictures"), t),
+                                  seconds && *seconds >= 0 ? duration(*seconds, t) : t.unknown});
   const std::int64_t left_out = count_listed(run, "left_out"), shared = count_listed(run, "shared");
   if (left_out)
     sentence +=
-        fill(t.pictures_left_out, {with_commas(left_out), with_commas(find_count(doctor, "unreadable"))});
-  if (shared) sentence += fill(t.pictures_shared, {with_commas(shared)});
+        fill(t.pictures_left_out, {grouped(left_out, t), grouped(find_count(doctor, "unreadable"), t)});
+  if (shared) sentence += fill(t.pictures_shared, {grouped(shared, t)});
   if (!left_out && !shared) sentence += t.pictures_sound;
   return text("<section><h2>", t.pictures_heading, "</h2><p>", sentence, "</p>\n", shared_table(doctor, t),
               left_out_table(doctor, t), "</section>\n");
@@ -436,7 +435,7 @@ std::string make_body(const RunRecord& run, const Texts& t) {
   std::ostringstream page;
   page << "<header><h1>" << escape(title_of(run, t), 200) << "</h1><p class=\"outcome "
        << name_of(run.outcome) << "\" role=status>" << escape(outcome_of(run, t), 800) << "</p>";
-  if (run.unread_lines > 0) page << "<p>" << fill(t.unread_lines, {with_commas(run.unread_lines)}) << "</p>";
+  if (run.unread_lines > 0) page << "<p>" << fill(t.unread_lines, {grouped(run.unread_lines, t)}) << "</p>";
   page << "</header>\n<main><section aria-label=\"" << t.results << "\">" << tiles(run, t) << "</section>\n"
        << asked_section(run, t) << "<section>" << curves(run, t) << "</section>\n"
        << layers_section(run, t);

@@ -38,9 +38,9 @@ std::string bins_table(const Sureness& sure, const Texts& t) {
     const Bin& bin = sure.bins[i];
     const auto n = static_cast<double>(bin.n);
     const double low = static_cast<double>(i) / bin_count, high = static_cast<double>(i + 1) / bin_count;
-    out += text("<tr><th scope=row>", fill(t.bounds, {fixed(100 * low, 0), percent(high, 0)}), "<td>",
-                with_commas(bin.n), "<td>", bin.n ? percent(bin.probability / n) : no_figure, "<td>",
-                bin.n ? percent(static_cast<double>(bin.right) / n) : no_figure);
+    out += text("<tr><th scope=row>", fill(t.bounds, {fixed(100 * low, 0), percent(high, t, 0)}), "<td>",
+                grouped(bin.n, t), "<td>", bin.n ? percent(bin.probability / n, t) : no_figure, "<td>",
+                bin.n ? percent(static_cast<double>(bin.right) / n, t) : no_figure);
   }
   return out + "</table></div></details>\n";
 }
@@ -78,8 +78,8 @@ Json json_of(const Predictions& predictions) {
   for (const ShownPicture& each : predictions.shown) {
     const PictureRecord& record = each.record;
     Json picture{{"t", record.label}, {"p", record.predicted}, {"f", clean(each.file, most_path)}};
-    picture["l"] = short_number(record.loss);
-    if (record.probability >= 0) picture["q"] = percent(record.probability);
+    picture["l"] = record.loss;
+    if (record.probability >= 0) picture["q"] = record.probability;
     if (!each.thumbnail.empty()) picture["s"] = each.thumbnail;
     list.push_back(std::move(picture));
   }
@@ -128,8 +128,9 @@ std::string sureness(const Predictions& predictions, const Texts& t) {
   return text(
       "<h3>", t.sure_heading, "</h3><p>",
       fill(t.sure_sentence,
-           {percent(sure.probability), percent(static_cast<double>(sure.right) / static_cast<double>(sure.n)),
-            percent(sure.calibration_error), percent(sure.risk_of_half), short_number(sure.area)}),
+           {percent(sure.probability, t),
+            percent(static_cast<double>(sure.right) / static_cast<double>(sure.n), t),
+            percent(sure.calibration_error, t), percent(sure.risk_of_half, t), short_number(sure.area, t)}),
       "</p>\n<div class=charts>\n", reliability_chart(sure, t), risk_chart(sure, t), "</div>\n",
       bins_table(sure, t));
 }
@@ -146,8 +147,8 @@ std::string worst_losses(const Predictions& predictions, std::string_view split,
                                  ? fill(t.picture_right, {truth})
                                  : fill(t.picture_taken, {truth, class_name(classes, record.predicted)});
     out += text("<li", thumbnail.empty() ? "" : text(" data-at=", i), "><b>", what, "</b><span>",
-                record.probability >= 0 ? percent(record.probability) + ", " : "",
-                fill(t.picture_loss, {short_number(record.loss)}), "</span><small class=file data-path=\"",
+                record.probability >= 0 ? percent(record.probability, t) + ", " : "",
+                fill(t.picture_loss, {short_number(record.loss, t)}), "</span><small class=file data-path=\"",
                 escape(file, most_path), "\">", escape(short_path(file), 60), "</small>\n");
   }
   return out + "</ol>\n";

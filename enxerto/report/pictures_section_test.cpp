@@ -53,7 +53,7 @@ TEST(PicturesData, IsJsonInWhichNoTagBegins) {
   const auto json = nlohmann::json::parse(data);
   EXPECT_EQ(json.at("val")[0].at("s"), "/9j/AAAA");
   EXPECT_EQ(json.at("val")[0].at("p"), 1);
-  EXPECT_EQ(json.at("val")[0].at("q"), "50.0 %");
+  EXPECT_EQ(json.at("val")[0].at("q"), 0.5);
   EXPECT_TRUE(json.at("test").empty());
 }
 

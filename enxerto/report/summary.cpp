@@ -26,25 +26,25 @@ class Rows {
 
 std::string describe(const EvaluationRecord& evaluation, const Texts& t) {
   if (evaluation.only_loss())
-    return text(t.loss, " ", short_number(evaluation.loss), ", ",
-                fill(t.pictures, {with_commas(evaluation.n)}));
-  std::string out = text(percent(evaluation.top1), " ", t.top1);
+    return text(t.loss, " ", short_number(evaluation.loss, t), ", ",
+                fill(t.pictures, {grouped(evaluation.n, t)}));
+  std::string out = text(percent(evaluation.top1, t), " ", t.top1);
   if (evaluation.multi_label)
-    out =
-        fill(t.summary_multi_label, {percent(evaluation.mean_average_precision), percent(evaluation.micro_f1),
-                                     percent(evaluation.macro_f1), percent(evaluation.exact_match)});
+    out = fill(t.summary_multi_label,
+               {percent(evaluation.mean_average_precision, t), percent(evaluation.micro_f1, t),
+                percent(evaluation.macro_f1, t), percent(evaluation.exact_match, t)});
   else if (evaluation.top1_interval)
-    out += fill(t.summary_interval, {percent(*evaluation.top1_interval, t.bounds)});
-  if (evaluation.top5 && !evaluation.multi_label) out += text(", ", percent(evaluation.top5), " ", t.top5);
-  out += ", " + fill(t.pictures, {with_commas(evaluation.n)});
-  if (evaluation.loss) out += text(", ", t.loss, " ", short_number(evaluation.loss));
+    out += fill(t.summary_interval, {percent(*evaluation.top1_interval, t)});
+  if (evaluation.top5 && !evaluation.multi_label) out += text(", ", percent(evaluation.top5, t), " ", t.top5);
+  out += ", " + fill(t.pictures, {grouped(evaluation.n, t)});
+  if (evaluation.loss) out += text(", ", t.loss, " ", short_number(evaluation.loss, t));
   return out;
 }
 
 std::string describe(const EvaluationRecord& evaluation, const WeakClass& weak, const Texts& t) {
   const ClassRecord& row = evaluation.classes[weak.index];
-  std::string out = fill(t.summary_weak, {clean(row.name, 40), percent(weak.recall), with_commas(row.n)});
-  if (row.average_precision) out += fill(t.summary_average_precision, {percent(row.average_precision)});
+  std::string out = fill(t.summary_weak, {clean(row.name, 40), percent(weak.recall, t), grouped(row.n, t)});
+  if (row.average_precision) out += fill(t.summary_average_precision, {percent(row.average_precision, t)});
   if (weak.taken_for != weak.index)
     out += fill(t.summary_taken_for, {clean(evaluation.classes[weak.taken_for].name, 40)});
   return out;
@@ -87,8 +87,8 @@ std::string title_of(const RunRecord& run, const Texts& t) {
 }
 
 std::string outcome_of(const RunRecord& run, const Texts& t) {
-  const std::string epochs = with_commas(run.epochs_done);
-  const std::string planned = with_commas(find_count(find_member(run.config, "training"), "epochs"));
+  const std::string epochs = grouped(run.epochs_done, t);
+  const std::string planned = grouped(find_count(find_member(run.config, "training"), "epochs"), t);
   switch (run.outcome) {
     case Outcome::finished:
       return fill(t.finished, {epochs, planned});
@@ -100,7 +100,7 @@ std::string outcome_of(const RunRecord& run, const Texts& t) {
     case Outcome::running:
       return fill(t.running, {epochs, planned});
     case Outcome::interrupted:
-      return fill(t.interrupted, {epochs, planned, human_seconds(static_cast<double>(run.seconds_quiet))});
+      return fill(t.interrupted, {epochs, planned, duration(static_cast<double>(run.seconds_quiet), t)});
   }
   return "";
 }
@@ -125,14 +125,14 @@ std::vector<WeakClass> find_weak_classes(const EvaluationRecord& evaluation, std
 std::string summarize_run(const RunRecord& run, const Texts& t) {
   Rows rows;
   rows.add(t.outcome, outcome_of(run, t));
-  if (run.unread_lines > 0) rows.add("", fill(t.unread_lines, {with_commas(run.unread_lines)}));
+  if (run.unread_lines > 0) rows.add("", fill(t.unread_lines, {grouped(run.unread_lines, t)}));
   const auto pictures = [&](const char* split) {
-    return with_commas(find_count(find_member(find_member(run.config, "splits"), split), "pictures"));
+    return grouped(find_count(find_member(find_member(run.config, "splits"), split), "pictures"), t);
   };
   if (const std::string teacher = find_text(distill_of(run), "teacher"); !teacher.empty())
     rows.add(t.teacher, clean(teacher, 4096));
   rows.add(t.data, fill(gives_classes(run) ? t.summary_data : t.summary_data_features,
-                        {with_commas(static_cast<std::int64_t>(run.classes.size())), pictures("train"),
+                        {grouped(static_cast<std::int64_t>(run.classes.size()), t), pictures("train"),
                          pictures("val"), pictures("test")}));
   if (run.best) {
     std::string best = fixed(run.best->epoch, 0);
@@ -144,10 +144,10 @@ std::string summarize_run(const RunRecord& run, const Texts& t) {
     rows.add(t.val, describe(*run.val, t));
   } else if (run.best && run.best->val_top1) {
     const auto& interval = run.best->val_top1_interval;
-    rows.add(t.val, text(percent(run.best->val_top1), " ", t.top1,
-                         interval ? fill(t.summary_interval, {percent(*interval, t.bounds)}) : ""));
+    rows.add(t.val, text(percent(run.best->val_top1, t), " ", t.top1,
+                         interval ? fill(t.summary_interval, {percent(*interval, t)}) : ""));
   } else if (run.best && run.best->val_loss) {
-    rows.add(t.val, text(t.loss, " ", short_number(run.best->val_loss)));
+    rows.add(t.val, text(t.loss, " ", short_number(run.best->val_loss, t)));
   }
   if (const auto& judged = run.test ? run.test : run.val) {
     std::string label = t.weakest;
@@ -157,14 +157,15 @@ std::string summarize_run(const RunRecord& run, const Texts& t) {
     }
   }
   if (run.seconds) {
-    std::string time = human_seconds(*run.seconds);
-    if (run.images_per_second) time += ", " + short_number(run.images_per_second) + " " + t.images_per_second;
+    std::string time = duration(*run.seconds, t);
+    if (run.images_per_second)
+      time += ", " + short_number(run.images_per_second, t) + " " + t.images_per_second;
     if (const std::string chip = find_text(run.config, "chip"); !chip.empty())
-      time += fill(t.summary_chip, {clean(chip), with_commas(find_count(run.config, "threads"))});
+      time += fill(t.summary_chip, {clean(chip), grouped(find_count(run.config, "threads"), t)});
     rows.add(t.time, time);
   }
   if (run.peak_memory_bytes)
-    rows.add(t.memory, fill(t.summary_memory, {human_bytes(*run.peak_memory_bytes)}));
+    rows.add(t.memory, fill(t.summary_memory, {size_in_bytes(*run.peak_memory_bytes, t)}));
   std::string label = t.files;
   const auto add_file = [&](const char* name, const char* what) {
     std::error_code code;

@@ -97,8 +97,8 @@ std::string confused_pairs_table(const EvaluationRecord& evaluation, const Texts
     const Figure part =
         truth.n > 0 ? Figure(static_cast<double>(pair.count) / static_cast<double>(truth.n)) : std::nullopt;
     out += "<tr>" + name_cell(truth.name) + "<td class=name>" +
-           escape(evaluation.classes[pair.predicted].name, 40) + cell(with_commas(pair.count)) +
-           cell(percent(part));
+           escape(evaluation.classes[pair.predicted].name, 40) + cell(grouped(pair.count, t)) +
+           cell(percent(part, t));
   }
   return out + "</table></div>\n";
 }
@@ -117,7 +117,7 @@ std::string class_table(const EvaluationRecord& evaluation, const Texts& t) {
   std::string caption = multi_label ? t.classes_multi_caption : t.classes_caption;
   if (c > most_class_rows) {
     order.resize(most_class_rows);
-    caption += fill(t.classes_cut, {with_commas(most_class_rows), with_commas(static_cast<std::int64_t>(c))});
+    caption += fill(t.classes_cut, {grouped(most_class_rows, t), grouped(static_cast<std::int64_t>(c), t)});
   }
   std::vector<const char*> columns = {t.column_class, t.column_pictures, t.column_recall, t.column_precision,
                                       t.column_f1};
@@ -128,9 +128,9 @@ std::string class_table(const EvaluationRecord& evaluation, const Texts& t) {
     const ClassRecord& row = evaluation.classes[i];
     const std::string bar =
         row.recall ? text("<td class=bar style=\"--v:", fixed(100 * *row.recall, 0), "%\">") : "<td>";
-    out += "<tr>" + name_cell(row.name) + cell(with_commas(row.n)) + bar + percent(row.recall) +
-           cell(percent(row.precision)) + cell(percent(row.f1)) +
-           (multi_label ? cell(percent(row.average_precision)) : "");
+    out += "<tr>" + name_cell(row.name) + cell(grouped(row.n, t)) + bar + percent(row.recall, t) +
+           cell(percent(row.precision, t)) + cell(percent(row.f1, t)) +
+           (multi_label ? cell(percent(row.average_precision, t)) : "");
   }
   return out + "</table></div>\n";
 }
@@ -139,7 +139,7 @@ std::string epoch_table(const std::vector<EpochLine>& epochs, const Texts& t) {
   if (epochs.empty()) return "";
   const std::size_t stride = (epochs.size() + most_epoch_rows - 1) / most_epoch_rows;
   std::string caption = t.epochs_caption;
-  if (stride > 1) caption += fill(t.epochs_cut, {with_commas(static_cast<std::int64_t>(stride))});
+  if (stride > 1) caption += fill(t.epochs_cut, {grouped(static_cast<std::int64_t>(stride), t)});
   // Where another network is the target there are no classes to be right about.
   const bool has_top1 =
       std::ranges::any_of(epochs, [](const EpochLine& row) { return row.train_top1 || row.val_top1; });
@@ -149,14 +149,14 @@ std::string epoch_table(const std::vector<EpochLine>& epochs, const Texts& t) {
   std::string out = text("<div class=scroll><table><caption>", caption, "</caption>", header(columns));
   for (std::size_t i = 0; i < epochs.size(); i += stride) {
     const EpochLine& row = epochs[i];
-    out += "<tr><th scope=row>" + fixed(row.epoch, 0) + cell(short_number(row.train_loss)) +
-           cell(short_number(row.val_loss));
+    out += "<tr><th scope=row>" + fixed(row.epoch, 0) + cell(short_number(row.train_loss, t)) +
+           cell(short_number(row.val_loss, t));
     if (has_top1)
-      out += cell(percent(row.train_top1)) + cell(percent(row.val_top1)) +
-             cell(row.val_top1_interval ? percent(*row.val_top1_interval, t.bounds) : no_figure);
-    out += cell(short_number(row.lr)) + cell(short_number(row.grad_norm)) +
-           cell(short_number(row.images_per_second)) +
-           cell(row.seconds ? human_seconds(*row.seconds) : no_figure);
+      out += cell(percent(row.train_top1, t)) + cell(percent(row.val_top1, t)) +
+             cell(row.val_top1_interval ? percent(*row.val_top1_interval, t) : no_figure);
+    out += cell(short_number(row.lr, t)) + cell(short_number(row.grad_norm, t)) +
+           cell(short_number(row.images_per_second, t)) +
+           cell(row.seconds ? duration(*row.seconds, t) : no_figure);
   }
   return out + "</table></div>\n";
 }
@@ -167,7 +167,7 @@ namespace {
 std::string cut_caption(const char* caption, std::size_t rows, const Texts& t) {
   if (rows <= most_picture_rows) return caption;
   return caption +
-         fill(t.left_out_cut, {with_commas(most_picture_rows), with_commas(static_cast<std::int64_t>(rows))});
+         fill(t.left_out_cut, {grouped(most_picture_rows, t), grouped(static_cast<std::int64_t>(rows), t)});
 }
 
 std::string text_cell(std::string_view content) { return "<td class=name>" + escape(content, most_path); }

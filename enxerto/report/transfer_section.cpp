@@ -23,7 +23,7 @@ std::vector<Json> elements(const Json& list) {
 std::string frozen_sentence(const Json& layers, const Texts& t) {
   const std::int64_t frozen = find_count(layers, "frozen");
   if (frozen == 0) return "";
-  return fill(t.transfer_frozen, {with_commas(frozen), with_commas(find_count(layers, "frozen_same")),
+  return fill(t.transfer_frozen, {grouped(frozen, t), grouped(find_count(layers, "frozen_same"), t),
                                   escape(find_text(layers, "frozen_hash").substr(0, 16))});
 }
 
@@ -31,8 +31,8 @@ std::string calibration_sentence(const Json& calibration, const Texts& t) {
   const Figure temperature = find_number(calibration, "temperature");
   if (!temperature) return "";
   return fill(t.transfer_calibration,
-              {fixed(*temperature, 2), percent(find_number(calibration, "ece_before")),
-               percent(find_number(calibration, "ece_after"))});
+              {fixed(*temperature, 2), percent(find_number(calibration, "ece_before"), t),
+               percent(find_number(calibration, "ece_after"), t)});
 }
 
 /// What the novelty was measured on: test pictures, else validation pictures.
@@ -45,8 +45,8 @@ std::string unknown_sentence(const Json& unknown, const Texts& t) {
   const Json& on = judged(unknown);
   if (!on.is_object()) return "";
   return fill(t.transfer_unknown,
-              {short_number(find_number(unknown, "threshold")), percent(find_number(on, "coverage")),
-               with_commas(find_count(on, "n")), percent(find_number(on, "risk"))});
+              {short_number(find_number(unknown, "threshold"), t), percent(find_number(on, "coverage"), t),
+               grouped(find_count(on, "n"), t), percent(find_number(on, "risk"), t)});
 }
 
 /// The layers that moved most come first; what was nothing before is new.
@@ -59,14 +59,14 @@ std::string moved_table(const Json& layers, const Texts& t) {
   std::string out = text(
       "<details", shown <= 12 ? " open" : "", "><summary>", t.moved_caption,
       "</summary><table class=sortable><caption>",
-      shown < trained.size() ? fill(t.moved_cut, {with_commas(static_cast<std::int64_t>(shown)),
-                                                  with_commas(std::ssize(trained))})
-                             : "",
+      shown < trained.size()
+          ? fill(t.moved_cut, {grouped(static_cast<std::int64_t>(shown), t), grouped(std::ssize(trained), t)})
+          : "",
       "</caption><thead><tr><th scope=col>", t.column_layer, "<th scope=col>", t.column_moved, "<tbody>");
   for (std::size_t i = 0; i < shown; ++i) {
     const Figure moved = find_number(trained[i], "moved");
     out += text("<tr><th scope=row>", escape(find_text(trained[i], "layer"), 80), "<td>",
-                moved ? short_number(moved) : t.moved_new);
+                moved ? short_number(moved, t) : t.moved_new);
   }
   return out + "</table></details>\n";
 }
