@@ -9,6 +9,7 @@
 #include "cli/commands.h"
 #include "enxerto/core/error.h"
 #include "enxerto/core/text.h"
+#include "enxerto/graph/executor.h"
 #include "enxerto/zoo/zoo.h"
 
 namespace enxerto::cli {
@@ -163,6 +164,7 @@ void check_learning(const LearningFlags& flags) {
   check_at_least("--workers", flags.workers, 0);
   if (flags.lr && !(std::isfinite(*flags.lr) && *flags.lr > 0))
     throw Error(ErrorKind::usage, text("--lr: more than 0, not ", *flags.lr));
+  if (flags.bf16) require_bf16();
 }
 
 TrainConfig learning_of(const LearningFlags& flags, std::int64_t pictures) {

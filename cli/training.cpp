@@ -13,6 +13,7 @@
 #include "enxerto/core/system.h"
 #include "enxerto/core/text.h"
 #include "enxerto/data/split.h"
+#include "enxerto/graph/executor.h"
 #include "enxerto/graph/rebuild.h"
 #include "enxerto/graph/summary.h"
 #include "enxerto/report/report.h"
@@ -286,6 +287,7 @@ Resumed open_resumed(const fs::path& folder, std::string_view verb, int threads_
       return made;
     }
   }
+  if (config.training.bf16) require_bf16();
   if (threads_wanted <= 0) set_threads(config.threads);
   if (threads() != config.threads)
     console.warn(text("the run began with ", config.threads, " threads and goes on with ", threads(),

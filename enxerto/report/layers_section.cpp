@@ -34,14 +34,14 @@ std::string shade_of(double norm) {
   return "";
 }
 
-std::string norm_cell(const LayersLine& line, const std::string& name) {
+std::string norm_cell(const LayersLine& line, const std::string& name, const Texts& t) {
   const auto layer = std::ranges::find(line.layers, name, &LayerRecord::name);
   if (layer == line.layers.end()) return "<td>";
   std::array<char, 32> buffer{};
   std::snprintf(buffer.data(), buffer.size(),
                 layer->grad_norm >= 0.001 && layer->grad_norm < 1000 ? "%.2g" : "%.0e", layer->grad_norm);
   const std::string shade = shade_of(layer->grad_norm);
-  return text("<td", shade.empty() ? "" : " class=" + shade, ">", layer->grad_norm > 0 ? buffer.data() : "0");
+  return text("<td", shade.empty() ? "" : " class=" + shade, ">", layer->grad_norm > 0 ? localized(buffer.data(), t) : "0");
 }
 
 std::string count_cell(std::int64_t count, std::int64_t of, const Texts& t) {
@@ -83,7 +83,7 @@ std::string layers_section(const RunRecord& run, const Texts& t) {
   for (std::size_t i = 0; i < rows; ++i) {
     const std::string& name = fullest.layers[i].name;
     out += text("<tr><th scope=row>", escape(name, 60));
-    for (const LayersLine* line : columns) out += norm_cell(*line, name);
+    for (const LayersLine* line : columns) out += norm_cell(*line, name, t);
     const auto last = std::ranges::find(run.layers.back().layers, name, &LayerRecord::name);
     const LayerRecord& layer = last == run.layers.back().layers.end() ? fullest.layers[i] : *last;
     out += count_cell(layer.equal, layer.filters, t) + count_cell(layer.still, layer.filters, t);

@@ -138,7 +138,15 @@ SPOKEN = """
     await wait(300);
     const other = document.querySelector("div.language:not([hidden])");
     shown.other = {language: document.documentElement.lang, charts: drawnCharts(), heading: other.querySelector("h2").textContent};
-    document.activeElement.click();
+    const walk = document.createTreeWalker(other, NodeFilter.SHOW_TEXT), points = [];
+    while (walk.nextNode())
+      if (/\\d[.]\\d/.test(walk.currentNode.data) && !walk.currentNode.parentElement.closest("script, code, pre, .file, table.facts"))
+        points.push(walk.currentNode.data.slice(0, 80));
+    shown.other.points = points;
+    const rows = other.querySelector("table.sortable");
+    rows.tHead.rows[0].cells[2].querySelector("button").click();
+    shown.other.up = [...rows.tBodies[0].rows].map(row => row.cells[2].textContent);
+    document.activeElement.closest("div.language").querySelector("button.switch").click();
     shown.back = document.documentElement.lang;
 """
 NARROW = """
@@ -204,6 +212,10 @@ class Report(unittest.TestCase):
             self.assertEqual((value["other"]["language"], value["back"]), ("pt", "en"))
             self.assertEqual(value["other"]["heading"], "O que se pediu e o que se decidiu")
             self.check_charts(value["other"]["charts"], len(value["charts"]), "weak, in Portuguese")
+            self.assertEqual(value["other"]["points"], [], "figures with a decimal point in Portuguese")
+            shares = [float(cell.removesuffix(" %").replace(",", ".")) for cell in value["other"]["up"]]
+            self.assertTrue(all("," in cell for cell in value["other"]["up"]), value["other"]["up"])
+            self.assertEqual(shares, sorted(shares))
         with self.subTest("it fits a telephone"):
             self.assertEqual(value["sticking_out"], [])
 
