@@ -83,6 +83,7 @@ void Pace::show(std::int64_t done, std::int64_t all) {
 }
 
 void Progress::on_start(const RunStart& start) {
+  if (start.goes_on) return;
   start_ = start;
   began_ = last_shown_ = now_seconds();
   console_.line(console_.dim(

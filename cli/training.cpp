@@ -86,7 +86,9 @@ class Plan final : public Observer {
  public:
   Plan(const RunConfig& config, const Graph& graph, const Splits& splits, Console& console)
       : config_(config), graph_(graph), splits_(splits), console_(console) {}
-  void on_start(const RunStart& start) override { print_plan(config_, graph_, splits_, start, console_); }
+  void on_start(const RunStart& start) override {
+    if (!start.goes_on) print_plan(config_, graph_, splits_, start, console_);
+  }
 
  private:
   const RunConfig& config_;

@@ -80,9 +80,7 @@ std::string estimates(const RunRecord& run, const Json& chosen, const Texts& t) 
   const Figure expected = find_number(chosen, "expected_seconds");
   if (expected && *expected > 0 && *expected < 1e12 && run.seconds)
     out += fill(t.estimate_time, {duration(*run.seconds, t), duration(*expected, t)}) + " ";
-  // A run of several phases plans the first alone.
-  const Json& phases = find_member(find_member(run.config, "transfer"), "phases");
-  if (run.planned_bytes && run.peak_memory_bytes && phases.size() < 2)
+  if (run.planned_bytes && run.peak_memory_bytes)
     out += fill(t.estimate_memory,
                 {size_in_bytes(*run.peak_memory_bytes, t), size_in_bytes(*run.planned_bytes, t)});
   return out.empty() ? "" : text("<h3>", t.estimate_heading, "</h3><p>", out, "</p>\n");

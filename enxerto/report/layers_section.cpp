@@ -41,7 +41,8 @@ std::string norm_cell(const LayersLine& line, const std::string& name, const Tex
   std::snprintf(buffer.data(), buffer.size(),
                 layer->grad_norm >= 0.001 && layer->grad_norm < 1000 ? "%.2g" : "%.0e", layer->grad_norm);
   const std::string shade = shade_of(layer->grad_norm);
-  return text("<td", shade.empty() ? "" : " class=" + shade, ">", layer->grad_norm > 0 ? localized(buffer.data(), t) : "0");
+  return text("<td", shade.empty() ? "" : " class=" + shade, ">",
+              layer->grad_norm > 0 ? localized(buffer.data(), t) : "0");
 }
 
 std::string count_cell(std::int64_t count, std::int64_t of, const Texts& t) {

@@ -103,6 +103,7 @@ struct RunStart {
   std::int64_t loader_bytes = 0;               ///< at most: Loader::memory_bytes() of training and validation
   bool multi_label = false;                    ///< a picture may have several labels
   bool only_loss = false;                      ///< Feeds::only_loss
+  bool goes_on = false;  ///< a later phase of a run that on_start() was told of (transfer/tune.h)
 };
 struct StepReport {
   int epoch = 0, epochs = 0;

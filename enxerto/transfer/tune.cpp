@@ -19,8 +19,9 @@ class WholeNetwork final : public Observer {
   WholeNetwork(Graph& whole, std::span<Observer* const> observers, int last_epoch, bool first_phase)
       : whole_(whole), observers_(observers), last_epoch_(last_epoch), first_phase_(first_phase) {}
   void on_start(const RunStart& start) override {
-    if (first_phase_)
-      for (Observer* observer : observers_) observer->on_start(start);
+    RunStart told = start;
+    told.goes_on = !first_phase_;
+    for (Observer* observer : observers_) observer->on_start(told);
   }
   void on_step(const StepReport& report) override {
     for (Observer* observer : observers_) observer->on_step(report);

@@ -22,6 +22,7 @@ TuneConfig config(int epochs, std::vector<Phase> phases) {
 }
 
 struct Listener final : Observer {
+  void on_start(const RunStart& start) override { starts.push_back(start); }
   bool on_epoch(const EpochReport& epoch, const Graph& graph, const TrainState& state) override {
     losses.push_back(epoch.train_loss);
     losses.push_back(epoch.val->loss);
@@ -33,6 +34,7 @@ struct Listener final : Observer {
     }
     return true;
   }
+  std::vector<RunStart> starts;
   std::vector<double> losses;
   std::string notes;
   int keep_after = 0;
@@ -65,6 +67,18 @@ TEST(Tune, FrozenLayersKeepTheirBitsAndTheOthersMove) {
   EXPECT_TRUE(same_params(graph, start, "stem"));  // running statistics of its batch norm too
   EXPECT_FALSE(same_params(graph, start, "block.conv"));
   EXPECT_FALSE(same_params(graph, start, "head"));
+}
+
+TEST(Tune, EachPhaseSaysWhatItIsGoingToTake) {
+  Graph graph = network();
+  Listener listener;
+  run(graph, config(4, two_phases), listener);
+  ASSERT_EQ(listener.starts.size(), 2u);
+  const RunStart &first = listener.starts[0], &second = listener.starts[1];
+  EXPECT_FALSE(first.goes_on);
+  EXPECT_TRUE(second.goes_on);
+  EXPECT_EQ(second.first_epoch, 3);
+  EXPECT_GT(second.executor_bytes, first.executor_bytes);  // it trains more layers
 }
 
 TEST(Tune, KeptOrComputedAnewTheRunHasTheSameBits) {
