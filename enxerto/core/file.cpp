@@ -35,7 +35,7 @@ class Descriptor {
   const int code = errno;
   const ErrorKind kind = code == ENOENT ? ErrorKind::not_found : ErrorKind::io;
   std::string advice;
-  if (code == ENOSPC) advice = "; free some space or choose another --out";
+  if (code == ENOSPC) advice = "; free some space or choose another place";
   if (code == EROFS || code == EACCES) advice = "; check the permissions or choose another place";
   throw Error(kind, text(path.string(), ": ", tried, ": ", std::strerror(code), advice));
 }
@@ -103,13 +103,12 @@ void write_file(const fs::path& path, std::string_view content) {
   write_file(path, std::span(&bytes, 1));
 }
 
-void make_folder(const fs::path& path) {
+void make_folder(const fs::path& path, std::string_view advice) {
   std::error_code code;
   fs::create_directories(path, code);
   if (code || !fs::is_directory(path))
-    throw Error(ErrorKind::io,
-                text(path.string(), ": the folder cannot be made: ",
-                     code ? code.message() : "a file is in the way", "; choose another --out"));
+    throw Error(ErrorKind::io, text(path.string(), ": the folder cannot be made: ",
+                                    code ? code.message() : "a file is in the way", "; ", advice));
 }
 
 }  // namespace enxerto

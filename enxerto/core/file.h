@@ -21,7 +21,7 @@ std::string read_text_file(const std::filesystem::path& path, std::uint64_t limi
 void write_file(const std::filesystem::path& path, std::span<const std::span<const std::uint8_t>> parts);
 void write_file(const std::filesystem::path& path, std::string_view content);
 
-/// Makes the folder and its parents. Throws Error{io} naming it where that fails.
-void make_folder(const std::filesystem::path& path);
+/// Makes the folder and its parents. Throws Error{io} naming it where that fails, with what to do about it.
+void make_folder(const std::filesystem::path& path, std::string_view advice = "choose another --out");
 
 }  // namespace enxerto

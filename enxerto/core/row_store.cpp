@@ -106,7 +106,7 @@ RowStore::File::File(const fs::path& folder, const RowStoreOptions& options) : o
   std::error_code code;
   if (fs::exists(folder, code) && !fs::is_directory(folder, code))
     throw Error(ErrorKind::usage, text(folder.string(), ": is a file; a folder is needed to keep rows in"));
-  make_folder(folder);
+  make_folder(folder, "choose another --feature-cache, or ENXERTO_CACHE");
   ContentHash name;
   name.add(options.kind);
   name.add(options.row_bytes);

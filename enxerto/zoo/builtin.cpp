@@ -36,7 +36,7 @@ fs::path builtin_file(const fs::path& folder) {
   std::error_code absent;
   if (fs::file_size(file, absent) == model.size() && !absent && std::ranges::equal(read_file(file), model))
     return file;
-  make_folder(folder);
+  make_folder(folder, "name another one with ENXERTO_CACHE");
   write_file(file, std::array{model});
   return file;
 }

@@ -300,6 +300,10 @@ class Builtin(Case):
         arguments = ["fit", WORK / "demo/data", "--recipe", "probe", "--out", WORK / "homeless", "--quiet"]
         result = subprocess.run(command(arguments), env=nowhere, capture_output=True, text=True)
         self.check(result, 2, "ENXERTO_CACHE")
+        (WORK / "a_file").write_text("no folder")
+        in_a_file = subprocess.run(command(arguments), env={**nowhere, "ENXERTO_CACHE": str(WORK / "a_file")},
+                                   capture_output=True, text=True)
+        self.check(in_a_file, 1, "a_file", "name another one with ENXERTO_CACHE")
         made = subprocess.run(command(["demo", "--out", WORK / "homeless_demo", "--pictures", 16, "--epochs", 1, "--json"]),
                               env=nowhere, capture_output=True, text=True)
         self.check(made, 0)
