@@ -80,12 +80,16 @@ Backbone load_backbone(const BackboneFlags& flags) {
   return backbone;
 }
 
-void add_cache_place_flags(CLI::App& verb, CacheFlags& flags) {
+void add_cache_folder_flags(CLI::App& verb, CacheFlags& flags) {
   CLI::Option* folder =
       verb.add_option("--feature-cache", flags.folder,
                       "Keep features in this folder, for later runs (\"features\" in ENXERTO_CACHE)")
           ->type_name("FOLDER");
   verb.add_flag("--no-feature-cache", flags.none, "Keep features in memory only")->excludes(folder);
+}
+
+void add_cache_place_flags(CLI::App& verb, CacheFlags& flags) {
+  add_cache_folder_flags(verb, flags);
   verb.add_option("--feature-memory", flags.memory_gib, "Features that take more are read from the file")
       ->capture_default_str()
       ->check(CLI::Range(0.0, 1e6))

@@ -43,7 +43,9 @@ struct CacheFlags {
   double memory_gib = 1, file_gib = 8;
   bool half = false, bf16 = false;
 };
-/// Adds --feature-cache, --no-feature-cache, --feature-memory and --feature-file.
+/// Adds --feature-cache and --no-feature-cache.
+void add_cache_folder_flags(CLI::App& verb, CacheFlags& flags);
+/// Adds these, --feature-memory and --feature-file.
 void add_cache_place_flags(CLI::App& verb, CacheFlags& flags);
 /// Adds these, --half and --bf16.
 void add_cache_flags(CLI::App& verb, CacheFlags& flags);

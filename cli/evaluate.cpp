@@ -3,23 +3,19 @@
 #include <memory>
 #include <nlohmann/json.hpp>
 
-#include "cli/check.h"
 #include "cli/commands.h"
 #include "cli/console.h"
 #include "cli/model.h"
+#include "cli/model_data.h"
 #include "cli/training.h"
 #include "enxerto/core/error.h"
-#include "enxerto/core/file.h"
 #include "enxerto/core/system.h"
 #include "enxerto/core/text.h"
-#include "enxerto/data/split.h"
 #include "enxerto/train/metrics.h"
 #include "enxerto/transfer/unknown.h"
 
 namespace enxerto::cli {
 namespace {
-
-namespace fs = std::filesystem;
 
 struct EvaluateFlags {
   Common common;
@@ -27,62 +23,6 @@ struct EvaluateFlags {
   std::string data, split;
   int batch = 32, workers = 1;
 };
-
-/// What a run held back of data that have no such split; null where the model is no run or the data are
-/// others.
-std::shared_ptr<const Dataset> held_back(const EvaluateFlags& flags, const Splits& splits,
-                                         std::string_view split) {
-  const fs::path config_path = fs::path(flags.model.path) / "config.json";
-  if (!fs::is_regular_file(config_path) || !splits.train) return nullptr;
-  const auto json = nlohmann::json::parse(read_text_file(config_path), nullptr, false);
-  if (json.is_discarded()) return nullptr;
-  const RunConfig config = RunConfig::from_json(json);
-  Splits again = splits;
-  again = with_splits(std::move(again), config.val_fraction, config.test_fraction, config.split_seed);
-  again = leave_out_as_in(flags.model.path, std::move(again));
-  const auto& record = split == "val" ? config.val : split == "test" ? config.test : config.train;
-  const auto& found = split == "val" ? again.val : split == "test" ? again.test : again.train;
-  return found && record && *record == record_of(*found) ? found : nullptr;
-}
-
-struct Chosen {
-  std::string split;
-  std::shared_ptr<const Dataset> data;
-};
-
-Chosen choose(const EvaluateFlags& flags, const Splits& splits) {
-  const auto find = [&](std::string_view split) -> std::shared_ptr<const Dataset> {
-    if (split == "all") return joined(splits);
-    if (split == "train") {
-      const auto kept = held_back(flags, splits, split);
-      return kept ? kept : splits.train;
-    }
-    const auto& own = split == "val" ? splits.val : splits.test;
-    return own ? own : held_back(flags, splits, split);
-  };
-  if (!flags.split.empty()) {
-    if (auto data = find(flags.split)) return {flags.split, data};
-    throw Error(ErrorKind::not_found,
-                text(flags.data, ": has no ", flags.split, " split; choose another --split, or all"));
-  }
-  for (const char* split : {"test", "val"})
-    if (auto data = find(split)) return {split, data};
-  return {"all", find("all")};
-}
-
-/// The data with the model's classes, matched by name; ImageNet's may be called by their wnids too.
-Splits open_for(const Classifier& model, const std::string& data) {
-  try {
-    return open_data(data, {.classes = model.classes});
-  } catch (const Error&) {
-    if (model.wnids.empty()) throw;
-    try {
-      return open_data(data, {.classes = model.wnids});
-    } catch (const Error&) {
-    }
-    throw;
-  }
-}
 
 std::string format_proportion(const nlohmann::json& value, int digits = 1) {
   return value.is_null() ? "-" : percent(value.get<double>(), digits);
@@ -182,7 +122,7 @@ int run_evaluate(const EvaluateFlags& flags) {
   Classifier model = load_classifier(flags.model);
   const Splits splits = open_for(model, flags.data);
   for (const std::string& note : splits.notes) console.line(note);
-  const Chosen chosen = choose(flags, splits);
+  const Chosen chosen = choose_split(flags.model.path, flags.data, splits, flags.split);
   if (chosen.data->size() == 0)
     throw Error(ErrorKind::not_found, text(flags.data, ": there are no pictures in it"));
   if (chosen.data->multi_label() && !model.multi_label)

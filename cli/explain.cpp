@@ -9,6 +9,7 @@
 
 #include "cli/commands.h"
 #include "cli/console.h"
+#include "cli/likeness.h"
 #include "cli/model.h"
 #include "enxerto/core/error.h"
 #include "enxerto/core/file.h"
@@ -22,6 +23,7 @@
 #include "enxerto/explain/occlusion.h"
 #include "enxerto/explain/visualize.h"
 #include "enxerto/image/encode.h"
+#include "enxerto/report/explanation.h"
 
 namespace enxerto::cli {
 namespace {
@@ -29,20 +31,23 @@ namespace {
 namespace fs = std::filesystem;
 using Json = nlohmann::json;
 
-const std::vector<std::string> things = {"gradcam", "occlusion", "maps", "filters", "visualize"};
+const std::vector<std::string> things = {"gradcam",   "occlusion", "maps",     "filters",
+                                         "visualize", "nearest",   "embedding"};
 constexpr int most_channels = 4096, most_painted = 64, depths = 5;
 
 struct ExplainFlags {
   Common common;
   ModelFlags model;
   std::vector<std::string> paths, show, layers;
-  std::string out, class_name;
+  std::string out, class_name, language;
+  LikenessFlags likeness;
   OcclusionConfig occlusion;
   VisualizeConfig visualize;
   std::optional<int> channels;
 
   bool shows(std::string_view thing) const { return std::ranges::find(show, thing) != show.end(); }
-  bool needs_pictures() const { return shows("gradcam") || shows("occlusion") || shows("maps"); }
+  bool needs_pictures() const { return needs_answers() || shows("maps"); }
+  bool needs_answers() const { return shows("gradcam") || shows("occlusion") || shows("nearest"); }
 };
 
 /// Names for files that no two pictures and layers share.
@@ -86,11 +91,15 @@ Json json_of(const Heatmap& map) {
 class Explainer {
  public:
   Explainer(const ExplainFlags& flags, Classifier model)
-      : flags_(flags), model_(std::move(model)), names_(flags.out) {
+      : flags_(flags),
+        model_(std::move(model)),
+        names_(flags.out),
+        console_(flags.common.json ? stderr : stdout) {
     if (model_.head && (flags.shows("gradcam") || flags.shows("occlusion")))
-      throw Error(ErrorKind::unsupported,
-                  text(flags.model.path, ": its head is a ", format_fitted_head(*model_.head),
-                       ", which these maps are not made for; --show maps,filters explains the network"));
+      throw Error(
+          ErrorKind::unsupported,
+          text(flags.model.path, ": its head is a ", format_fitted_head(*model_.head),
+               ", which these maps are not made for; --show maps,filters,nearest explains the network"));
     if (!model_.head) {
       model_.graph = as_evaluated(model_.graph);
       model_.gives_probabilities = false;
@@ -121,8 +130,12 @@ class Explainer {
       }
       for (const std::string& layer : painted_layers_) model_.graph.id_of(layer);
     }
-    if (needs_answer()) answer_.emplace(model_.graph, ExecutorConfig{.batch = 1});
+    if (flags.needs_answers()) answer_.emplace(model_.graph.clone(), 1, model_.head);
+    if (flags.shows("nearest") || flags.shows("embedding"))
+      likeness_.emplace(flags.model.path, model_, flags.likeness, console_);
   }
+  Explainer(const Explainer&) = delete;
+  Explainer& operator=(const Explainer&) = delete;
 
   /// The first layer's filters, which no picture changes.
   Json filters() {
@@ -170,6 +183,73 @@ class Explainer {
             {"layers", std::move(rows)}};
   }
 
+  /// Before any picture is explained, where the nearest are asked for.
+  Json open_training() {
+    nearest_ = likeness_->open_training();
+    Json told = likeness_->to_json();
+    told.update({{"data", nearest_->data},
+                 {"pictures", nearest_->pictures},
+                 {"as_trained", nearest_->as_trained},
+                 {"computed", likeness_->computed()}});
+    say(text(with_commas(nearest_->pictures), " training pictures in ", nearest_->data, ", by ",
+             with_commas(likeness_->source().columns), " features after \"", likeness_->source().layer, "\"",
+             nearest_->as_trained ? "" : "; they may not be those that the model learnt from"));
+    return told;
+  }
+
+  Json embedding() {
+    map_ = likeness_->map();
+    Json told = likeness_->to_json(), points = Json::array();
+    std::int64_t wrong = 0;
+    const auto name = [](const std::vector<std::string>& names, std::int32_t i) {
+      return i < 0 ? Json() : Json(names[static_cast<std::size_t>(i)]);
+    };
+    for (const PlacedPicture& each : map_->pictures) {
+      wrong += map_->is_wrong(each);
+      points.push_back({{"file", each.file},
+                        {"x", number(each.x)},
+                        {"y", number(each.y)},
+                        {"label", name(map_->classes, each.label)},
+                        {"class", name(map_->answers, each.predicted)},
+                        {"probability", each.probability}});
+    }
+    const auto n = std::ssize(map_->pictures);
+    const auto k = std::ssize(map_->pictures.front().neighbours);
+    const double by_chance = static_cast<double>(k) / static_cast<double>(n - 1);
+    told.update({{"data", map_->data},
+                 {"split", map_->split},
+                 {"pictures", map_->all},
+                 {"explained", map_->explained},
+                 {"neighbours", k},
+                 {"kept", map_->kept},
+                 {"kept_by_chance", by_chance},
+                 {"wrong", map_->same_classes ? Json(wrong) : Json()},
+                 {"points", std::move(points)}});
+    say(text("map of ", n < map_->all ? text(with_commas(n), " of ") : "", with_commas(map_->all),
+             " pictures of ", map_->data, map_->split == "all" ? "" : text(" (", map_->split, ")"), ", by ",
+             with_commas(likeness_->source().columns), " features after \"", likeness_->source().layer,
+             "\": two principal components keep ", percent(map_->explained[0] + map_->explained[1]),
+             " of the variance and ", percent(map_->kept), " of the ", k, " nearest (by chance ",
+             percent(by_chance), ")",
+             map_->same_classes
+                 ? text(", ", with_commas(wrong), wrong == 1 ? " answer is" : " answers are", " wrong")
+                 : ""));
+    return told;
+  }
+
+  /// The page of what open_training() and embedding() found; its name.
+  std::string save_page() {
+    const fs::path page = fs::path(flags_.out) / "explain.html";
+    Explanation found;
+    found.model = flags_.model.path;
+    found.features = likeness_->source();
+    found.nearest = std::move(nearest_);
+    found.map = std::move(map_);
+    write_explanation(page, found, flags_.language);
+    say(text("Page: ", page.string()));
+    return page.string();
+  }
+
   /// Throws Error where the picture cannot be read.
   Json explain(const std::string& file) {
     Tensor image(model_.preprocess.shape());
@@ -177,9 +257,9 @@ class Explainer {
     const Image seen = unnormalized(model_.preprocess, image.data());
     const std::string stem = names_.stem_of(file);
     Json told = {{"file", file}};
-    if (needs_answer()) {
+    if (flags_.needs_answers()) {
       const std::vector<Ranked> ranked =
-          rank(model_, answer_->forward(image.view()).data, static_cast<int>(model_.classes.size()));
+          rank(model_, answer_->run(image.view(), 1).data, static_cast<int>(model_.classes.size()));
       const int wanted = asked_class_.value_or(ranked.front().index);
       const Ranked& asked = *std::ranges::find(ranked, wanted, &Ranked::index);
       told.update({{"class", ranked.front().name},
@@ -190,6 +270,7 @@ class Explainer {
                wanted == ranked.front().index ? "" : text(", the likeliest is ", ranked.front().name)));
       if (flags_.shows("gradcam")) told["gradcam"] = gradcam(image, seen, stem, asked);
       if (flags_.shows("occlusion")) told["occlusion"] = occlusion(image, seen, stem, asked);
+      if (flags_.shows("nearest")) told["nearest"] = nearest(file, image, seen, ranked.front());
     } else {
       say(file);
     }
@@ -223,8 +304,6 @@ class Explainer {
     std::ranges::fill(made.pixels, std::uint8_t{255});
     return made;
   }
-
-  bool needs_answer() const { return flags_.shows("gradcam") || flags_.shows("occlusion"); }
 
   void say(const std::string& line) const {
     if (!flags_.common.json) std::cout << line << std::endl;
@@ -283,6 +362,30 @@ class Explainer {
     return told;
   }
 
+  Json nearest(const std::string& file, const Tensor& image, const Image& seen, const Ranked& answer) {
+    AskedPicture asked;
+    asked.file = fs::absolute(file).lexically_normal().string();
+    asked.answer = answer.name;
+    asked.probability = answer.probability;
+    const bool shown = nearest_->asked.size() < most_asked;
+    asked.nearest = likeness_->nearest(image.view(), answer, shown);
+    if (shown) asked.thumbnail = thumbnail_of(seen);
+    Json list = Json::array();
+    for (const NearPicture& each : asked.nearest) {
+      list.push_back({{"file", each.file},
+                      {"label", each.label.empty() ? Json() : Json(each.label)},
+                      {"distance", each.distance},
+                      {"agrees", each.agrees ? Json(*each.agrees) : Json()},
+                      {"same", each.is_same}});
+      const std::string label = each.label.empty() ? "no label" : each.label;
+      say(text("  ", fixed(each.distance, 4), "  ", label,
+               !each.agrees || *each.agrees ? "" : ", does not agree", "  ", each.file,
+               each.is_same ? ": the same picture, so the model was trained with it" : ""));
+    }
+    nearest_->asked.push_back(std::move(asked));
+    return list;
+  }
+
   Json maps(const Tensor& image, const Image& seen, const std::string& stem) {
     Json list = Json::array();
     for (const std::string& layer : map_layers_) {
@@ -314,18 +417,23 @@ class Explainer {
   OcclusionConfig occlusion_;
   std::vector<std::string> gradcam_layers_, map_layers_, painted_layers_;
   std::vector<GradCam> gradcams_;
-  std::optional<Executor> answer_;
+  std::optional<ModelRunner> answer_;
+  Console console_;
+  std::optional<Likeness> likeness_;
+  std::optional<NearestPictures> nearest_;
+  std::optional<MapOfPictures> map_;
 };
 
 void check_flags(const ExplainFlags& flags) {
   if (flags.needs_pictures() && flags.paths.empty())
     throw Error(ErrorKind::usage,
-                "no pictures were given; only --show filters and visualize do without them");
+                "no pictures were given; only --show filters, visualize and embedding do without them");
   const int most = flags.shows("visualize") ? most_painted : most_channels;
   if (flags.channels) check_at_least("--channels", *flags.channels, 1);
   if (flags.channels && *flags.channels > most)
     throw Error(ErrorKind::usage, text("--channels: at most ", most, ", not ", *flags.channels));
   if (flags.occlusion.patch != 0) check_at_least("--patch", flags.occlusion.patch, 1);
+  check(flags.likeness);
   if (flags.occlusion.stride != 0) check_at_least("--stride", flags.occlusion.stride, 1);
 }
 
@@ -338,6 +446,7 @@ int run_explain(ExplainFlags flags) {
   Json told = {{"out", flags.out}, {"pictures", Json::array()}};
   if (flags.shows("filters")) told["filters"] = explainer.filters();
   if (flags.shows("visualize")) told["visualize"] = explainer.visualize();
+  if (flags.shows("nearest")) told["nearest"] = explainer.open_training();
   bool all_read = true;
   const auto cannot = [&](const std::string& file, const Error& error) {
     if (error.kind() == ErrorKind::io || error.kind() == ErrorKind::diverged) throw error;
@@ -361,6 +470,8 @@ int run_explain(ExplainFlags flags) {
       }
     }
   }
+  if (flags.shows("embedding")) told["embedding"] = explainer.embedding();
+  if (flags.shows("nearest") || flags.shows("embedding")) told["page"] = explainer.save_page();
   if (flags.common.json) print_json(told);
   return all_read ? 0 : 3;
 }
@@ -406,6 +517,10 @@ void add_explain(CLI::App& app, Action& chosen) {
       ->capture_default_str()
       ->type_name("PIXELS");
   verb->add_option("--seed", flags->visualize.seed, "Of visualize")->capture_default_str()->type_name("N");
+  add_likeness_flags(*verb, flags->likeness);
+  verb->add_option("--lang", flags->language, "Language of the page: en or pt (it has both)")
+      ->check(CLI::IsMember({"en", "pt"}))
+      ->type_name("L");
   add_threads(*verb, flags->common);
   add_json(*verb, flags->common);
   verb->footer(
@@ -413,7 +528,8 @@ void add_explain(CLI::App& app, Action& chosen) {
       "  enxerto explain run holiday.jpg --out why\n"
       "  enxerto explain run holiday.jpg --class cat --show gradcam,occlusion --out why\n"
       "  enxerto explain squeezenet.onnx holiday.jpg --show maps --layer conv1,fire2 --out why\n"
-      "  enxerto explain run --show filters,visualize --out why");
+      "  enxerto explain run --show filters,visualize --out why\n"
+      "  enxerto explain run holiday.jpg --show nearest,embedding --out why");
   verb->callback([flags, &chosen] { chosen = [flags] { return run_explain(*flags); }; });
 }
 

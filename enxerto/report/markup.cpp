@@ -92,6 +92,20 @@ std::string fill(std::string_view pattern, const std::vector<std::string>& value
   return out;
 }
 
+std::string short_path(const std::string& path) {
+  const std::size_t last = path.rfind('/');
+  if (last == std::string::npos || last == 0) return path;
+  const std::size_t before = path.rfind('/', last - 1);
+  return before == std::string::npos ? path : path.substr(before + 1);
+}
+
+std::string json_in_page(const nlohmann::json& json) {
+  std::string out;
+  for (const char c : json.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace))
+    out += c == '<' ? std::string("\\u003c") : std::string(1, c);
+  return out;
+}
+
 std::string localized(const std::string& figure, const Texts& t) {
   if (t.spoken == Language::english) return figure;
   std::string out;

@@ -22,6 +22,12 @@ std::string escape(std::string_view from, std::size_t most = 60);
 /// The text with each "{}" replaced by the next value.
 std::string fill(std::string_view pattern, const std::vector<std::string>& values);
 
+/// The last two parts of a path: the folder of a class, as a rule, and the file.
+std::string short_path(const std::string& path);
+
+/// For a <script> of JSON: no tag can begin in it, and what is no UTF-8 is replaced.
+std::string json_in_page(const nlohmann::json& json);
+
 inline constexpr const char* no_figure = "–";
 
 // Figures: with a decimal point and groups of three digits between commas, in Portuguese with a decimal comma

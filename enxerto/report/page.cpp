@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <sstream>
 
+#include "enxerto/core/error.h"
 #include "enxerto/core/text.h"
 #include "enxerto/report/asked_section.h"
 #include "enxerto/report/assets.h"
@@ -454,14 +455,21 @@ std::string make_body(const RunRecord& run, const Texts& t) {
 
 }  // namespace
 
-std::string frame_page(const std::vector<Body>& bodies, const std::string& pictures) {
+std::vector<Texts> languages_of(std::string_view language) {
+  if (language.empty()) return {english, portuguese};
+  for (const Texts& each : {english, portuguese})
+    if (language == each.language) return {each};
+  throw Error(ErrorKind::usage, text("the language \"", language, "\" is not known; choose en or pt"));
+}
+
+std::string frame_page(const std::vector<Body>& bodies, const std::string& pictures, const PageParts& more) {
   std::ostringstream page;
   // The policy holds the page to what it says: nothing is fetched, whatever a name in it tries.
   page << "<!doctype html>\n<html lang=" << bodies.front().t.language << "><head><meta charset=utf-8>"
        << "<meta http-equiv=Content-Security-Policy content=\"default-src 'none'; style-src 'unsafe-inline'; "
           "script-src 'unsafe-inline'; img-src data:\">"
        << "<meta name=viewport content=\"width=device-width,initial-scale=1\"><title>" << bodies.front().title
-       << "</title><style>" << style() << "</style></head>\n<body>\n";
+       << "</title><style>" << style() << more.style << "</style></head>\n<body>\n";
   for (const Body& body : bodies) {
     page << "<div class=language lang=" << body.t.language << (&body == &bodies.front() ? ">" : " hidden>");
     if (bodies.size() > 1)
@@ -470,7 +478,7 @@ std::string frame_page(const std::vector<Body>& bodies, const std::string& pictu
     page << body.html << "</div>\n";
   }
   page << "<script type=application/json id=pictures>" << pictures << "</script>\n<script>" << uplot_script
-       << "</script>\n<script>" << page_script << "</script></body></html>\n";
+       << "</script>\n<script>" << page_script << "</script>" << more.end << "</body></html>\n";
   return page.str();
 }
 

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "enxerto/report/run_record.h"
@@ -13,11 +14,19 @@ namespace enxerto {
 /// scripts the first is.
 std::string make_page(const RunRecord& run, const std::vector<Texts>& languages);
 
-/// What goes around the body of a page: the body in each language, and `pictures`, data_of_pictures().
+/// "en", "pt", or "" for both. Error{usage} where there is no such language.
+std::vector<Texts> languages_of(std::string_view language);
+
+/// What goes around the body of a page: the body in each language, `pictures`, JSON in which the cards find
+/// theirs (data_of_pictures()), and what a page has beside all others.
 struct Body {
   const Texts& t;
   std::string title, html;  ///< the title as HTML
 };
-std::string frame_page(const std::vector<Body>& bodies, const std::string& pictures);
+struct PageParts {
+  std::string style, end;  ///< after the style and the scripts of every page
+};
+std::string frame_page(const std::vector<Body>& bodies, const std::string& pictures,
+                       const PageParts& more = {});
 
 }  // namespace enxerto

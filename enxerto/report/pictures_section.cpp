@@ -21,14 +21,6 @@ std::string class_name(const std::vector<std::string>& classes, std::int32_t ind
   return i < classes.size() ? escape(classes[i], 40) : no_figure;
 }
 
-/// The last two parts: the folder of a class, as a rule, and the file.
-std::string short_path(const std::string& path) {
-  const std::size_t last = path.rfind('/');
-  if (last == std::string::npos || last == 0) return path;
-  const std::size_t before = path.rfind('/', last - 1);
-  return before == std::string::npos ? path : path.substr(before + 1);
-}
-
 std::string bins_table(const Sureness& sure, const Texts& t) {
   std::string out = text("<details><summary>", t.bins_summary, "</summary><div class=scroll><table><caption>",
                          t.bins_caption, "</caption><thead><tr><th scope=col>", t.column_probability,
@@ -155,12 +147,7 @@ std::string worst_losses(const Predictions& predictions, std::string_view split,
 }
 
 std::string data_of_pictures(const RunRecord& run) {
-  const std::string json =
-      Json{{"val", json_of(run.val_predictions)}, {"test", json_of(run.test_predictions)}}.dump(
-          -1, ' ', false, Json::error_handler_t::replace);
-  std::string out;
-  for (const char c : json) out += c == '<' ? std::string("\\u003c") : std::string(1, c);
-  return out;
+  return json_in_page({{"val", json_of(run.val_predictions)}, {"test", json_of(run.test_predictions)}});
 }
 
 }  // namespace enxerto

@@ -10,17 +10,6 @@
 
 namespace enxerto {
 
-namespace {
-
-std::vector<Texts> languages_of(std::string_view language) {
-  if (language.empty()) return {english, portuguese};
-  for (const Texts& each : {english, portuguese})
-    if (language == each.language) return {each};
-  throw Error(ErrorKind::usage, text("the language \"", language, "\" is not known; choose en or pt"));
-}
-
-}  // namespace
-
 std::filesystem::path write_report(const std::filesystem::path& run, std::string_view language) {
   const std::filesystem::path page = run / "report.html";
   write_file(page, make_page(load_run(run), languages_of(language)));

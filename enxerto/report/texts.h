@@ -512,6 +512,101 @@ struct Texts {
   const char* chart_train_loss = say("Training loss", "Perda no treino");
   const char* run_number = say("Run {}", "Treino {}");
 
+  // The page of `enxerto explain`.
+  const char* explained_title = say("Why {} answers as it does", "Porque responde {} como responde");
+  const char* explained_by = say("Made by <code>enxerto explain</code>; this page needs no network.",
+                                 "Feito por <code>enxerto explain</code>; esta página não precisa de rede.");
+  const char* near_heading = say("Nearest training pictures", "Imagens de treino mais próximas");
+  const char* near_caption = say(
+      "Of the {} training pictures in <code>{}</code>, those whose features lie nearest: the {} numbers "
+      "after "
+      "<code>{}</code>, which the answer is made of. The distance is 1 less the cosine of the angle between "
+      "them: 0 is the same direction, 1 has nothing in common.",
+      "Das {} imagens de treino em <code>{}</code>, as que têm as características mais próximas: os {} "
+      "números "
+      "depois de <code>{}</code>, de que se faz a resposta. A distância é 1 menos o cosseno do ângulo entre "
+      "elas: "
+      "0 é a mesma direção, 1 não tem nada em comum.");
+  const char* near_other_pictures =
+      say("<strong>These may not be the pictures that the model learnt from</strong>: no run says so, or the "
+          "folder "
+          "has changed since.",
+          "<strong>Podem não ser as imagens com que o modelo aprendeu</strong>: nenhum treino o diz, ou a "
+          "pasta mudou "
+          "entretanto.");
+  const char* near_cut = say(" Shown are the first {} of {} pictures; the command told of all.",
+                             " Mostram-se as primeiras {} de {} imagens; o comando disse de todas.");
+  const char* near_asked = say("the picture asked about", "a imagem em questão");
+  const char* near_agreeing = say("{} of the {} nearest have the label that is the answer.",
+                                  "{} das {} mais próximas têm a etiqueta que é a resposta.");
+  const char* near_distance = say("distance {}", "distância {}");
+  const char* near_agrees = say("{}, agrees", "{}, concorda");
+  const char* near_disagrees = say("{}, does not agree", "{}, não concorda");
+  const char* near_same = say("{}, the same picture", "{}, a mesma imagem");
+  const char* no_label = say("no label", "sem etiqueta");
+  const char* near_leak = say(
+      "<strong>This very picture is among the training pictures</strong>: the network was shown it with its "
+      "label, and what it says of it tests nothing.",
+      "<strong>Esta mesma imagem está entre as de treino</strong>: a rede viu-a com a etiqueta, e o que diz "
+      "dela "
+      "não põe nada à prova.");
+  const char* map_heading = say("Map of the pictures", "Mapa das imagens");
+  const char* map_caption =
+      say("Each point is one of the pictures in <code>{}</code> ({}), coloured by its label. Pictures that "
+          "lie near "
+          "each other have like features, the {} numbers after <code>{}</code> that the answer is made of.",
+          "Cada ponto é uma das imagens em <code>{}</code> ({}), com a cor da etiqueta. Imagens próximas têm "
+          "características parecidas, os {} números depois de <code>{}</code> de que se faz a resposta.");
+  const char* map_all = say("all", "todas");
+  const char* map_sampled = say(" Shown are {} of {}, drawn by lot, each class in its part.",
+                                " Mostram-se {} de {}, tiradas à sorte, cada classe na sua parte.");
+  const char* map_deceives =
+      say("<strong>A flat map deceives.</strong> It has two axes in place of {}: what lies together here can "
+          "be far "
+          "apart, and how large groups are and how far from each other says little. How much each map keeps "
+          "stands "
+          "below it.",
+          "<strong>Um mapa plano engana.</strong> Tem dois eixos em lugar de {}: o que aqui está junto pode "
+          "estar "
+          "longe, e o tamanho dos grupos e a distância entre eles dizem pouco. O que cada mapa guarda vem "
+          "por baixo.");
+  const char* map_use =
+      say(" Point at a picture, or go there with the arrow keys, to see it, with lines to those that are "
+          "nearest by all "
+          "of its features; a click keeps it. A click on a name hides its points.",
+          " Aponte para uma imagem, ou vá até lá com as setas, para a ver, com linhas até às mais próximas "
+          "por todas as "
+          "suas características; um clique mantém-na. Um clique num nome esconde os seus pontos.");
+  const char* map_other_classes =
+      say("The classes of these pictures are not the model's: its answers cannot be right or wrong.",
+          "As classes destas imagens não são as do modelo: as respostas não podem estar certas nem erradas.");
+  const char* map_components = say("Two principal components", "Duas componentes principais");
+  const char* map_axis = say("component {}: {} of the variance", "componente {}: {} da variância");
+  const char* map_explained =
+      say("The two axes keep {} of the variance. ", "Os dois eixos guardam {} da variância. ");
+  const char* map_kept =
+      say("Of each picture's {} nearest by all features, {} are among its {} nearest here; by chance it "
+          "would be {}.",
+          "Das {} mais próximas de cada imagem por todas as características, {} estão aqui entre as {} mais "
+          "próximas; "
+          "por acaso seriam {}.");
+  const char* map_umap = say("UMAP", "UMAP");
+  const char* map_umap_note =
+      say(" It knows who is near whom and nothing else: its axes and its scale mean nothing.",
+          " Só sabe quem está perto de quem: os eixos e a escala não querem dizer nada.");
+  const char* map_working =
+      say("Your browser is working it out: {} %", "O seu navegador está a calculá-lo: {} %");
+  const char* map_failed =
+      say("Your browser could not work it out: {}", "O seu navegador não conseguiu calculá-lo: {}");
+  const char* map_legend = say("Classes", "Classes");
+  const char* map_wrong = say("ringed: taken for another class", "com anel: tomadas por outra classe");
+  const char* map_other = say("{} other classes", "{} outras classes");
+  const char* map_label = say("label: {}", "etiqueta: {}");
+  const char* map_answer = say("answer: {}, {}", "resposta: {}, {}");
+  const char* map_nearest = say("Nearest by all features, with distances",
+                                "As mais próximas por todas as "
+                                "características, com as distâncias");
+
  private:
   static constexpr int count_values(std::string_view pattern) {
     int count = 0;

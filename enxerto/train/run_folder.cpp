@@ -6,11 +6,13 @@
 #include <numeric>
 #include <set>
 
+#include "enxerto/core/base64.h"
 #include "enxerto/core/file.h"
 #include "enxerto/core/system.h"
+#include "enxerto/data/place.h"
 #include "enxerto/graph/json.h"
 #include "enxerto/image/encode.h"
-#include "enxerto/image/resize.h"
+#include "enxerto/image/thumbnail.h"
 #include "enxerto/train/fields_json.h"
 #include "enxerto/weights/safetensors.h"
 #include "enxerto/zoo/model_file.h"
@@ -144,32 +146,10 @@ std::set<std::size_t> worth_a_look(std::span<const PictureScore> pictures) {
   return shown;
 }
 
-std::string base64(std::span<const std::uint8_t> bytes) {
-  constexpr std::string_view digits = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-  std::string out;
-  for (std::size_t i = 0; i < bytes.size(); i += 3) {
-    const std::size_t n = std::min<std::size_t>(3, bytes.size() - i);
-    std::uint32_t group = 0;
-    for (std::size_t k = 0; k < 3; ++k) group = group << 8 | (k < n ? bytes[i + k] : 0u);
-    for (std::size_t k = 0; k < 4; ++k) out += k <= n ? digits[group >> (18 - 6 * k) & 63u] : '=';
-  }
-  return out;
-}
-
-/// The absolute path of a picture's file, or its name where it has none to itself.
-std::string place_of(const Dataset& data, std::int64_t index) {
-  const std::string file = data.file(index);
-  return file.empty() ? data.name(index) : fs::absolute(file).lexically_normal().string();
-}
-
 /// "thumbnail", a JPEG in base64, with its sides.
 void add_thumbnail(const Dataset& data, std::int64_t index, Json& line) {
   try {
-    Image image = data.get(index).image;
-    const double scale =
-        std::min(1.0, static_cast<double>(thumbnail_side) / std::max(image.width, image.height));
-    const auto side = [&](int whole) { return std::max(1, static_cast<int>(std::lround(whole * scale))); };
-    if (scale < 1) image = resize(image, side(image.width), side(image.height));
+    const Image image = thumbnail(data.get(index).image, thumbnail_side);
     line["thumbnail"] = base64(encode_jpeg(image, thumbnail_quality));
     line["thumbnail_size"] = {image.width, image.height};
   } catch (const Error&) {

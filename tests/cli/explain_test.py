@@ -4,8 +4,10 @@
 usage: explain_test.py PATH_OF_ENXERTO [unittest arguments]
 """
 import json
+import math
 import shutil
 import struct
+from pathlib import Path
 
 import on_demo
 from on_demo import Case, enxerto
@@ -28,6 +30,24 @@ def sides(path):
     data = (WORK / path).read_bytes()
     assert data[:8] == b"\x89PNG\r\n\x1a\n", path
     return struct.unpack(">II", data[16:24])
+
+
+def rows(path):
+    """The rows of a .npy file of float32."""
+    data = (WORK / path).read_bytes()
+    begin = 10 + struct.unpack("<H", data[8:10])[0]
+    n, columns = (int(part) for part in data[10:begin].split(b"(")[1].split(b")")[0].split(b","))
+    values = struct.unpack(f"<{n * columns}f", data[begin:])
+    return [values[i * columns:(i + 1) * columns] for i in range(n)]
+
+
+def distance(a, b):
+    return 1 - sum(x * y for x, y in zip(a, b)) / math.sqrt(sum(x * x for x in a) * sum(y * y for y in b))
+
+
+def pictures_of(split):
+    """The demo's files, in the order of the data set."""
+    return [str(path) for folder in sorted((WORK / "demo/data" / split).iterdir()) for path in sorted(folder.iterdir())]
 
 
 def summary_layers():
@@ -121,6 +141,143 @@ class Explain(Case):
         self.assertEqual(len(lines), 3)
 
 
+class Nearest(Case):
+    def test_they_are_those_of_the_extracted_features(self):
+        for split in ("train", "test"):
+            self.check(enxerto("extract", "demo/data", "--weights", "demo", "--split", split, "--out", f"{split}.npy"), 0)
+        training, asked = rows("train.npy"), rows("test.npy")
+        files = {split: pictures_of(split) for split in ("train", "test")}
+        chosen = range(0, len(asked), 3)
+        told = self.told("explain", "demo", *(files["test"][i] for i in chosen), "--show", "nearest", "--k", 4,
+                         "--no-feature-cache", "--out", "near")
+        self.assertEqual(told["nearest"]["pictures"], len(training))
+        self.assertEqual(told["nearest"]["features"], len(training[0]))
+        self.assertTrue(told["nearest"]["as_trained"])
+        self.assertEqual(told["nearest"]["computed"], len(training))
+        for i, picture in zip(chosen, told["pictures"]):
+            wanted = sorted((distance(asked[i], row), file) for row, file in zip(training, files["train"]))[:4]
+            for near, (far, _) in zip(picture["nearest"], wanted, strict=True):
+                self.assertAlmostEqual(near["distance"], far, places=5)
+                # Of pictures that are equally far any may come first.
+                self.assertAlmostEqual(distance(asked[i], training[files["train"].index(near["file"])]), far, places=5)
+                self.assertEqual(near["label"], Path(near["file"]).parent.name)
+                self.assertEqual(near["agrees"], near["label"] == picture["class"])
+        self.assertIn("explain.html", told["page"])
+
+    def test_features_are_kept(self):
+        for computed in (len(pictures_of("train")), 0):
+            told = self.told("explain", "demo", "shown0", "--show", "nearest", "--feature-cache", "kept",
+                             "--out", "near")
+            self.assertEqual(told["nearest"]["computed"], computed)
+
+    def test_a_picture_of_training_is_said_to_be(self):
+        (WORK / "copies").mkdir()
+        shutil.copy(pictures_of("train")[7], WORK / "copies/another name.png")
+        told = self.told("explain", "demo", "copies", "shown0", "--show", "nearest", "--out", "near")
+        copy, other = told["pictures"]
+        self.assertTrue(copy["nearest"][0]["same"])
+        self.assertAlmostEqual(copy["nearest"][0]["distance"], 0, places=6)
+        self.assertFalse(any(each["same"] for each in other["nearest"]))
+        result = enxerto("explain", "demo", "copies", "--show", "nearest", "--k", 2, "--out", "near", "--lang", "pt")
+        self.check(result, 0, "the same picture, so the model was trained with it", "training pictures in",
+                   "near/explain.html")
+        page = (WORK / "near/explain.html").read_text()
+        self.assertIn("Esta mesma imagem está entre as de treino", page)
+        self.assertNotIn("Nearest training pictures", page)
+
+    def test_pictures_that_moved_are_asked_for(self):
+        shutil.copytree(WORK / "demo", WORK / "moved")
+        config = json.loads((WORK / "moved/config.json").read_text())
+        config["data"] = str(WORK / "gone")
+        (WORK / "moved/config.json").write_text(json.dumps(config))
+        arguments = ["explain", "moved", "shown0", "--show", "nearest", "--out", "near"]
+        self.check_error(enxerto(*arguments), 3, "gone", "--data")
+        told = self.told(*arguments, "--data", "demo/data")
+        self.assertTrue(told["nearest"]["as_trained"], "the same names and labels")
+        alone = ["explain", "demo/model.safetensors", *arguments[2:]]
+        self.check_error(enxerto(*alone), 2, "demo/model.safetensors", "--data")
+        told = self.told(*alone, "--data", "demo/data")
+        self.assertFalse(told["nearest"]["as_trained"], "a file does not say what it was trained with")
+        self.check_error(enxerto(*arguments, "--data", "nowhere"), 3, "nowhere")
+
+    def test_few_pictures_of_one_class_one_of_them_damaged(self):
+        name = Path(pictures_of("train")[0]).parent.name
+        (WORK / f"few/{name}").mkdir(parents=True)
+        for file in pictures_of("train")[:3]:
+            shutil.copy(file, WORK / f"few/{name}")
+        (WORK / f"few/{name}/broken.png").write_bytes(b"no picture")
+        result = enxerto("explain", "demo", "shown0", "--show", "nearest", "--data", "few", "--out", "near")
+        self.check(result, 0, "broken.png", "1 of 4 pictures cannot be read", "3 training pictures")
+        told = self.told("explain", "demo", "shown0", "--show", "nearest", "--data", "few", "--k", 9, "--out", "near")
+        self.assertEqual(len(told["pictures"][0]["nearest"]), 3)
+
+    def test_labels_of_other_classes_are_not_compared(self):
+        for split in ("train", "val"):
+            for number in range(2):
+                (WORK / f"other/{split}/zebra{number}").mkdir(parents=True)
+                for file in pictures_of(split)[number::5]:
+                    shutil.copy(file, WORK / f"other/{split}/zebra{number}")
+        told = self.told("explain", "demo", "shown0", "--show", "nearest,embedding", "--data", "other", "--out", "near")
+        for each in told["pictures"][0]["nearest"]:
+            self.assertIn("zebra", each["label"])
+            self.assertIsNone(each["agrees"])
+        self.assertIsNone(told["embedding"]["wrong"])
+
+
+class Embedding(Case):
+    def test_a_map_says_where_each_picture_lies_and_what_it_keeps(self):
+        told = self.told("explain", "demo", "--show", "embedding", "--out", "map")
+        found = told["embedding"]
+        self.assertEqual((found["split"], found["pictures"]), ("test", len(pictures_of("test"))))
+        self.assertEqual([each["file"] for each in found["points"]], pictures_of("test"))
+        answers = self.told_lines("predict", "demo", "demo/data/test")
+        for point in found["points"]:
+            self.assertEqual(point["label"], Path(point["file"]).parent.name)
+            self.assertEqual(point["class"], answers[point["file"]]["class"])
+            self.assertAlmostEqual(point["probability"], answers[point["file"]]["probability"], places=4)
+        self.assertEqual(found["wrong"], sum(point["label"] != point["class"] for point in found["points"]))
+        self.assertGreater(found["explained"][0], found["explained"][1])
+        self.assertLessEqual(sum(found["explained"]), 1 + 1e-9)
+        self.assertGreater(found["kept"], found["kept_by_chance"])
+        self.assertLessEqual(found["kept"], 1)
+        self.assertEqual(self.told("explain", "demo", "--show", "embedding", "--out", "map"), told)
+
+    def told_lines(self, *arguments):
+        result = enxerto(*arguments, "--json")
+        self.check(result, 0)
+        told = [json.loads(line) for line in result.stdout.splitlines()]
+        return {str(WORK / each["file"]): each for each in told}
+
+    def test_of_many_pictures_some_are_drawn(self):
+        arguments = ["explain", "demo", "--show", "embedding", "--split", "train", "--points", 12, "--out", "map"]
+        told = self.told(*arguments)["embedding"]
+        points = told["points"]
+        self.assertLess(len(points), told["pictures"])
+        self.assertEqual(len({point["label"] for point in points}), len(list((WORK / "demo/data/train").iterdir())))
+        self.check(enxerto(*arguments), 0, f"map of {len(points)} of {told['pictures']} pictures", "(train)")
+        self.assertIn(f"Shown are {len(points)} of {told['pictures']}", (WORK / "map/explain.html").read_text())
+
+    def test_heads_that_are_no_layer_have_features_too(self):
+        self.check(enxerto("fit", "demo/data", "--weights", "demo", "--recipe", "probe", "--head", "knn",
+                           "--out", "voters"), 0)
+        told = self.told("explain", "voters", "shown0", "--show", "nearest,embedding", "--out", "map")
+        (picture,) = told["pictures"]
+        self.assertEqual(picture["class"], self.told("predict", "voters", "shown0/same.png")["class"])
+        self.assertEqual(told["nearest"]["computed"], 0, "what fit kept is found again")
+        self.assertEqual(len(told["embedding"]["points"]), len(pictures_of("test")))
+
+    def test_what_makes_no_map_is_said(self):
+        name = Path(pictures_of("train")[0]).parent.name
+        for folder, count in (("two", 2), ("alike", 4)):
+            (WORK / f"{folder}/{name}").mkdir(parents=True)
+            for number in range(count):
+                source = pictures_of("train")[0 if folder == "alike" else number]
+                shutil.copy(source, WORK / f"{folder}/{name}/{number}.png")
+        for folder, wanted in (("two", "three pictures"), ("alike", "the same")):
+            self.check_error(enxerto("explain", "demo", "--show", "embedding", "--data", folder, "--out", "map"), 2,
+                             folder, wanted)
+
+
 class Refusals(Case):
     def test_what_cannot_be_read_is_said_and_the_rest_explained(self):
         result = enxerto("explain", "demo", "bad.png", "shown0", "missing", "--out", "some", "--json")
@@ -144,6 +301,12 @@ class Refusals(Case):
                 (["--show", "visualize", "--steps", 0], 2, "steps"),
                 (["--show", "visualize", "--painting", 2], 2, "2 pixels"),
                 (["--show", "gradcam"], 2, "no pictures"),
+                (["--show", "nearest"], 2, "no pictures"),
+                (["shown0", "--show", "nearest", "--k", 0], 2, "--k"),
+                (["shown0", "--show", "nearest", "--k", 51], 2, "--k"),
+                (["--show", "embedding", "--points", 2], 2, "--points"),
+                (["--show", "embedding", "--points", 5001], 2, "--points"),
+                (["--show", "embedding", "--split", "nonsense"], 2, "--split"),
                 (["shown0", "--show", "nonsense"], 2, "--show")):
             with self.subTest(options=options):
                 self.check_error(enxerto("explain", "demo", *options, "--out", "refused"), code, told)

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""The report as a browser shows it: pages of small runs in headless Chromium. They render, say no error on the console,
-react to clicks and keys, are accessible (axe-core), and no name becomes markup.
+"""The report and the page of `enxerto explain` as a browser shows them: pages of small runs in headless Chromium. They
+render, say no error on the console, react to clicks and keys, are accessible (axe-core), and no name becomes markup.
 
 usage: report_test.py PATH_OF_ENXERTO [--axe axe.min.js] [unittest arguments]
 
@@ -49,6 +49,11 @@ def setUpModule():
     enxerto("train", "odd", "--net", "lenet5", "--size", "32", "--epochs", "2", "--lr", "0.0005", "--out", "weak",
             "--quiet")
     enxerto("report", "weak", "demo", "--out", "both.html")
+    asked = [sorted((WORK / "odd/test" / name).iterdir())[0] for name in (HOSTILE, "cross")]
+    (WORK / "why").mkdir()
+    told = enxerto("explain", "weak", *asked, "--show", "nearest,embedding", "--split", "all", "--no-feature-cache",
+                   "--out", "why", "--json")
+    (WORK / "why/told.json").write_text(told, encoding="utf-8")
 
 
 def tearDownModule():
@@ -158,13 +163,74 @@ NARROW = """
 """
 
 
-class Report(unittest.TestCase):
+MAPS = """
+    const block = document.querySelector("div.language:not([hidden])");
+    const [components, umap] = block.querySelectorAll(".map svg");
+    const figure = umap.closest("figure");
+    for (let i = 0; i < 300 && figure.dataset.kept === undefined; ++i) await wait(50);
+    const data = JSON.parse(document.getElementById("map").textContent);
+    const paths = (svg, style) => [...svg.querySelectorAll("path." + style)].map(each => each.getAttribute("d"));
+    const path = (svg, style) => paths(svg, style).join("");
+    const points = (svg, style) => path(svg, style).split("h0").length - 1;
+    const card = block.querySelector(".picked");
+    const at = (svg, i, x, y, kind) => {
+      const box = svg.getBoundingClientRect();
+      svg.dispatchEvent(new MouseEvent(kind, {bubbles: true, clientX: box.left + x[i] * box.width / data.size[0],
+                                              clientY: box.top + y[i] * box.height / data.size[1]}));
+    };
+    const isPainted = canvas => canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height).data
+        .some((value, i) => i % 4 === 3 && value > 0);
+    const shown = {points: [components, umap].map(svg => [points(svg, "dot"), points(svg, "rim")]),
+                   kept: +figure.dataset.kept, state: figure.querySelector(".state").textContent,
+                   umap: path(umap, "dot"), owned: window.owned ?? 0,
+                   images: [...block.querySelectorAll("ol.cards img")].map(image => image.naturalWidth),
+                   wide: document.documentElement.scrollWidth - document.documentElement.clientWidth};
+"""
+TOUCHED = """
+    const look = async () => {
+      await wait(200);
+      return {words: card.textContent, tiles: [...card.querySelectorAll("canvas")].map(isPainted),
+              link: card.querySelector("a")?.href, rings: [...block.querySelectorAll("circle.at")].map(ring =>
+                  [ring.getAttribute("visibility"), ring.getAttribute("cx"), ring.getAttribute("cy")]),
+              lines: block.querySelectorAll(".links")[1].getAttribute("d").split("L").length - 1};
+    };
+    // One that nothing lies upon.
+    const clear = data.x.findIndex((x, i) => data.x.every((other, k) =>
+        k === i || Math.hypot(other - x, data.y[k] - data.y[i]) > 3));
+    shown.clear = clear;
+    at(components, clear, data.x, data.y, "pointermove");
+    shown.hovered = await look();
+    components.dispatchEvent(new MouseEvent("pointerleave"));
+    shown.left = await look();
+    at(components, clear, data.x, data.y, "click");
+    components.dispatchEvent(new MouseEvent("pointerleave"));
+    shown.clicked = await look();
+    umap.focus();
+    for (const key of ["ArrowRight", "ArrowLeft", "ArrowUp", "ArrowDown"])
+      document.activeElement.dispatchEvent(new KeyboardEvent("keydown", {key, bubbles: true}));
+    shown.walked = await look();
+    const buttons = [...block.querySelectorAll(".legend button")];
+    buttons[0].click();
+    shown.hidden = [...block.querySelectorAll("g[data-symbol='0']")].map(group => getComputedStyle(group).display);
+    buttons[0].click();
+    shown.back = [...block.querySelectorAll("g[data-symbol='0']")].map(group => getComputedStyle(group).display);
+    block.querySelector("button.switch").click();
+    await wait(200);
+    const other = document.querySelector("div.language:not([hidden])");
+    shown.other = {language: document.documentElement.lang, heading: other.querySelector("h2").textContent,
+                   points: points(other.querySelector("figure.umap svg"), "dot")};
+"""
+
+
+class Page(unittest.TestCase):
     def look(self, page, script, *flags):
         value, console = browse(WORK / page, script, *flags)
         self.assertEqual(console, [])
         self.assertFalse("failed" in value, value)
         return value
 
+
+class Report(Page):
     def check_charts(self, charts, least, page):
         self.assertGreaterEqual(len(charts), least, page)
         for chart in charts:
@@ -240,7 +306,8 @@ class Report(unittest.TestCase):
     @unittest.skipUnless(AXE, "SKIPPED: axe-core is not here (--axe axe.min.js), accessibility was NOT checked")
     def test_axe_finds_nothing(self):
         axe = AXE.read_text(encoding="utf-8").replace("</script>", "<\\/script>")
-        for page, schemes in (("weak/report.html", [[], ["--blink-settings=preferredColorScheme=0"]]), ("both.html", [[]])):
+        dark = ["--blink-settings=preferredColorScheme=0"]
+        for page, schemes in (("weak/report.html", [[], dark]), ("both.html", [[]]), ("why/explain.html", [[], dark])):
             source = WORK / page
             with_axe = WORK / "axe.html"
             with_axe.write_text(source.read_text(encoding="utf-8").replace(
@@ -257,6 +324,72 @@ class Report(unittest.TestCase):
                     return {dark, faults: english.concat(await faults())};""", *flags)
                 self.assertEqual(value["dark"], bool(flags), "the colour scheme is not the one that was asked for")
                 self.assertEqual(value["faults"], [], f"{page} {flags}")
+
+
+class Explanation(Page):
+    @classmethod
+    def setUpClass(cls):
+        cls.told = json.loads((WORK / "why/told.json").read_text(encoding="utf-8"))
+
+    def test_both_maps_show_every_picture_and_answer_to_clicks_and_keys(self):
+        value = self.look("why/explain.html", MAPS + TOUCHED + "return shown;")
+        found = self.told["embedding"]
+        n = len(found["points"])
+        self.assertLess((WORK / "why/explain.html").stat().st_size, 3_000_000)
+        with self.subTest("all points are there, the wrong ones with a ring"):
+            self.assertGreater(found["wrong"], 0)
+            self.assertEqual(value["points"], [[n, found["wrong"]]] * 2)
+            self.assertEqual((value["owned"], value["wide"]), (0, 0))
+        with self.subTest("UMAP says what it keeps"):
+            self.assertGreater(value["kept"], found["kept_by_chance"])
+            self.assertLessEqual(value["kept"], 1)
+            self.assertIn(f"{100 * value['kept']:.1f} %", value["state"])
+        with self.subTest("the nearest have their pictures"):
+            self.assertEqual(len(value["images"]), sum(1 + len(each["nearest"]) for each in self.told["pictures"]))
+            self.assertTrue(all(value["images"]), value["images"])
+        with self.subTest("pointing shows a picture, leaving takes it away, a click keeps it"):
+            self.assertGreaterEqual(value["clear"], 0)
+            point = found["points"][value["clear"]]
+            for state in ("hovered", "clicked"):
+                told = value[state]
+                self.assertIn(f"label: {point['label']}", told["words"])
+                self.assertIn(f"answer: {point['class']}, ", told["words"])
+                self.assertEqual(told["tiles"], [True] * 6, "the picture and its five nearest")
+                self.assertTrue(told["link"].startswith("file:///"), told["link"])
+                self.assertEqual([ring[0] for ring in told["rings"]], ["visible"] * 2)
+                self.assertEqual(told["lines"], found["neighbours"])
+            self.assertEqual((value["left"]["words"], value["left"]["rings"][0][0]), ("", "hidden"))
+        with self.subTest("arrow keys walk on"):
+            self.assertNotEqual(value["walked"]["rings"], value["clicked"]["rings"])
+            self.assertEqual(value["walked"]["tiles"], [True] * 6)
+        with self.subTest("a click on a class hides it, another shows it"):
+            self.assertGreaterEqual(len(value["hidden"]), 2)
+            self.assertEqual(set(value["hidden"]), {"none"})
+            self.assertNotIn("none", value["back"])
+        with self.subTest("the other language has the maps too"):
+            self.assertEqual(value["other"], {"language": "pt", "heading": "Imagens de treino mais próximas", "points": n})
+
+    def test_the_same_map_is_made_again(self):
+        first, second = (self.look("why/explain.html", MAPS + "return shown;") for _ in range(2))
+        self.assertEqual(first["umap"], second["umap"])
+
+    def test_without_scripts_the_components_and_figures_are_there(self):
+        plain = WORK / "plain_why.html"
+        content = (WORK / "why/explain.html").read_text(encoding="utf-8")
+        plain.write_text(re.sub(r"<script.*?</script>", "", content, flags=re.S), encoding="utf-8")
+        shown, console = browse(plain)
+        self.assertEqual(console, [])
+        found = self.told["embedding"]
+        for wanted in (f"{100 * sum(found['explained']):.1f} %", f"{100 * found['kept']:.1f} %", "class=\"dot k0\""):
+            self.assertIn(wanted, shown)
+
+    def test_it_prints(self):
+        target = WORK / "why.pdf"
+        subprocess.run([CHROMIUM, "--headless", "--no-sandbox", "--disable-gpu", "--virtual-time-budget=20000",
+                        f"--user-data-dir={WORK / 'print_why'}", f"--print-to-pdf={target}",
+                        (WORK / "why/explain.html").as_uri()], capture_output=True, timeout=180, check=True)
+        self.assertTrue(target.read_bytes().startswith(b"%PDF"))
+        self.assertGreater(target.stat().st_size, 20_000)
 
 
 if __name__ == "__main__":
