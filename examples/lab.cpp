@@ -11,6 +11,7 @@
 
 #include "enxerto/core/error.h"
 #include "enxerto/core/text.h"
+#include "enxerto/graph/executor.h"
 #include "enxerto/image/encode.h"
 
 namespace enxerto::lab {
@@ -68,6 +69,7 @@ fs::path Lab::data(const std::string& path) const {
 
 std::string Lab::number(double value, int digits) const {
   std::string figure = fixed(value, digits);
+  if (figure.front() == '-' && figure.find_first_of("123456789") == figure.npos) figure.erase(0, 1);
   if (portuguese_) std::replace(figure.begin(), figure.end(), '.', ',');
   return figure;
 }
@@ -172,6 +174,14 @@ int run(int (*lab)(int, char**), int argc, char** argv) {
     std::fprintf(stderr, "%s: %s\n", fs::path(argv[0]).filename().c_str(), error.what());
     return 1;
   }
+}
+
+Tensor answer(const Graph& graph, ConstView images) {
+  Executor executor(graph, {.batch = static_cast<int>(images.shape.n)});
+  const ConstView computed = executor.forward(images);
+  Tensor copy(computed.shape);
+  std::copy(computed.data.begin(), computed.data.end(), copy.data().begin());
+  return copy;
 }
 
 Tensor matrix(const std::vector<std::vector<float>>& rows) {

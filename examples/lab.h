@@ -7,8 +7,8 @@
 #include <string>
 #include <vector>
 
+#include "enxerto/graph/graph.h"
 #include "enxerto/image/image.h"
-#include "enxerto/tensor/tensor.h"
 
 namespace enxerto::lab {
 
@@ -50,6 +50,8 @@ class Lab {
   /// With a decimal point, or the comma of Portuguese.
   std::string number(double value, int digits) const;
   std::string percent(double share, int digits = 1) const { return number(100 * share, digits) + " %"; }
+  /// In the language of the page: for cells of tables.
+  std::string in_language(const Text& text) const { return portuguese_ ? text.pt : text.en; }
 
   void section(const Text& title);
   void say(const Text& paragraph);
@@ -66,7 +68,6 @@ class Lab {
   int finish();
 
  private:
-  const std::string& in_language(const Text& text) const { return portuguese_ ? text.pt : text.en; }
   void print(const std::string& lines);
 
   std::string name_, page_;
@@ -77,6 +78,9 @@ class Lab {
 
 /// Runs a lab: what it throws is said on standard error, and the code is 1.
 int run(int (*lab)(int, char**), int argc, char** argv);
+
+/// What a graph answers to images {n, c, h, w}.
+Tensor answer(const Graph& graph, ConstView images);
 
 /// A tensor of these rows (of one channel).
 Tensor matrix(const std::vector<std::vector<float>>& rows);
