@@ -110,13 +110,11 @@ void show_counts(Lab& lab, std::int64_t pictures, int epochs) {
   lab.section({"Counting", "Contar"});
   lab.say(
       {"An iteration is one update of the weights, from one batch; an epoch is once through all pictures. "
-       "The "
-       "trainer takes whole batches only: what is left over waits for the next epoch, whose order is "
+       "The trainer takes whole batches only: what is left over waits for the next epoch, whose order is "
        "another.",
        "Uma iteração é uma atualização dos pesos, a partir de um lote (batch); uma época é uma passagem por "
        "todas as imagens. O treino só usa lotes inteiros: o que sobra fica para a época seguinte, que tem "
-       "outra "
-       "ordem."});
+       "outra ordem."});
   std::vector<std::vector<std::string>> rows;
   for (const int batch : {1, 8, 64, 500, 2000}) {
     const std::int64_t steps = steps_per_epoch(pictures, batch);
@@ -141,8 +139,7 @@ void show_training(Lab& lab, const Task& task) {
   for (const int batch : {8, 64, 500}) scaled.push_back(trained(task, batch, batch * rate));
   lab.say(
       {"One network, one start, one rate, plain gradient descent; only the batch differs. Every run sees "
-       "each "
-       "picture as often.",
+       "each picture as often.",
        "Uma rede, um começo, uma taxa de aprendizagem, descida do gradiente simples; só o lote muda. Cada "
        "treino vê cada imagem o mesmo número de vezes."});
   lab.plot("same_rate", {"loss by epoch, one rate for all", "custo por época, a mesma taxa para todos"},
@@ -153,14 +150,11 @@ void show_training(Lab& lab, const Task& task) {
       std::ranges::is_sorted(same, {}, &Run::end));
   lab.say(
       {"A batch of 64 makes one step where a batch of 1 makes 64, but its direction is the mean of 64. So "
-       "let it "
-       "step 64 times as far: the linear scaling rule (Goyal et al. 2017). It holds while the weights hardly "
-       "move during those 64 steps, and no longer.",
+       "let it step 64 times as far: the linear scaling rule (Goyal et al. 2017). It holds while the "
+       "weights hardly move during those 64 steps, and no longer.",
        "Um lote de 64 dá um passo onde um lote de 1 dá 64, mas a sua direção é a média de 64. Que dê então "
-       "um "
-       "passo 64 vezes maior: é a regra da escala linear (Goyal et al. 2017). Vale enquanto os pesos quase "
-       "não "
-       "mudam durante esses 64 passos, e não mais do que isso."});
+       "um passo 64 vezes maior: é a regra da escala linear (Goyal et al. 2017). Vale enquanto os pesos "
+       "quase não mudam durante esses 64 passos, e não mais do que isso."});
   lab.plot("scaled_rate", {"loss by epoch, the rate times the batch", "custo por época, a taxa vezes o lote"},
            by_epoch({"The rate times the batch", "A taxa vezes o lote"}, scaled, lab));
   const auto end = [&](const Run& run) {
@@ -181,11 +175,9 @@ void show_training(Lab& lab, const Task& task) {
             scaled[3].end() > 1.5 * scaled[2].end());
   lab.say(
       {"Steps that long throw the network out of where it can learn. (ln C, for C classes, is the loss of "
-       "one "
-       "that says the same of every picture: all its ReLUs may have died.)",
-       "Passos tão longos atiram a rede para fora de onde pode aprender. (ln C, para C classes, é o custo de "
-       "uma "
-       "que diz o mesmo de todas as imagens: podem ter morrido todas as suas ReLUs.)"});
+       "one that says the same of every picture: all its ReLUs may have died.)",
+       "Passos tão longos atiram a rede para fora de onde pode aprender. (ln C, para C classes, é o custo "
+       "de uma que diz o mesmo de todas as imagens: podem ter morrido todas as suas ReLUs.)"});
 }
 
 /// All pictures of a dataset as a network takes them.
@@ -294,19 +286,13 @@ void show_noise(Lab& lab, const Task& task) {
   }
   lab.say(
       {text("The gradient of a batch is an estimate of the gradient over all ", n,
-            " pictures. Its variance, the "
-            "mean square distance from that, is taken over ",
-            draws,
-            " random batches of each size, at the "
-            "network as it starts. The mean of b independent draws has 1/b of the variance of one."),
-       text(
-           "O gradiente de um lote é uma estimativa do gradiente sobre todas as ", n,
-           " imagens. A sua "
-           "variância, a distância quadrática média a este, mede-se em ",
-           draws,
-           " lotes ao acaso de cada "
-           "tamanho, com a rede tal como começa. A média de b sorteios independentes tem 1/b da variância de "
-           "um.")});
+            " pictures. Its variance, the mean square distance from that, is taken over ", draws,
+            " random batches of each size, at the network as it starts. The mean of b independent draws has "
+            "1/b of the variance of one."),
+       text("O gradiente de um lote é uma estimativa do gradiente sobre todas as ", n,
+            " imagens. A sua variância, a distância quadrática média a este, mede-se em ", draws,
+            " lotes ao acaso de cada tamanho, com a rede tal como começa. A média de b sorteios "
+            "independentes tem 1/b da variância de um.")});
   lab.plot("noise", {"variance of the gradient by batch", "variância do gradiente por lote"},
            {.title = {"Variance of the gradient", "Variância do gradiente"},
             .x_name = {"batch", "lote"},
@@ -321,26 +307,24 @@ void show_noise(Lab& lab, const Task& task) {
              text("A variância cai como 1/b: em eixos logarítmicos, o declive é ", lab.number(slope, 2))},
             std::abs(slope + 1) < 0.1);
   lab.say(
-      {text("So 100 times the pictures make a direction only 10 times as exact (the standard deviation), and "
-            "beyond a point that is worth nothing: where the noise is no longer than the gradient itself, at "
-            "a "
-            "batch of tr(S) / |g|^2, the simple noise scale of McCandlish et al. 2018; here, at the start, ",
+      {text("So 100 times the pictures make a direction only 10 times as exact (the standard deviation), "
+            "and beyond a point that is worth nothing: once the noise is shorter than the gradient itself. "
+            "That is at a batch of v / |g|^2, where v is the variance of one picture's gradient and g the "
+            "gradient over all: the simple noise scale of McCandlish et al. 2018. Here, at the start, it is ",
             lab.number(single_variance / length, 0), "."),
-       text(
-           "Por isso, 100 vezes mais imagens fazem uma direção só 10 vezes mais exata (o desvio padrão), e a "
-           "partir de certo ponto isso já não vale nada: onde o ruído não é maior do que o próprio "
-           "gradiente, "
-           "com um lote de tr(S) / |g|^2, a escala de ruído simples de McCandlish et al. 2018; aqui, no "
-           "começo, ",
-           lab.number(single_variance / length, 0), ".")});
+       text("Por isso, 100 vezes mais imagens fazem uma direção só 10 vezes mais exata (o desvio padrão), e "
+            "a partir de certo ponto isso já não vale nada: quando o ruído já é menor do que o próprio "
+            "gradiente. É o caso com um lote de v / |g|^2, em que v é a variância do gradiente de uma "
+            "imagem e g o gradiente sobre todas: a escala de ruído simples de McCandlish et al. 2018. Aqui, "
+            "no começo, vale ",
+            lab.number(single_variance / length, 0), ".")});
 }
 
 int batch_size(int argc, char** argv) {
   Lab lab(
       "batch_size", {"The size of a batch", "O tamanho do lote"},
-      {"Of 2000 pictures in batches of 500, how many iterations are an epoch; and what else does the size of "
-       "a "
-       "batch change?",
+      {"Of 2000 pictures in batches of 500, how many iterations are an epoch; and what else does the size "
+       "of a batch change?",
        "Com 2000 imagens em lotes de 500, quantas iterações tem uma época; e que mais muda com o tamanho do "
        "lote?"},
       argc, argv);

@@ -212,10 +212,9 @@ void show_lecture(Lab& lab, const Graph& net, const Tensor& x) {
       {"At each place multiply the nine pixels with the nine of the feature, add up, divide by nine: 1 says "
        "that they are the same, -1 that each is the opposite. 9x9 pixels have 7x7 places. (We cut after two "
        "digits as the lecture does: 7/9 is 0.77.)",
-       "Em cada posição, multiplicam-se os nove píxeis pelos nove da característica, soma-se e divide-se por "
-       "nove: 1 diz que são iguais, -1 que todos são o contrário. 9x9 píxeis têm 7x7 posições. (Cortamos "
-       "após "
-       "dois algarismos, como na aula: 7/9 é 0,77.)"});
+       "Em cada posição, multiplicam-se os nove píxeis pelos nove da característica, soma-se e divide-se "
+       "por nove: 1 diz que são iguais, -1 que todos são o contrário. 9x9 píxeis têm 7x7 posições. "
+       "(Cortamos após dois algarismos, como na aula: 7/9 é 0,77.)"});
   const Tensor maps = after(net, "conv", x.view()), cut_maps = cut(maps.view());
   lab.show({"The three maps", "Os três mapas"}, cut_maps.view(), 2);
   lab.check({"Plain loops have the same 147 numbers", "Ciclos simples dão os mesmos 147 números"},
@@ -234,14 +233,11 @@ void show_lecture(Lab& lab, const Graph& net, const Tensor& x) {
   lab.section({"ReLU, then max pooling", "ReLU e depois max pooling"});
   lab.say(
       {"ReLU makes every negative number 0. Max pooling keeps the largest of each 2x2 window, two steps "
-       "apart; "
-       "7 is odd, so the last windows hang over the edge (the layer rounds up: ceil_mode), and 7x7 becomes "
-       "4x4.",
+       "apart; 7 is odd, so the last windows hang over the edge (the layer rounds up: ceil_mode), and 7x7 "
+       "becomes 4x4.",
        "A ReLU torna 0 todos os números negativos. O max pooling guarda o maior de cada janela de 2x2, de "
-       "dois "
-       "em dois; como 7 é ímpar, as últimas janelas saem pela margem (a camada arredonda para cima: "
-       "ceil_mode), "
-       "e 7x7 passa a 4x4."});
+       "dois em dois; como 7 é ímpar, as últimas janelas saem pela margem (a camada arredonda para cima: "
+       "ceil_mode), e 7x7 passa a 4x4."});
   const Tensor pooled = after(net, "pool", x.view()), cut_pooled = cut(pooled.view());
   lab.show({"The three maps, pooled", "Os três mapas, depois do pooling"}, cut_pooled.view(), 2);
   lab.check({"The diagonal's pooled map is the lecture's, all sixteen",
@@ -329,11 +325,9 @@ void show_learned(Lab& lab, const Graph& by_choice, const Pictures& train, const
   lab.section({"Nobody has to choose the features", "Ninguém tem de escolher as características"});
   lab.say(
       {"The same network, but all its numbers start at random and are learned by backpropagation, the "
-       "features "
-       "too; three starts.",
+       "features too; three starts.",
        "A mesma rede, mas todos os seus números começam ao acaso e são aprendidos por backpropagation, "
-       "também "
-       "as características; três começos."});
+       "também as características; três começos."});
   std::vector<std::vector<std::string>> rows;
   double worst = 1;
   Graph net = network();
@@ -360,12 +354,10 @@ int crosses_and_circles(int argc, char** argv) {
        "rodado ou mais grosso?"},
       argc, argv);
   lab.say(
-      {"After Brandon Rohrer, \"How do convolutional neural networks work?\" (2016): pictures of 9x9 pixels, "
-       "1 "
-       "for the stroke and -1 for the paper.",
+      {"After Brandon Rohrer, \"How do convolutional neural networks work?\" (2016): pictures of 9x9 "
+       "pixels, 1 for the stroke and -1 for the paper.",
        "Segundo Brandon Rohrer, \"How do convolutional neural networks work?\" (2016): imagens de 9x9 "
-       "píxeis, 1 "
-       "para o traço e -1 para o papel."});
+       "píxeis, 1 para o traço e -1 para o papel."});
   const Tensor x = drawn(cross, {}), o = drawn(circle, {}), shifted = drawn(cross, {.right = 1});
   const double shifted_likeness = likeness(x.view(), shifted.data()),
                o_likeness = likeness(x.view(), o.data());
@@ -386,10 +378,9 @@ int crosses_and_circles(int argc, char** argv) {
   lab.picture("circle", {"the circle in the same way", "o círculo da mesma maneira"}, stages(net, o.view()));
   lab.say(
       {"White is 1, black -1, grey 0. The circle has diagonals too, but elsewhere, and the small cross fits "
-       "it "
-       "nowhere.",
-       "O branco é 1, o preto -1, o cinzento 0. O círculo também tem diagonais, mas noutros sítios, e a cruz "
-       "pequena não lhe encaixa em lado nenhum."});
+       "it nowhere.",
+       "O branco é 1, o preto -1, o cinzento 0. O círculo também tem diagonais, mas noutros sítios, e a "
+       "cruz pequena não lhe encaixa em lado nenhum."});
   const Tensor o_maps = after(net, "conv", o.view());
   lab.check({"On the circle the small cross stays below 1 everywhere",
              "No círculo, a cruz pequena fica abaixo de 1 em todo o lado"},

@@ -171,11 +171,10 @@ void check_kernels(Lab& lab) {
        "Prewitt x 6: both measure the slope, the first derivative. The Laplacian is the second derivative, "
        "and a ramp has none.",
        "Numa imagem uniforme, um kernel responde com o brilho vezes a soma dos seus pesos. Por isso um "
-       "kernel "
-       "cujos pesos somam 1 deixa as zonas uniformes como estão, e um cujos pesos somam 0 só vê mudanças. "
-       "Numa rampa, que cresce 0,01 de cada coluna para a seguinte, o Sobel x pesa 8 passos e o Prewitt x "
-       "6: ambos medem o declive, a primeira derivada. O laplaciano é a segunda derivada, e uma rampa não a "
-       "tem."});
+       "kernel cujos pesos somam 1 deixa as zonas uniformes como estão, e um cujos pesos somam 0 só vê "
+       "mudanças. Numa rampa, que cresce 0,01 de cada coluna para a seguinte, o Sobel x pesa 8 passos e o "
+       "Prewitt x 6: ambos medem o declive, a primeira derivada. O laplaciano é a segunda derivada, e uma "
+       "rampa não a tem."});
   const Tensor flat = filtered(made(8, 8, [](auto, auto) { return 0.3; }).view());
   const Tensor ramp = filtered(made(8, 8, [](auto, auto x) { return 0.01 * static_cast<double>(x); }).view());
   std::vector<std::vector<std::string>> rows;
@@ -203,8 +202,7 @@ void check_kernels(Lab& lab) {
   lab.check({"On the ramp Sobel x is 8 steps and Prewitt x 6 everywhere; Sobel y, Prewitt y and the "
              "Laplacian are 0",
              "Na rampa, o Sobel x dá 8 passos e o Prewitt x 6 em todo o lado; o Sobel y, o Prewitt y e o "
-             "laplaciano "
-             "dão 0"},
+             "laplaciano dão 0"},
             everywhere(channel(ramp, sobel_x), 0.08f) && everywhere(channel(ramp, prewitt_x), 0.06f) &&
                 everywhere(channel(ramp, sobel_y), 0) && everywhere(channel(ramp, prewitt_y), 0) &&
                 everywhere(channel(ramp, laplacian), 0));
@@ -237,20 +235,19 @@ void check_soft_edge(Lab& lab) {
   }
   lab.plot("edge",
            {"brightness across an edge and three answers to it",
-            "o brilho através de uma aresta e três "
-            "respostas a ele"},
+            "o brilho através de uma aresta e três respostas a ele"},
            plot);
   lab.say(
-      {"The slope is greatest in the middle of the edge; the curvature is positive where the dark side bends "
-       "up, negative where the bright side bends down, and 0 in the middle: edges are maxima of the first "
-       "derivative and zeros of the second (Marr & Hildreth 1980). Sharpening takes the curvature away from "
-       "the picture, sharpen = identity - Laplacian, so the dark side becomes darker and the bright side "
-       "brighter.",
+      {"The slope is greatest in the middle of the edge; the curvature is positive where the dark side "
+       "bends up, negative where the bright side bends down, and 0 in the middle: edges are maxima of the "
+       "first derivative and zeros of the second (Marr & Hildreth 1980). Sharpening takes the curvature "
+       "away from the picture, sharpen = identity - Laplacian, so the dark side becomes darker and the "
+       "bright side brighter.",
        "O declive é máximo no meio da aresta; a curvatura é positiva onde o lado escuro começa a subir, "
        "negativa onde o lado claro deixa de subir, e 0 no meio: as arestas são máximos da primeira derivada "
-       "e "
-       "zeros da segunda (Marr & Hildreth 1980). O kernel de nitidez (sharpen) retira a curvatura à imagem, "
-       "sharpen = identidade - laplaciano, e por isso o lado escuro fica mais escuro e o claro mais claro."});
+       "e zeros da segunda (Marr & Hildreth 1980). O kernel de nitidez (sharpen) retira a curvatura à "
+       "imagem, sharpen = identidade - laplaciano, e por isso o lado escuro fica mais escuro e o claro mais "
+       "claro."});
   const auto& slope = plot.series[2].y;
   const auto& curvature = plot.series[3].y;
   const auto& sharp = plot.series[1].y;
@@ -262,12 +259,10 @@ void check_soft_edge(Lab& lab) {
                 curvature[place + 1] < -rounding);
   lab.check({text("Sharpened, the edge reaches from ", lab.number(std::ranges::min(sharp), 3), " to ",
                   lab.number(std::ranges::max(sharp), 3),
-                  ", further on both sides than the picture, which has 0.25 "
-                  "to 0.75"),
+                  ", further on both sides than the picture, which has 0.25 to 0.75"),
              text("Com nitidez, a aresta vai de ", lab.number(std::ranges::min(sharp), 3), " a ",
                   lab.number(std::ranges::max(sharp), 3),
-                  ", mais longe de ambos os lados do que a imagem, que vai "
-                  "de 0,25 a 0,75")},
+                  ", mais longe de ambos os lados do que a imagem, que vai de 0,25 a 0,75")},
             std::ranges::min(sharp) < 0.25 - rounding && std::ranges::max(sharp) > 0.75 + rounding);
 }
 
@@ -299,13 +294,11 @@ void check_relations(Lab& lab, ConstView picture, const Tensor& maps) {
   const Tensor both = filtered(half.view(), slope.view());
   lab.say(
       {"Some kernels are a column times a row: Sobel x is (1 2 1) down, which smooths, times (-1 0 1) "
-       "across, "
-       "which takes the difference. Then two 1-D convolutions do the work of one 2-D convolution, with "
-       "3 + 3 multiplications for each place instead of 9 (for k x k: 2 k instead of k^2).",
+       "across, which takes the difference. Then two 1-D convolutions do the work of one 2-D convolution, "
+       "with 3 + 3 multiplications for each place instead of 9 (for k x k: 2 k instead of k^2).",
        "Alguns kernels são uma coluna vezes uma linha: o Sobel x é (1 2 1) na vertical, que alisa, vezes "
        "(-1 0 1) na horizontal, que tira a diferença. Então duas convoluções 1-D fazem o trabalho de uma "
-       "2-D, "
-       "com 3 + 3 multiplicações por posição em vez de 9 (para k x k: 2 k em vez de k^2)."});
+       "2-D, com 3 + 3 multiplicações por posição em vez de 9 (para k x k: 2 k em vez de k^2)."});
   lab.check({"A convolution by the column and then by the row has the answers of Sobel x",
              "Uma convolução pela coluna e depois pela linha dá as respostas do Sobel x"},
             largest_difference(both.view(), channel(maps, sobel_x)) < rounding);
@@ -336,19 +329,15 @@ int edge_and_sharpen(int argc, char** argv) {
           argc, argv);
   lab.say(
       {"A convolution layer slides small kernels over a picture. A network learns their weights; long "
-       "before, "
-       "people chose them by hand. Here all nine are the filters of one layer, Conv2d with 9 outputs, whose "
-       "weights we write ourselves; brightness lies between 0 (black) and 1 (white). (What networks call a "
-       "convolution does not turn the kernel by 180 degrees as mathematics does; with weights that are "
-       "learned "
-       "that makes no difference.)",
-       "Uma camada convolucional desliza kernels pequenos sobre uma imagem. Uma rede aprende os pesos deles; "
-       "muito antes, as pessoas escolhiam-nos à mão. Aqui os nove são os filtros de uma só camada, Conv2d "
-       "com "
-       "9 saídas, cujos pesos escrevemos nós; o brilho fica entre 0 (preto) e 1 (branco). (Aquilo a que as "
-       "redes chamam convolução não roda o kernel 180 graus, como faz a matemática; com pesos aprendidos, "
-       "não "
-       "faz diferença.)"});
+       "before, people chose them by hand. Here all nine are the filters of one layer, Conv2d with 9 "
+       "outputs, whose weights we write ourselves; brightness lies between 0 (black) and 1 (white). (What "
+       "networks call a convolution does not turn the kernel by 180 degrees as mathematics does; with "
+       "weights that are learned that makes no difference.)",
+       "Uma camada convolucional desliza kernels pequenos sobre uma imagem. Uma rede aprende os pesos "
+       "deles; muito antes, as pessoas escolhiam-nos à mão. Aqui os nove são os filtros de uma só camada, "
+       "Conv2d com 9 saídas, cujos pesos escrevemos nós; o brilho fica entre 0 (preto) e 1 (branco). "
+       "(Aquilo a que as redes chamam convolução não roda o kernel 180 graus, como faz a matemática; com "
+       "pesos aprendidos, não faz diferença.)"});
   check_kernels(lab);
   check_soft_edge(lab);
 
@@ -362,16 +351,14 @@ int edge_and_sharpen(int argc, char** argv) {
          kernels[k].name});
   lab.picture("kernels", {"the nine answers", "as nove respostas"}, labelled_sheet(sheet, 3));
   lab.say(
-      {"In the answers of the edge kernels grey is 0, white is positive and black negative: Sobel x is white "
-       "where it becomes brighter from left to right, and blind to horizontal edges; Sobel y the other way "
-       "round. Emboss looks lit from the side. Below, both Sobel answers together, "
-       "sqrt(x^2 + y^2): edges of any direction.",
+      {"In the answers of the edge kernels grey is 0, white is positive and black negative: Sobel x is "
+       "white where it becomes brighter from left to right, and blind to horizontal edges; Sobel y the "
+       "other way round. Emboss looks lit from the side. Below, both Sobel answers together, sqrt(x^2 + "
+       "y^2): edges of any direction.",
        "Nas respostas dos kernels de arestas, o cinzento é 0, o branco é positivo e o preto negativo: o "
-       "Sobel "
-       "x é branco onde o brilho sobe da esquerda para a direita, e cego às arestas horizontais; o Sobel y, "
-       "o contrário. O emboss (relevo) parece iluminado de lado. Em baixo, as duas respostas de Sobel "
-       "juntas, "
-       "sqrt(x^2 + y^2): arestas em qualquer direção."});
+       "Sobel x é branco onde o brilho sobe da esquerda para a direita, e cego às arestas horizontais; o "
+       "Sobel y, o contrário. O emboss (relevo) parece iluminado de lado. Em baixo, as duas respostas de "
+       "Sobel juntas, sqrt(x^2 + y^2): arestas em qualquer direção."});
   lab.picture("edges", {"the picture and its edges", "a imagem e as suas arestas"},
               with_its_edges(picture.view(), maps));
   check_by_hand(lab, picture.view(), maps);

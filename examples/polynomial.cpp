@@ -59,11 +59,10 @@ void show_sequence(Lab& lab) {
   const Integers found = interpolated({1, 3, 5, 7, 217341});
   lab.say(
       {"217341, of course. For five numbers there is one polynomial of degree 4, five parameters, that has "
-       "them "
-       "at x = 1 to 5, whatever they are. Newton's differences find it in whole numbers:",
+       "them at x = 1 to 5, whatever they are. Newton's differences find it in whole numbers:",
        "217341, evidentemente. Para cinco números há um polinómio de grau 4, com cinco parâmetros, que os "
-       "toma "
-       "em x = 1 a 5, sejam eles quais forem. As diferenças de Newton encontram-no em números inteiros:"});
+       "toma em x = 1 a 5, sejam eles quais forem. As diferenças de Newton encontram-no em números "
+       "inteiros:"});
   lab.say(Text("f(x) = " + formula(found)));
   std::vector<std::vector<std::string>> rows;
   bool fits = true;
@@ -87,8 +86,7 @@ void show_sequence(Lab& lab) {
       {"Both fit the first four numbers without an error. So how well a model fits what it was shown says "
        "nothing of what it will say next; only numbers that it was not shown can tell.",
        "Ambos acertam nos quatro primeiros números sem erro. Por isso, o modo como um modelo se ajusta ao "
-       "que "
-       "lhe mostraram nada diz do que ele dirá a seguir; só o mostram números que ele não viu."});
+       "que lhe mostraram nada diz do que ele dirá a seguir; só o mostram números que ele não viu."});
 }
 
 constexpr int points_shown = 12, highest = points_shown - 1;
@@ -202,14 +200,13 @@ Path show_degrees(Lab& lab, int draws) {
       {text("Now the truth is sin(pi x), measured at ", points_shown,
             " places with noise of standard deviation ", lab.number(noise, 2),
             ". Polynomials of degree 0 to ", highest,
-            " are fitted by least squares; the "
-            "error, the root of the mean square, is taken on the points themselves and on 201 that were held "
-            "back; ",
+            " are fitted by least squares; the error, the root of the mean square, is taken on the points "
+            "themselves and on 201 that were held back; ",
             draws, " draws of the noise (the experiment is that of Bishop 2006, section 1.1)."),
        text("Agora a verdade é sin(pi x), medida em ", points_shown, " sítios com ruído de desvio padrão ",
             lab.number(noise, 2), ". Ajustam-se polinómios de grau 0 a ", highest,
-            " por mínimos quadrados; o "
-            "erro, a raiz da média dos quadrados, mede-se nos próprios pontos e em 201 que ficaram de lado; ",
+            " por mínimos quadrados; o erro, a raiz da média dos quadrados, mede-se nos próprios pontos e "
+            "em 201 que ficaram de lado; ",
             draws, " sorteios do ruído (a experiência é a de Bishop 2006, secção 1.1).")});
   Path path;
   for (int degree = 0; degree <= highest; ++degree)
@@ -225,8 +222,7 @@ Path show_degrees(Lab& lab, int draws) {
       {"On the points shown the error never rises with the degree, and with as many parameters as points it "
        "is 0 (below a millionth)",
        "Nos pontos vistos, o erro nunca sobe com o grau, e com tantos parâmetros como pontos é 0 (menos de "
-       "um "
-       "milionésimo)"},
+       "um milionésimo)"},
       std::ranges::is_sorted(path.shown, std::greater{}) && path.shown.back() < 1e-6);
   lab.check({text("On points held back it falls from ", lab.number(path.held_back.front(), 2), " to ",
                   lab.number(path.held_back[best], 2), " at degree ", best, ", and rises again to ",
@@ -243,15 +239,12 @@ Path show_ridge(Lab& lab, int draws, const Path& degrees) {
   lab.section({"Small weights", "Pesos pequenos"});
   lab.say(
       {text("Ridge regression keeps all ", points_shown,
-            " parameters and adds to the sum of squared errors a "
-            "penalty, lambda times the sum of the squared weights. Networks call the same thing L2 or weight "
-            "decay. Degree ",
+            " parameters and adds to the sum of squared errors a penalty, lambda times the sum of the "
+            "squared weights. Networks call the same thing L2 or weight decay. Degree ",
             highest, " again, lambda from small to large:"),
        text("A regressão ridge mantém os ", points_shown,
-            " parâmetros e soma aos quadrados dos erros uma "
-            "penalização, lambda vezes a soma dos quadrados dos pesos. Nas redes, chama-se ao mesmo L2 ou "
-            "weight "
-            "decay. De novo com grau ",
+            " parâmetros e soma aos quadrados dos erros uma penalização, lambda vezes a soma dos quadrados "
+            "dos pesos. Nas redes, chama-se ao mesmo L2 ou weight decay. De novo com grau ",
             highest, ", lambda do pequeno ao grande:")});
   Path path;
   for (double exponent = -8; exponent <= 2; exponent += 0.5) {
@@ -309,8 +302,7 @@ void show_more_points(Lab& lab, int draws) {
       {"The other cure: the same polynomial, without a penalty, from twenty times as many points. Below the "
        "noise no honest error can go.",
        "A outra cura: o mesmo polinómio, sem penalização, a partir de vinte vezes mais pontos. Abaixo do "
-       "ruído "
-       "nenhum erro honesto pode descer."});
+       "ruído nenhum erro honesto pode descer."});
   lab.check({text("Held back, degree ", highest, " has ", lab.number(few.held_back, 2), " from ",
                   points_shown, " points and ", lab.number(many.held_back, 2), " from ", 20 * points_shown,
                   "; the noise is ", lab.number(noise, 2)),
