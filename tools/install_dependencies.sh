@@ -3,14 +3,15 @@
 # 24.04. Says what it is about to install; uses sudo where you are not root; does nothing where all is there.
 #
 # usage: tools/install_dependencies.sh [--tests]
-#   --tests   also what the tests need: GoogleTest, Python 3, clang-format 14 where the distribution has it
+#   --tests   also what the tests and the labs need: GoogleTest, Python 3, gnuplot, jq, clang-format 14 where
+#             the distribution has it
 set -euo pipefail
 
 # ocl-icd-opencl-dev: oneDNN's CMake files look for OpenCL, and its package forgets to ask for it.
 build=(g++ cmake ninja-build ccache libdnnl-dev ocl-icd-opencl-dev libjpeg-dev libpng-dev libwebp-dev
   libgif-dev libtiff-dev zlib1g-dev nlohmann-json3-dev libzip-dev libhdf5-dev libprotobuf-dev protobuf-compiler libcli11-dev libcurl4-openssl-dev
   libssl-dev libopenblas-openmp-dev)
-tests=(libgtest-dev python3)
+tests=(libgtest-dev python3 gnuplot-nox jq)
 # Wanted, and left out where the distribution has no such package. libheif reads HEIF and AVIF; on Debian 13 and
 # Ubuntu 24.04 its decoders are packages of their own.
 optional=(libheif-dev libheif-plugin-libde265 libheif-plugin-dav1d)
@@ -23,7 +24,7 @@ esac
 if ! command -v apt-get >/dev/null; then
   echo "This system has no apt-get. Enxerto needs a C++20 compiler (GCC 11 or newer), CMake 3.22, Ninja, oneDNN 2.2" >&2
   echo "or newer, libjpeg-turbo, libpng, libwebp, giflib, libtiff, zlib, libzip, HDF5, protobuf, nlohmann-json 3.10," >&2
-  echo "CLI11, libcurl, OpenSSL, OpenBLAS, GoogleTest for the tests, and libheif for HEIF and AVIF. Install them, then:" >&2
+  echo "CLI11, libcurl, OpenSSL, OpenBLAS, GoogleTest for the tests, gnuplot and jq for the labs, and libheif for HEIF and AVIF. Install them, then:" >&2
   echo "cmake --preset release && cmake --build --preset release" >&2
   exit 1
 fi

@@ -311,7 +311,8 @@ struct Executor::Plan {
         Gradient to;
         if (run.wants_din[k]) {
           int& sum = grad[at(inputs[k].index)];
-          const Layout& value = cells[at(value_cell[at(inputs[k].index)])].layout;
+          const Layout value =
+              cells[at(value_cell[at(inputs[k].index)])].layout;  // add_cell() moves the cells
           const bool first = sum == none, same = value == info.in[k];
           to.written = add_cell(info.in[k]);
           define(to.written, time), use(to.written, time);

@@ -594,6 +594,19 @@ TEST(InputGradient, AFrozenNetworkAnswersAsInInferenceWhileItGivesGradients) {
   EXPECT_THROW(Executor(graph, {.batch = 4, .input_gradient = true}), std::logic_error);
 }
 
+TEST(InputGradient, IsThatOfTheReferenceInChainsOfAnyLength) {
+  const Tensor images = random_tensor({4, 16, 6, 6}, 1), dout = random_tensor({4, 16, 6, 6}, 2);
+  Graph graph;
+  graph.input({1, 16, 6, 6});
+  for (int layers = 1; layers <= 20; ++layers) {
+    graph.add(text("conv", layers), Conv2d{.out = 16, .kernel = 3, .pad = 1}, {graph.last()});
+    graph.init({}, Rng(3));
+    graph.freeze("");
+    const Tensor fast = gradients_of(graph, images, dout, false).image;
+    EXPECT_LT(difference(gradients_of(graph, images, dout, true).image.data(), fast.data()), 1e-5) << layers;
+  }
+}
+
 TEST(InputGradient, IsTheSlopeOfTheOutput) {
   const Graph graph = frozen_busy_graph();
   const Tensor images = random_tensor({4, 3, 16, 16}, 1), dout = random_tensor({4, 5, 1, 1}, 2);
