@@ -370,6 +370,8 @@ class Explainer {
     const bool shown = nearest_->asked.size() < most_asked;
     asked.nearest = likeness_->nearest(image.view(), answer, shown);
     if (shown) asked.thumbnail = thumbnail_of(seen);
+    const char* const same =
+        nearest_->as_trained ? ": the same picture, so the model was trained with it" : ": the same picture";
     Json list = Json::array();
     for (const NearPicture& each : asked.nearest) {
       list.push_back({{"file", each.file},
@@ -380,7 +382,7 @@ class Explainer {
       const std::string label = each.label.empty() ? "no label" : each.label;
       say(text("  ", fixed(each.distance, 4), "  ", label,
                !each.agrees || *each.agrees ? "" : ", does not agree", "  ", each.file,
-               each.is_same ? ": the same picture, so the model was trained with it" : ""));
+               each.is_same ? same : ""));
     }
     nearest_->asked.push_back(std::move(asked));
     return list;

@@ -53,7 +53,8 @@ void add_likeness_flags(CLI::App& verb, LikenessFlags& flags) {
                   "embedding: test, val, train or all (the first of test, val, all that there is)")
       ->check(CLI::IsMember({"test", "val", "train", "all"}))
       ->type_name("NAME");
-  verb.add_option("--points", flags.points, "embedding: pictures at most, drawn by lot")
+  verb.add_option("--points", flags.points,
+                  "embedding: about so many pictures, drawn by lot where there are more")
       ->capture_default_str()
       ->type_name("N");
   add_cache_folder_flags(verb, flags.cache);

@@ -29,7 +29,7 @@ void add_likeness_flags(CLI::App& verb, LikenessFlags& flags);
 /// Throws Error{usage}.
 void check(const LikenessFlags& flags);
 
-/// What pictures of these models are compared by. Refers to all that it is given.
+/// Compares pictures by the features of one model. Refers to all that it is given.
 class Likeness {
  public:
   /// `path` names the model in errors. Throws Error{usage} where the network has no features before its head.

@@ -17,6 +17,7 @@ namespace {
 
 using Json = nlohmann::json;
 
+constexpr std::ptrdiff_t many_points = 1500;  // that are drawn smaller
 constexpr std::size_t most_path = 300, most_name = 40;
 constexpr double width = 480, height = 430, margin = 32;  // of a map
 
@@ -145,8 +146,8 @@ std::string map_section(const MapOfPictures& map, const FeatureSource& features,
               n < map.all ? fill(t.map_sampled, {grouped(n, t), grouped(map.all, t)}) : "",
               "<span class=screen>", t.map_use, "</span></p>\n<p>", fill(t.map_deceives, {columns}), "</p>\n",
               map.same_classes ? "" : text("<p>", t.map_other_classes, "</p>\n"), legend(map, places, t),
-              "<div class=maps><figure class=map><figcaption><b>", t.map_components,
-              "</b></figcaption><svg class=components viewBox=\"0 0 ", width, " ", height,
+              "<div class=\"maps", n > many_points ? " dense" : "", "\"><figure class=map><figcaption><b>",
+              t.map_components, "</b></figcaption><svg class=components viewBox=\"0 0 ", width, " ", height,
               "\" role=img aria-label=\"", t.map_components, ". ", explained, kept, "\">",
               draw_points(map, places), "<text x=", width / 2, " y=", height - 6, " text-anchor=middle>",
               axis(map, 0, t), "</text><text transform=\"translate(14 ", height / 2,
@@ -202,14 +203,15 @@ std::string distance_line(const NearPicture& near, const Texts& t) {
   return fill(*near.agrees ? t.near_agrees : t.near_disagrees, {distance});
 }
 
-std::string asked_section(const AskedPicture& asked, std::size_t& thumbnail, const Texts& t) {
+std::string asked_section(const AskedPicture& asked, bool as_trained, std::size_t& thumbnail,
+                          const Texts& t) {
   const auto card = [&](const std::string& what, const std::string& told, const std::string& file) {
     return text("<li data-at=", thumbnail++, "><b>", what, "</b><span>", told, "</span>", file_name(file),
                 "\n");
   };
   const std::string answer = text(escape(asked.answer, most_name), " ", percent(asked.probability, t));
   std::string out = text("<h3>", escape(short_path(asked.file)), ": ", answer, "</h3>");
-  if (std::ranges::any_of(asked.nearest, &NearPicture::is_same))
+  if (as_trained && std::ranges::any_of(asked.nearest, &NearPicture::is_same))
     out += text("<p class=fault role=note>", t.near_leak, "</p>\n");
   const auto judged =
       std::ranges::count_if(asked.nearest, [](const auto& each) { return each.agrees.has_value(); });
@@ -233,7 +235,8 @@ std::string nearest_section(const NearestPictures& nearest, const FeatureSource&
                          "</p>\n");
   if (!nearest.as_trained) out += text("<p class=fault role=note>", t.near_other_pictures, "</p>\n");
   std::size_t thumbnail = 0;
-  for (std::size_t i = 0; i < shown; ++i) out += asked_section(nearest.asked[i], thumbnail, t);
+  for (std::size_t i = 0; i < shown; ++i)
+    out += asked_section(nearest.asked[i], nearest.as_trained, thumbnail, t);
   return out + "</section>\n";
 }
 

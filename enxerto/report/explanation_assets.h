@@ -22,6 +22,7 @@ inline constexpr std::string_view explanation_style = R"css(
 .rim{stroke:var(--ink);stroke-width:12.5}.gap{stroke:var(--panel);stroke-width:10}.wrong .dot{stroke-opacity:1}
 .k0{stroke:var(--run0)}.k1{stroke:var(--run1)}.k2{stroke:var(--run2)}.k3{stroke:var(--run3)}
 .k4{stroke:var(--run4)}.k5{stroke:var(--run5)}.k6{stroke:var(--run6)}.k7{stroke:var(--run7)}
+.dense .dot{stroke-width:4.5}.dense .square{stroke-width:4}.dense .rim{stroke-width:8.5}.dense .gap{stroke-width:6.5}
 .faded .right{opacity:.15}
 .links{fill:none;stroke:var(--ink);stroke-width:1;pointer-events:none}
 .at{fill:none;stroke:var(--ink);stroke-width:2;pointer-events:none}
