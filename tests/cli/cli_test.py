@@ -796,7 +796,11 @@ class Evaluate(Case):
         outcome = enxerto(*small(data, "holding", "--test-fraction", "0.25", "--json"))
         self.check(outcome, 0)
         score = json.loads(enxerto("evaluate", "holding", data, "--split", "test", "--json").stdout)
-        self.assertEqual({**json.loads(outcome.stdout)["test"], "split": "test", "seconds": 0}, {**score, "seconds": 0})
+        measured = json.loads(outcome.stdout)["test"]
+        # Kernels differ with the size of the batch, and with them the last bits.
+        self.assertAlmostEqual(measured["loss"], score["loss"], 6)
+        passing = {"split": "test", "seconds": 0, "loss": 0}
+        self.assertEqual({**measured, **passing}, {**score, **passing})
         # Not by the model alone, which does not say how.
         self.check_error(enxerto("evaluate", "holding/model.safetensors", data, "--split", "test"), 3, "test", "--split")
 
