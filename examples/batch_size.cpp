@@ -4,6 +4,7 @@
 #include <limits>
 
 #include "enxerto/core/error.h"
+#include "enxerto/core/system.h"
 #include "enxerto/core/text.h"
 #include "enxerto/data/open.h"
 #include "enxerto/data/shapes.h"
@@ -328,6 +329,7 @@ int batch_size(int argc, char** argv) {
        "Com 2000 imagens em lotes de 500, quantas iterações tem uma época; e que mais muda com o tamanho do "
        "lote?"},
       argc, argv);
+  set_threads(1);  // networks so small are done before threads meet, and figures are the same anywhere
   if (lab.real())
     lab.say({"LeNet-5 on 10 000 digits of MNIST: a minute or a few.",
              "LeNet-5 com 10 000 algarismos do MNIST: um minuto ou poucos."});

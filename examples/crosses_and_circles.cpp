@@ -5,6 +5,7 @@
 #include <numbers>
 
 #include "enxerto/core/random.h"
+#include "enxerto/core/system.h"
 #include "enxerto/core/text.h"
 #include "enxerto/graph/executor.h"
 #include "enxerto/heads/logistic.h"
@@ -353,6 +354,7 @@ int crosses_and_circles(int argc, char** argv) {
        "Como distingue uma rede convolucional uma cruz de um círculo, se qualquer deles pode vir deslocado, "
        "rodado ou mais grosso?"},
       argc, argv);
+  set_threads(1);  // networks so small are done before threads meet, and figures are the same anywhere
   lab.say(
       {"After Brandon Rohrer, \"How do convolutional neural networks work?\" (2016): pictures of 9x9 "
        "pixels, 1 for the stroke and -1 for the paper.",
