@@ -36,18 +36,26 @@ std::string in_quotes(std::string_view words) {
   return out + "\"";
 }
 
+/// Up to 18 digits, which fit into 64 bits.
+bool is_number(std::string_view word) {
+  return !word.empty() && word.size() <= 18 && word.find_first_not_of("0123456789") == std::string_view::npos;
+}
+
 }  // namespace
 
 Lab::Lab(std::string name, const Text& title, const Text& question, int argc, char** argv)
     : name_(std::move(name)) {
-  const std::string usage = text("usage: lab_", name_, " [--pt] [--real] [--data FOLDER] [--out FOLDER]\n\n",
-                                 title.en, ": ", question.en, "\n");
+  const std::string usage =
+      text("usage: lab_", name_, " [--pt] [--real] [--data FOLDER] [--seed N] [--out FOLDER]\n\n", title.en,
+           ": ", question.en, "\n");
   for (int i = 1; i < argc; ++i) {
     const std::string_view flag = argv[i];
     if (flag == "--pt") {
       portuguese_ = true;
     } else if (flag == "--real") {
       real_ = true;
+    } else if (flag == "--seed" && i + 1 < argc && is_number(argv[i + 1])) {
+      seed_ = std::stoull(argv[++i]);
     } else if ((flag == "--data" || flag == "--out") && i + 1 < argc) {
       (flag == "--data" ? data_ : out_) = argv[++i];
     } else {
@@ -133,22 +141,23 @@ void Lab::plot(const std::string& file, const Text& description, const Plot& plo
       in_quotes(svg.string()), "\nset encoding utf8\nset grid\nset key outside right\n", "set title ",
       in_quotes(in_language(plot.title)), " noenhanced\nset xlabel ", in_quotes(in_language(plot.x_name)),
       " noenhanced\nset ylabel ", in_quotes(in_language(plot.y_name)), " noenhanced\n");
-  if (portuguese_) lines += "set decimalsign ','\n";
-  if (plot.log_x) lines += "set logscale x\n";
-  if (plot.log_y) lines += "set logscale y\n";
+  if (plot.log_x) lines += "set logscale x\nset format x '%g'\n";
+  if (plot.log_y) lines += "set logscale y\nset format y '%g'\n";
+  lines += "set linetype 5 lc rgb '#8c564b'\n";  // gnuplot's own is a yellow that is hardly seen on white
   lines += plot.commands + '\n';
-  std::string drawn;
+  if (portuguese_) lines += "set decimalsign ','\n";  // of the picture, not of tables that the commands make
+  std::vector<std::string> drawn;
+  if (!plot.beneath.empty()) drawn.push_back(plot.beneath);
   for (std::size_t i = 0; i < plot.series.size(); ++i) {
     const Series& series = plot.series[i];
     ensure(series.x.size() == series.y.size(), "a series has a y for each x");
     lines += text("$series", i, " << end\n");
     for (std::size_t k = 0; k < series.x.size(); ++k) lines += text(series.x[k], ' ', series.y[k], '\n');
     lines += "end\n";
-    drawn +=
-        text(i > 0 ? ", " : "", "$series", i, " with ", series.points ? "points pt 7 ps 0.6" : "lines lw 2",
-             " title ", in_quotes(in_language(series.name)), " noenhanced");
+    drawn.push_back(text("$series", i, " with ", series.points ? "points pt 7 ps 0.6" : "lines lw 2", " lt ",
+                         i + 1, " title ", in_quotes(in_language(series.name)), " noenhanced"));
   }
-  write(commands, lines + "plot " + drawn + '\n');
+  write(commands, lines + "plot " + join(drawn, ", ") + '\n');
   const int code = std::system(text("gnuplot '", commands.string(), "'").c_str());
   fs::remove(commands);
   if (code != 0)

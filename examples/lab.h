@@ -3,6 +3,7 @@
 /// that is how docs/labs came to be (examples/write_pages.sh).
 #pragma once
 
+#include <cstdint>
 #include <filesystem>
 #include <string>
 #include <vector>
@@ -32,11 +33,12 @@ struct Plot {
   std::vector<Series> series;
   bool log_x = false, log_y = false;
   std::string commands = "";  ///< of gnuplot, before it plots: ranges, contours
+  std::string beneath = "";   ///< what gnuplot draws first, in its words
 };
 
 /// One lab. Its flags: --pt for Portuguese; --real for the real data or the full length where the usual run
-/// takes something small; --data FOLDER where the real data lie (../shared/data); --out FOLDER for the page
-/// and the pictures.
+/// takes something small; --data FOLDER where the real data lie (../shared/data); --seed N for other random
+/// numbers; --out FOLDER for the page and the pictures.
 class Lab {
  public:
   /// `name` as examples/NAME.cpp has it. Begins the page with the title and the question; ends the program
@@ -44,6 +46,7 @@ class Lab {
   Lab(std::string name, const Text& title, const Text& question, int argc, char** argv);
 
   bool real() const { return real_; }
+  std::uint64_t seed() const { return seed_; }  ///< 1 where none is given
   /// A file or folder below --data. Where it is missing ends the program: loudly, by name, with code 77
   /// (skipped).
   std::filesystem::path data(const std::string& path) const;
@@ -51,7 +54,7 @@ class Lab {
   std::string number(double value, int digits) const;
   std::string percent(double share, int digits = 1) const { return number(100 * share, digits) + " %"; }
   /// In the language of the page: for cells of tables.
-  std::string in_language(const Text& text) const { return portuguese_ ? text.pt : text.en; }
+  const std::string& in_language(const Text& text) const { return portuguese_ ? text.pt : text.en; }
 
   void section(const Text& title);
   void say(const Text& paragraph);
@@ -73,6 +76,7 @@ class Lab {
   std::string name_, page_;
   std::filesystem::path data_ = "../shared/data", out_;
   bool portuguese_ = false, real_ = false;
+  std::uint64_t seed_ = 1;
   int failed_ = 0;
 };
 

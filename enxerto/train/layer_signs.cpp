@@ -4,6 +4,7 @@
 #include <cmath>
 #include <nlohmann/json.hpp>
 #include <set>
+#include <utility>
 
 #include "enxerto/core/text.h"
 #include "enxerto/train/fields_json.h"
@@ -14,6 +15,7 @@ namespace {
 constexpr std::int64_t most_numbers = std::int64_t{1} << 22;
 constexpr double vanishing_factor = 1e-5, exploding_norm = 1e3;
 constexpr int least_batch = 4;
+constexpr double copy_distance = 1e-2;  // by the norm of the larger
 
 double sum_of_squares(std::span<const float> values) {
   double sum = 0;
@@ -33,16 +35,39 @@ std::span<const float> row(const Tensor& tensor, std::int64_t i) {
   return tensor.data().subspan(static_cast<std::size_t>(i) * length, length);
 }
 
-void count_filters(const Tensor& weights, const Tensor& gradient, LayerSigns& signs) {
-  const auto less = [](std::span<const float> a, std::span<const float> b) {
-    return std::ranges::lexicographical_compare(a, b);
-  };
-  std::set<std::span<const float>, decltype(less)> seen(less);
-  signs.filters = weights.shape().n;
-  for (std::int64_t i = 0; i < signs.filters; ++i) {
-    signs.equal += !seen.insert(row(weights, i)).second;
-    signs.still += std::ranges::all_of(row(gradient, i), [](float g) { return g == 0; });
+bool are_near(std::span<const float> a, std::span<const float> b, double distance) {
+  double sum = 0;
+  for (std::size_t i = 0; i < a.size(); ++i) {
+    sum += (static_cast<double>(a[i]) - b[i]) * (static_cast<double>(a[i]) - b[i]);
+    if (sum > distance * distance) return false;
   }
+  return true;
+}
+
+/// Rows that are near another one that was there before. Norms of near ones are near: only those are
+/// compared.
+std::int64_t count_copies(const Tensor& weights) {
+  std::vector<std::pair<double, std::span<const float>>> rows, others;
+  for (std::int64_t i = 0; i < weights.shape().n; ++i)
+    rows.emplace_back(std::sqrt(sum_of_squares(row(weights, i))), row(weights, i));
+  std::ranges::sort(rows, {}, [](const auto& each) { return each.first; });
+  for (const auto& [norm, values] : rows) {
+    const double distance = copy_distance * norm;
+    bool copy = false;
+    for (auto other = others.rbegin(); !copy && other != others.rend(); ++other) {
+      if (norm - other->first > distance) break;
+      copy = are_near(values, other->second, distance);
+    }
+    if (!copy) others.emplace_back(norm, values);
+  }
+  return std::ssize(rows) - std::ssize(others);
+}
+
+void count_filters(const Tensor& weights, const Tensor& gradient, LayerSigns& signs) {
+  signs.filters = weights.shape().n;
+  signs.equal = count_copies(weights);
+  for (std::int64_t i = 0; i < signs.filters; ++i)
+    signs.still += std::ranges::all_of(row(gradient, i), [](float g) { return g == 0; });
 }
 
 /// Of the layers that have it, the first and how many.

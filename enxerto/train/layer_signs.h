@@ -18,10 +18,11 @@ struct LayerSigns {
   std::string name;
   double grad_norm = 0;  ///< 2-norm of the gradient by all its parameters, of the loss without penalties
   double norm = 0;       ///< 2-norm of the parameters
-  /// Filters (rows of a matrix) of its weights, one for each output; those whose numbers are an earlier
-  /// one's, bit for bit; and those whose gradient is zero throughout, as behind a ReLU that lets no picture
-  /// of the batch through. All 0 where there is one filter, and where there are more than 2^22 numbers, which
-  /// would take too long.
+  /// Filters (rows of a matrix) of its weights, one for each output; those that are copies of another, but
+  /// for 1 % of their norm, as kernels need not add up all rows in one order and rounding drives copies
+  /// apart; and those whose gradient is zero throughout, as behind a ReLU that lets no picture of the batch
+  /// through. All 0 where there is one filter, and where there are more than 2^22 numbers, which would take
+  /// too long.
   std::int64_t filters = 0, equal = 0, still = 0;
   friend bool operator==(const LayerSigns&, const LayerSigns&) = default;
 };

@@ -74,6 +74,15 @@ TEST(LayerSigns, CountFiltersThatAreCopies) {
   EXPECT_TRUE(find_faults(signs, 0, 8).empty()) << "before the first step they may be equal";
 }
 
+TEST(LayerSigns, CopiesThatRoundingDroveApartAreCopiesAndNeighboursAreNot) {
+  Graph net = small_net();
+  const auto weights = values_of(net, "conv.weight");
+  for (std::size_t i = 9; i < 18; ++i) weights[i] = weights[i - 9] * (1 + 1e-4f * static_cast<float>(i % 3));
+  for (std::size_t i = 18; i < 27; ++i) weights[i] = weights[i - 18] * 1.05f;
+  for (std::size_t i = 27; i < 36; ++i) weights[i] = -weights[i - 27];
+  EXPECT_EQ(signs_of(net)[0].equal, 1);
+}
+
 TEST(LayerSigns, CountFiltersBehindADeadRelu) {
   Graph net = small_net();
   for (const std::size_t filter : {0u, 1u, 3u}) values_of(net, "conv.bias")[filter] = -1000;
