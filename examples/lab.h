@@ -54,7 +54,7 @@ class Lab {
   std::string number(double value, int digits) const;
   std::string percent(double share, int digits = 1) const { return number(100 * share, digits) + " %"; }
   /// In the language of the page: for cells of tables.
-  const std::string& in_language(const Text& text) const { return portuguese_ ? text.pt : text.en; }
+  std::string in_language(const Text& text) const { return portuguese_ ? text.pt : text.en; }
 
   void section(const Text& title);
   void say(const Text& paragraph);
