@@ -20,3 +20,23 @@ for name in "${names[@]}"; do
   done
   echo "docs/labs/$name"
 done
+
+# The list of all labs, in the order of examples/CMakeLists.txt: title and question of each page.
+# usage: list HEADING INTRODUCTION FILE
+list() {
+  printf '# %s\n\n%s\n\n' "$1" "$2"
+  local name page
+  sed -n 's/^add_lab\(_script\)\?(\(.*\))$/\2/p' examples/CMakeLists.txt | while read -r name; do
+    page=docs/labs/$name/$3
+    [[ ! -e $page ]] || printf -- '- [%s](%s/%s): %s\n' "$(sed -n '1s/^# //p' "$page")" "$name" "$3" \
+      "$(sed -n '3s/^> //p' "$page")"
+  done
+}
+list "Labs" "Each is a program or a script in [\`examples/\`](../../examples) with a question, a picture and an answer that is checked
+when it runs: \`build/release/examples/lab_NAME\`, or \`examples/NAME.sh\` (with \`ENXERTO\` set to the program). It takes
+seconds; \`--real\` does the same with real data, \`--pt\` speaks Portuguese, \`--out FOLDER\` keeps the page and its pictures.
+These pages were written so, by \`examples/write_pages.sh build/release\`. [Em português](README.pt.md)." README.md >docs/labs/README.md
+list "Laboratórios" "Cada um é um programa ou um script em [\`examples/\`](../../examples) com uma pergunta, uma imagem e uma resposta que é
+verificada quando corre: \`build/release/examples/lab_NOME\`, ou \`examples/NOME.sh\` (com \`ENXERTO\` a indicar o programa).
+Demora segundos; \`--real\` faz o mesmo com dados reais, \`--pt\` fala português, \`--out PASTA\` guarda a página e as imagens.
+Estas páginas foram escritas assim, por \`examples/write_pages.sh build/release\`. [In English](README.md)." README.pt.md >docs/labs/README.pt.md
