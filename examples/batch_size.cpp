@@ -168,8 +168,8 @@ void show_training(Lab& lab, const Task& task) {
              {"loss at the end, one rate", "custo no fim, a mesma taxa"},
              {"the rate times the batch", "a taxa vezes o lote"}},
             rows);
-  lab.check({"With the rate times the batch, 8 and 64 come less than half as far from where 1 is",
-             "Com a taxa vezes o lote, 8 e 64 ficam a menos de metade da distância de onde está 1"},
+  lab.check({"With the rate times the batch, 8 and 64 end less than half as far from where 1 ends",
+             "Com a taxa vezes o lote, 8 e 64 acabam a menos de metade da distância de onde 1 acaba"},
             std::abs(scaled[1].end() - same[0].end()) < (same[1].end() - same[0].end()) / 2 &&
                 std::abs(scaled[2].end() - same[0].end()) < (same[2].end() - same[0].end()) / 2);
   lab.check({"At 500 the rule has broken: worse than 64", "Em 500 a regra já não vale: pior do que 64"},
