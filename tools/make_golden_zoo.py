@@ -30,7 +30,8 @@ SIGNS, LARGEST = 4, 2**18
 PLAIN = dict(gain=0.8125, high=0, batch=2)
 NORMED = dict(gain=1.0, high=0, batch=4)
 SATURATED = dict(gain=1.0, high=8, batch=4)
-SEEDS = dict(resnet18=4, resnet34=4, resnet50=4, resnet101=4, resnet152=4, vgg11=10, vgg13=8, vgg16=7, vgg19=8)
+SEEDS = dict(resnet18=4, resnet34=4, resnet50=4, resnet101=4, resnet152=4, vgg11=10, vgg13=8, vgg16=7, vgg19=8,
+             vgg11_bn=2, googlenet=3, googlenet_aux=3)
 CASES = {name: dict(how, net=name, image=[3, 32, 32] if name.startswith("vgg") else [3, 64, 64], classes=10,
                     seed=SEEDS.get(name, 1)) for how, names in (
     (PLAIN, "alexnet vgg11 vgg13 vgg16 vgg19 squeezenet1_0 squeezenet1_1"),
