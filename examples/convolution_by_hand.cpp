@@ -145,7 +145,7 @@ int convolution_by_hand(int argc, char** argv) {
       "convolution",
       {"the three channels of the picture, and the answer", "os três canais da imagem, e a resposta"},
       side_by_side({as_picture(image.view(), 0, 140, 172, 24), as_picture(image.view(), 1, 140, 172, 24),
-                    as_picture(image.view(), 2, 140, 172, 24), as_picture(padded.view(), 0, -340, 480, 24)}));
+                    as_picture(image.view(), 2, 140, 172, 24), as_picture(padded.view(), 0, -100, 850, 24)}));
   return lab.finish();
 }
 

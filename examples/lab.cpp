@@ -167,6 +167,8 @@ void Lab::plot(const std::string& file, const Text& description, const Plot& plo
 
 int Lab::finish() {
   if (failed_ > 0) std::fprintf(stderr, "lab_%s: %d of the checks failed\n", name_.c_str(), failed_);
+  // Each block ends with an empty line, the page does not.
+  while (page_.ends_with("\n\n")) page_.pop_back();
   if (!out_.empty()) write(out_ / (portuguese_ ? "README.pt.md" : "README.md"), page_);
   return failed_ > 0 ? 1 : 0;
 }

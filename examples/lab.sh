@@ -229,6 +229,6 @@ takes() { echo "$lab --real takes about $1 on two cores that have nothing else t
 # Writes the page; the end of a lab.
 finish() {
   end_commands
-  [[ -z $out ]] || printf %s "$page" >"$out/README$(words "" .pt).md"
+  [[ -z $out ]] || printf %s "${page%$'\n'}" >"$out/README$(words "" .pt).md"
   [[ $failed -eq 0 ]] || { echo "$lab: $failed of the checks failed" >&2; exit 1; }
 }
