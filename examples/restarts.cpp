@@ -273,6 +273,7 @@ int restarts(int argc, char** argv) {
            "times?",
            "A descida do gradiente acaba num mínimo, não no melhor. Quanto vale começar várias vezes?"},
           argc, argv);
+  use_threads(lab);
   on_a_surface(lab);
   on_a_network(lab);
   if (lab.real()) on_mnist(lab);

@@ -4,12 +4,16 @@
 #include <array>
 #include <cmath>
 #include <numbers>
+#include <optional>
 #include <utility>
 
 #include "enxerto/core/error.h"
+#include "enxerto/core/system.h"
 #include "enxerto/core/text.h"
 
 namespace enxerto::lab {
+
+void use_threads(const Lab& lab) { set_threads(lab.real() ? 0 : 1); }
 
 Batch make_moons(std::int64_t count, double noise, std::uint64_t seed) {
   Batch moons;
@@ -22,6 +26,7 @@ Batch make_moons(std::int64_t count, double noise, std::uint64_t seed) {
     *to++ = static_cast<float>(side * std::cos(angle) + (lower ? 0.5 : -0.5) + noise * rng.normal());
     *to++ = static_cast<float>(side * (std::sin(angle) - 0.25) + noise * rng.normal());
     moons.labels.push_back(lower);
+    moons.indices.push_back(i);
   }
   return moons;
 }
@@ -40,6 +45,7 @@ bool OneBatch::next(Batch& batch) {
   if (std::exchange(handed_out_, true)) return false;
   batch.images = batch_.images.clone();
   batch.labels = batch_.labels;
+  batch.indices = batch_.indices;
   return true;
 }
 
@@ -51,7 +57,8 @@ TrainConfig fixed_rate(int epochs, const OptimizerConfig& optimizer, double lr) 
 }
 
 std::vector<double> train_steps(Graph& graph, const Batch& batch, const TrainConfig& config,
-                                const std::function<void(const EpochReport&, const Graph&)>& heard) {
+                                const std::function<void(const EpochReport&, const Graph&)>& heard,
+                                const Batch* val) {
   std::vector<double> losses;
   Listener listener;
   listener.heard = [&](const EpochReport& report, const Graph& now) {
@@ -59,10 +66,14 @@ std::vector<double> train_steps(Graph& graph, const Batch& batch, const TrainCon
     if (heard) heard(report, now);
   };
   const std::array<Observer*, 1> observers{&listener};
-  const std::array<std::string, 2> classes{"0", "1"};
+  std::vector<std::string> classes;
+  for (std::int64_t c = 0; c < graph.output_shape().size(); ++c) classes.push_back(text(c));
   OneBatch source(batch);
+  std::optional<OneBatch> val_source;
+  if (val) val_source.emplace(*val);
   try {
-    train(graph, {.train = source, .classes = classes}, config, observers);
+    train(graph, {.train = source, .val = val ? &*val_source : nullptr, .classes = classes}, config,
+          observers);
   } catch (const Error& error) {
     if (error.kind() != ErrorKind::diverged) throw;
   }

@@ -8,8 +8,13 @@
 
 #include "enxerto/data/batch.h"
 #include "enxerto/train/trainer.h"
+#include "examples/lab.h"
 
 namespace enxerto::lab {
+
+/// One thread where a lab runs small: so little work is done sooner than shared out, and the bits are the
+/// same on any number of cores. All of them where it is --real.
+void use_threads(const Lab& lab);
 
 /// Two interlocking half circles, one for each class, with Gaussian noise of this standard deviation. The
 /// points are the features {n, c = 2} of one batch; every other one is of class 1.
@@ -53,9 +58,10 @@ struct Listener final : Observer {
 /// A fixed rate, judged by the loss of training.
 TrainConfig fixed_rate(int epochs, const OptimizerConfig& optimizer, double lr);
 
-/// config.epochs steps, each on the whole batch of two classes. Returns the loss before each of them, fewer
-/// where the run diverged.
+/// config.epochs steps, each on the whole batch, and validation on another where there is one. Returns the
+/// loss before each of them, fewer where the run diverged or stopped early.
 std::vector<double> train_steps(Graph& graph, const Batch& batch, const TrainConfig& config,
-                                const std::function<void(const EpochReport&, const Graph&)>& heard = {});
+                                const std::function<void(const EpochReport&, const Graph&)>& heard = {},
+                                const Batch* val = nullptr);
 
 }  // namespace enxerto::lab
