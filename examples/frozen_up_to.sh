@@ -78,12 +78,12 @@ set xrange [-0.5:8.5]; set xtics 1
 plot \$accuracies using 1:(100 * \$2):(100 * \$3):(100 * \$4) with yerrorlines pt 7 lw 2 \
   title "$(words "with 95 % interval" "com intervalo de 95 %")"
 END
-say "The early stages serve as they are: with $early of them frozen $(percent "${rights[early]}") are right, with none
+say "The early stages serve as they are: frozen up to stage $early $(percent "${rights[early]}") are right, with none frozen
 $(percent "${rights[0]}"). The late ones do not: with all but the last stage frozen it is $(percent "${rights[8]}"). Edges are edges
 everywhere; what stands at the end of a network is about its own classes. (Each point is one run, and the intervals are
 wide: a point is no reason to prefer four frozen stages to three.)" \
-  "Os primeiros estágios servem tal como são: com $early deles congelados acerta-se em $(percent "${rights[early]}"), com nenhum
-em $(percent "${rights[0]}"). Os últimos não: com todos congelados menos o último são $(percent "${rights[8]}"). Arestas são arestas em
+  "Os primeiros estágios servem tal como são: congelando até ao estágio $early acerta-se em $(percent "${rights[early]}"), sem
+congelar nenhum em $(percent "${rights[0]}"). Os últimos não: com todos congelados menos o último são $(percent "${rights[8]}"). Arestas são arestas em
 toda a parte; o que está no fim de uma rede trata das classes dela. (Cada ponto é um só treino, e os intervalos são largos: um
 ponto não é razão para preferir quatro estágios congelados a três.)"
 check "Some of the first four stages can be frozen for less than 3 points" \
