@@ -15,7 +15,7 @@ export LC_ALL=C.UTF-8
 lab=$(basename "$0" .sh)
 examples=$(realpath "${BASH_SOURCE%/*}")
 program=${ENXERTO:-enxerto}
-[[ $program != */* ]] || program=$(realpath "$program")
+[[ $program != */* ]] || program=$(realpath -m "$program")
 data=../shared/data out="" portuguese=false real=false
 page="" in_commands=false failed=0
 
@@ -58,6 +58,7 @@ begin() {
   data=$(realpath -m "$data")
   [[ -z $out ]] || { mkdir -p "$out"; out=$(realpath "$out"); }
   work=$(mktemp -d)
+  readonly lab examples program data out portuguese real work
   trap 'rm -rf "$work"' EXIT
   trap 'exit 1' TERM
   trap 'echo "$lab: line $LINENO failed: $BASH_COMMAND" >&2' ERR
@@ -146,6 +147,14 @@ run_script() {
 # usage: value NAME FILTER
 value() { jq -er "$2" "$1.json" || stop "$1.json: has no $2"; }
 
+# Whether an expression of jq is true.
+holds() {
+  local answer
+  answer=$(jq -n "$1") || stop "no condition: $1"
+  [[ $answer == true || $answer == false ]] || stop "no condition: $1"
+  [[ $answer == true ]]
+}
+
 # An expression of jq as a figure, with the comma of Portuguese.
 # usage: number EXPRESSION [DIGITS]
 number() {
@@ -162,7 +171,7 @@ interval() { printf '%s %s %s' "$(number "100 * ($1)[0]" 1)" "$(words to a)" "$(
 
 # A probability that it was chance, which may be very small.
 chance() {
-  if jq -en "$1 < 0.0001" >/dev/null; then printf 'p < %s' "$(number 0.0001 4)"; else printf 'p = %s' "$(number "$1" 4)"; fi
+  if holds "$1 < 0.0001"; then printf 'p < %s' "$(number 0.0001 4)"; else printf 'p = %s' "$(number "$1" 4)"; fi
 }
 
 # usage: table HEADER HEADER_PT ROW...    cells are between |
@@ -181,15 +190,12 @@ table() {
 # usage: check CLAIM CLAIM_PT CONDITION    an expression of jq
 check() {
   end_commands
-  local holds
-  holds=$(jq -n "$3") || stop "no condition: $3"
-  case $holds in
-    true) print "- [x] $(words "$1" "$2")"$'\n\n' ;;
-    false)
-      failed=$((failed + 1))
-      print "- [ ] **WRONG** $(words "$1" "$2")"$'\n\n' ;;
-    *) stop "no condition: $3" ;;
-  esac
+  if holds "$3"; then
+    print "- [x] $(words "$1" "$2")"$'\n\n'
+  else
+    failed=$((failed + 1))
+    print "- [ ] **WRONG** $(words "$1" "$2")"$'\n\n'
+  fi
 }
 
 # A picture that a command has written in the lab's folder.
