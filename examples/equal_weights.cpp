@@ -328,7 +328,7 @@ int equal_weights(int argc, char** argv) {
       {"Why do weights start as random numbers, and what else can keep neurons from learning?",
        "Porque começam os pesos com números aleatórios, e que mais pode impedir os neurónios de aprender?"},
       argc, argv);
-  use_threads(lab);
+  use_threads(lab, "half a minute");
   neurons(lab);
   filters(lab);
   dead(lab);

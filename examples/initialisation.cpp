@@ -385,7 +385,7 @@ int initialisation(int argc, char** argv) {
           {"How wide do random initial weights have to scatter, and why does that depend on the layer?",
            "Com que dispersão devem começar os pesos aleatórios, e porque depende isso da camada?"},
           argc, argv);
-  use_threads(lab);
+  use_threads(lab, "a minute");
   lab.say({text(depth, " linear layers, each of n = ", width,
                 " neurons; inputs are normal with variance 1, and so is the gradient that comes in at the "
                 "end. The pictures show the root mean square of the activations on the way forward, and of "

@@ -420,7 +420,7 @@ int optimizers(int argc, char** argv) {
           {"What does each optimizer make of the same gradients, and which is the first to arrive?",
            "Que faz cada otimizador dos mesmos gradientes, e qual chega primeiro?"},
           argc, argv);
-  use_threads(lab);
+  use_threads(lab, "a minute");
   rules(lab);
   on_a_slope(lab);
   in_a_valley(lab);

@@ -399,7 +399,7 @@ int regularisation(int argc, char** argv) {
            "weights?",
            "O que impede uma rede de decorar os dados de treino, e que faz isso aos pesos?"},
           argc, argv);
-  use_threads(lab);
+  use_threads(lab, "half a minute");
   on_weights(lab);
   on_the_gap(lab);
   decay(lab);

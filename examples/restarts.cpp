@@ -134,7 +134,7 @@ TrainResult learn_exclusive_or(Graph& graph) {
   return train(graph, {.train = source, .classes = classes}, fixed_rate(400, Sgd{}, 0.3));
 }
 
-/// Forty starts of a network with so many hidden neurons.
+/// So many starts with seeds from `seed` on; the graph gets the best one's weights.
 Restarts start_often(Graph& net, int runs, std::uint64_t seed) {
   return train_with_restarts(net, {.kind = Init::Kind::he_normal}, runs, seed, Metric::train_loss,
                              [](Graph& graph, std::uint64_t) { return learn_exclusive_or(graph); });
@@ -273,7 +273,7 @@ int restarts(int argc, char** argv) {
            "times?",
            "A descida do gradiente acaba num mínimo, não no melhor. Quanto vale começar várias vezes?"},
           argc, argv);
-  use_threads(lab);
+  use_threads(lab, "a minute");
   on_a_surface(lab);
   on_a_network(lab);
   if (lab.real()) on_mnist(lab);

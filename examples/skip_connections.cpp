@@ -1,7 +1,6 @@
 // Skip connections and bottlenecks: what they cost, and what depth does without them.
 #include <algorithm>
 #include <array>
-#include <cstdio>
 #include <memory>
 #include <numeric>
 
@@ -284,9 +283,7 @@ int skip_connections(int argc, char** argv) {
           {"What does a bottleneck save, and why do very deep networks need skip connections?",
            "Quanto poupa um gargalo, e porque precisam as redes muito fundas de ligações de atalho?"},
           argc, argv);
-  use_threads(lab);
-  if (lab.real())
-    std::fprintf(stderr, "lab_skip_connections: --real takes about a quarter of an hour on two cores\n");
+  use_threads(lab, "five minutes");
   costs(lab);
   depth(lab);
   return lab.finish();

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <iostream>
 #include <numbers>
 #include <optional>
 #include <utility>
@@ -13,7 +14,11 @@
 
 namespace enxerto::lab {
 
-void use_threads(const Lab& lab) { set_threads(lab.real() ? 0 : 1); }
+void use_threads(const Lab& lab, std::string_view real_takes) {
+  set_threads(lab.real() ? 0 : 1);
+  if (lab.real())
+    std::cerr << "--real takes about " << real_takes << " on two cores that have nothing else to do\n";
+}
 
 Batch make_moons(std::int64_t count, double noise, std::uint64_t seed) {
   Batch moons;

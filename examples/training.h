@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <functional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "enxerto/data/batch.h"
@@ -13,8 +14,9 @@
 namespace enxerto::lab {
 
 /// One thread where a lab runs small: so little work is done sooner than shared out, and the bits are the
-/// same on any number of cores. All of them where it is --real.
-void use_threads(const Lab& lab);
+/// same on any number of cores. Where it is --real all of them, and standard error says how long it takes ("a
+/// minute").
+void use_threads(const Lab& lab, std::string_view real_takes);
 
 /// Two interlocking half circles, one for each class, with Gaussian noise of this standard deviation. The
 /// points are the features {n, c = 2} of one batch; every other one is of class 1.
