@@ -39,10 +39,10 @@ else
   size=32 learning="--epochs 5 --lr 0.003 --no-augment" last="--recipe finetune --blocks 4"
   say "A triangle or a flower of five petals is a question that the features of the small network in the box answer, though it
 has only seen photographs. Whether it is four corners or five, they do not tell well. (\`--real\`: photographs of few insects
-and of many flowers, few and many handwritten digits.)" \
+and of many flowers, few and many handwritten digits; and what \`enxerto advise\` would choose.)" \
     "Um triângulo ou uma flor de cinco pétalas é pergunta a que as características da rede pequena que vem na caixa sabem
 responder, embora só tenha visto fotografias. Se são quatro vértices ou cinco, não dizem bem. (\`--real\`: fotografias de
-poucos insetos e de muitas flores, poucos e muitos algarismos escritos à mão.)"
+poucos insetos e de muitas flores, poucos e muitos algarismos escritos à mão; e o que o \`enxerto advise\` escolheria.)"
   run_script <<'END'
 gnuplot -c examples/figures.gnuplot near_few 1 32 'train 16 val 10 test 100' 'corners3 petals5'
 gnuplot -c examples/figures.gnuplot near_many 2 32 'train 100 val 10 test 100' 'corners3 petals5'
@@ -86,9 +86,9 @@ for set in "${sets[@]}"; do
   rows+=("$row | $(percent "${left[$set]}" 0)")
   bars+="$set ${top1[$set-probe]} ${top1[$set-last]} ${top1[$set-all]} ${top1[$set-scratch]}"$'\n'
 done
-table "set | training pictures | head alone | last four stages | all | from nothing | mistakes that the head leaves of guessing's" \
+table "set | training pictures | head alone | last four stages | all | from nothing | mistakes that the head leaves, of those of guessing" \
   "conjunto | imagens de treino | só a cabeça | os últimos quatro estágios | tudo | do nada | erros que a cabeça deixa, dos de \
-adivinhar" "${rows[@]}"
+adivinhar à sorte" "${rows[@]}"
 plot recipes "test accuracy of four recipes in four quadrants" "exatidão no teste de quatro receitas em quatro quadrantes" <<END
 \$bars << end
 ${bars}end
@@ -96,7 +96,7 @@ set title "$(words "test accuracy of four recipes in four quadrants" \
   "exatidão no teste de quatro receitas em quatro quadrantes")"
 set ylabel "%"; set yrange [0:105]
 set style data histogram; set style histogram clustered gap 1; set style fill solid 0.8
-set xtics noenhanced
+set xtics noenhanced; set xrange [-0.6:3.6]
 plot \$bars using (100 * \$2):xtic(1) title "$(words "head alone" "só a cabeça")", \
   \$bars using (100 * \$3) title "$(words "last four stages" "os últimos quatro estágios")", \
   \$bars using (100 * \$4) title "$(words "all" "tudo")", \
