@@ -120,6 +120,35 @@ AnyHead fit_model(const Rows& rows, const HeadConfig& config, bool standardize, 
   return std::move(found.forest);
 }
 
+/// How many times the 5th percentile of the columns' deviations the 95th is, of columns that are not
+/// constant.
+double spread_of_scales(const Standardization& of) {
+  std::vector<float> deviations;
+  for (const float each : of.scale)
+    if (each != 1) deviations.push_back(each);  // 1 stands for constant columns
+  if (deviations.size() < 2) return 1;
+  std::ranges::sort(deviations);
+  const auto at = [&](double share) {
+    return deviations[static_cast<std::size_t>(
+        std::lround(share * static_cast<double>(deviations.size() - 1)))];
+  };
+  return static_cast<double>(at(0.95)) / static_cast<double>(at(0.05));
+}
+
+/// Both as the columns are and with deviation 1 each; keeps what cross-validation finds more accurate.
+AnyHead fit_either_way(const Rows& rows, const HeadConfig& config, HeadReport& report) {
+  HeadReport raw = report;
+  raw.standardized = false;
+  AnyHead levelled = fit_model(rows, config, true, report);
+  AnyHead as_they_are = fit_model(rows, config, false, raw);
+  const auto accuracy = [](const HeadReport& of) {
+    return std::ranges::max(of.path, {}, &PathStep::mean).mean;
+  };
+  if (!raw.converged || accuracy(raw) <= accuracy(report)) return levelled;
+  report = std::move(raw);
+  return as_they_are;
+}
+
 struct Columns {
   std::int64_t operator()(const LinearHead& head) const { return head.w.shape().c; }
   std::int64_t operator()(const Knn& head) const { return head.columns(); }
@@ -171,30 +200,21 @@ const std::vector<std::string>& head_kinds() {
   return kinds;
 }
 
-bool scales_differ(const Standardization& of) {
-  std::vector<float> deviations;
-  for (const float each : of.scale)
-    if (each != 1) deviations.push_back(each);  // 1 stands for constant columns
-  if (deviations.size() < 2) return false;
-  std::ranges::sort(deviations);
-  const auto at = [&](double share) {
-    return deviations[static_cast<std::size_t>(
-        std::lround(share * static_cast<double>(deviations.size() - 1)))];
-  };
-  return at(0.95) > 10 * at(0.05);
-}
-
 HeadFit fit_head(const Rows& rows, std::vector<std::string> classes, const HeadConfig& config) {
   const double began = now_seconds();
   check_config(config);
   check_rows(rows);
   ensure(static_cast<int>(classes.size()) == rows.classes, "each class has a name");
   HeadFit made{{config.kind, std::move(classes), LinearHead(), {}}, {}};
-  if (is_linear(config.kind) || config.kind == "knn")
-    made.report.standardized =
-        config.standardize ? *config.standardize : scales_differ(standardization_of(rows.x, rows.weights));
+  double spread = 1;
+  if (is_linear(config.kind) || config.kind == "knn") {
+    if (!config.standardize) spread = spread_of_scales(standardization_of(rows.x, rows.weights));
+    made.report.standardized = config.standardize.value_or(spread > 10);
+  }
   if (config.pca == 0 && config.pca_share == 0) {
-    made.head.model = fit_model(rows, config, made.report.standardized, made.report);
+    made.head.model = config.folds > 0 && spread > 10 && spread < 1000
+                          ? fit_either_way(rows, config, made.report)
+                          : fit_model(rows, config, made.report.standardized, made.report);
   } else {
     Pca pca = fit_pca(rows.x,
                       {.components = config.pca,

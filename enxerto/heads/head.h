@@ -30,7 +30,10 @@ struct HeadConfig {
   int max_iterations = 1000;                         ///< logistic and svm
   int pca = 0;                                       ///< components; 0: as pca_share says
   double pca_share = 0;                              ///< share of the variance; 0: no principal components
-  /// Linear ones and knn; without: where scales_differ(). With principal components it comes before them.
+  /// Linear ones and knn; without: where columns differ so much in scale that a penalty or a distance would
+  /// hear the loud ones only (of the deviations of columns that are not constant, the 95th percentile is
+  /// above ten times the 5th). Between ten and a thousand times `folds` choose this too: quiet columns of a
+  /// network are often but noise. With principal components it comes before them.
   std::optional<bool> standardize;
   ClassWeights class_weights = {};
   std::uint64_t seed = 0;
@@ -81,10 +84,6 @@ struct HeadFit {
   FittedHead head;
   HeadReport report;
 };
-
-/// Whether columns differ so much in scale that a penalty or a distance would hear the loud ones only: of the
-/// deviations of the columns that are not constant the 95th percentile is above ten times the 5th.
-bool scales_differ(const Standardization& of);
 
 /// `classes`: names, as many as rows.classes. Throws Error{usage} for a kind that is not there, and what the
 /// fit_...() throws.

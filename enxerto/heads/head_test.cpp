@@ -50,6 +50,35 @@ TEST(Head, ColumnsThatDifferInScaleAreStandardised) {
   EXPECT_FALSE(fit("tree", rows.rows()).report.standardized);
 }
 
+TEST(Head, CrossValidationChoosesWhetherToStandardise) {
+  const auto best = [](const HeadFit& fit) {
+    return std::ranges::max(fit.report.path, {}, &PathStep::mean).mean;
+  };
+  for (const bool loud_ones_tell : {true, false}) {
+    // Of 64 columns eight tell the classes apart, and either these or the others are thirty times as loud.
+    auto rows = tests::made_up_rows(120, 64, 3, 35, 1);
+    Rng noise(36);
+    for (std::size_t i = 0; i < rows.x.data().size(); ++i) {
+      float& each = rows.x.data()[i];
+      const bool tells = i % 64 < 8;
+      if (!tells) each = noise.normal();
+      if (tells == loud_ones_tell) each *= 30;
+    }
+    HeadConfig config{.folds = 4};
+    const HeadFit chosen = fit_head(rows.rows(), names, config);
+    config.standardize = true;
+    const HeadFit levelled = fit_head(rows.rows(), names, config);
+    config.standardize = false;
+    const HeadFit as_they_are = fit_head(rows.rows(), names, config);
+    EXPECT_EQ(chosen.report.standardized, !loud_ones_tell);
+    EXPECT_EQ(best(chosen), std::max(best(levelled), best(as_they_are)));
+    EXPECT_NE(best(levelled), best(as_they_are));
+    const FittedHead& same = loud_ones_tell ? as_they_are.head : levelled.head;
+    EXPECT_TRUE(
+        std::ranges::equal(chosen.head.outputs(rows.x.view()).data(), same.outputs(rows.x.view()).data()));
+  }
+}
+
 TEST(Head, WhatMakesNoSenseIsAnError) {
   const auto rows = tests::made_up_rows(30, 4, 3, 33);
   EXPECT_THROW(fit("oracle", rows.rows()), Error);

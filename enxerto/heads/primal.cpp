@@ -11,6 +11,7 @@ namespace {
 
 constexpr std::size_t block_rows = 64;  ///< stay in the caches between the scores and the gradient
 constexpr std::size_t history = 10;
+constexpr std::size_t piece = 8192;  ///< fewer numbers are worked through before another thread is awake
 
 std::size_t weights_of(const PrimalProblem& problem) {
   return static_cast<std::size_t>(problem.outputs) * static_cast<std::size_t>(problem.seen.c());
@@ -19,9 +20,8 @@ std::size_t weights_of(const PrimalProblem& problem) {
 /// Sums over pieces of fixed size, added in order: the same bits for any number of threads.
 template <class F>
 double sum_over(std::size_t count, const F& f) {
-  constexpr std::size_t piece = 8192;
   std::vector<double> parts((count + piece - 1) / piece);
-#pragma omp parallel for schedule(static)
+#pragma omp parallel for schedule(static) if (parts.size() > 1)
   for (std::size_t i = 0; i < parts.size(); ++i) {
     double sum = 0;
     for (std::size_t j = i * piece; j < std::min(count, (i + 1) * piece); ++j) sum += f(j);
@@ -37,7 +37,7 @@ double dot(const PrimalPoint& a, const PrimalPoint& b) {
 }
 
 void add(PrimalPoint& to, double factor, const PrimalPoint& from) {
-#pragma omp parallel for schedule(static)
+#pragma omp parallel for schedule(static) if (to.size() > piece)
   for (std::size_t i = 0; i < to.size(); ++i) to[i] += factor * from[i];
 }
 
@@ -133,7 +133,7 @@ double primal_objective(const PrimalProblem& problem, const PrimalPoint& at, Pri
   const std::size_t weights = outputs * columns;
   const cpu::RowView view = problem.seen.view();
   std::vector<float> w(weights), g(weights);
-#pragma omp parallel for schedule(static)
+#pragma omp parallel for schedule(static) if (weights > piece)
   for (std::size_t i = 0; i < weights; ++i)
     w[i] = static_cast<float>(view.scale ? at[i] * static_cast<double>(view.scale[i % columns]) : at[i]);
   std::vector<std::int32_t> rows;
@@ -161,7 +161,7 @@ double primal_objective(const PrimalProblem& problem, const PrimalPoint& at, Pri
     cpu::add_outer(view, some, std::span(residual).first(scores.size()), problem.outputs, g.data());
   }
   gradient.resize(weights + outputs);
-#pragma omp parallel for schedule(static)
+#pragma omp parallel for schedule(static) if (weights > piece)
   for (std::size_t i = 0; i < weights; ++i)
     gradient[i] = problem.l2 * at[i] + static_cast<double>(g[i]) *
                                            (view.scale ? static_cast<double>(view.scale[i % columns]) : 1.0);

@@ -27,12 +27,20 @@ inline std::vector<Chunk> chunks_of(std::span<const Update> updates) {
   return chunks;
 }
 
+/// Whether they are enough to wake other threads for: a small network's step is over before these are awake.
+inline bool worth_threads(std::span<const Chunk> chunks) {
+  constexpr std::size_t enough = 32768;
+  std::size_t elements = 0;
+  for (const Chunk& chunk : chunks) elements += chunk.end - chunk.begin;
+  return elements > enough;
+}
+
 /// The sum over all chunks of part(chunk), the parts added in order: the same bits for any number of threads.
 template <class F>
 double sum_over_chunks(std::span<const Update> updates, const F& part) {
   const std::vector<Chunk> chunks = chunks_of(updates);
   std::vector<double> parts(chunks.size());
-#pragma omp parallel for schedule(static)
+#pragma omp parallel for schedule(static) if (worth_threads(chunks))
   for (std::size_t i = 0; i < chunks.size(); ++i) parts[i] = part(chunks[i]);
   double sum = 0;
   for (const double each : parts) sum += each;

@@ -224,7 +224,7 @@ class Runner final : public Optimizer {
     const auto scale = static_cast<float>(shaping.scale);
     const auto l1 = static_cast<float>(shaping.penalty.l1), l2 = static_cast<float>(shaping.penalty.l2);
     const std::vector<Chunk> chunks = chunks_of(updates);
-#pragma omp parallel for schedule(static)
+#pragma omp parallel for schedule(static) if (worth_threads(chunks))
     for (std::size_t i = 0; i < chunks.size(); ++i) {
       const Chunk& chunk = chunks[i];
       const bool decays = updates[chunk.update].decays;

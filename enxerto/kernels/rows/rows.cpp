@@ -87,7 +87,10 @@ void add_then_score(const RowView& view, const Added& added, float* w, int class
   const std::int64_t strip = strip_of(view.c), strips = (view.c + strip - 1) / strip;
   const auto count = static_cast<std::int64_t>(rows.size()), size = count * classes;
   std::vector<float> parts(static_cast<std::size_t>(strips * size));
-#pragma omp parallel for schedule(static)
+  // Fewer multiplications are done before another thread is awake.
+  constexpr std::int64_t worth_threads = 1 << 17;
+  const std::int64_t products = (static_cast<std::int64_t>(from.size()) + count) * classes * view.c;
+#pragma omp parallel for schedule(static) if (products > worth_threads)
   for (std::int64_t s = 0; s < strips; ++s) {
     const std::int64_t begin = s * strip, width = std::min(strip, view.c - begin);
     const float* const mean = view.mean ? view.mean + begin : nullptr;
