@@ -23,5 +23,5 @@ for preset in "${presets[@]}"; do
   echo "== $preset"
   cmake --preset "$preset" -DENXERTO_TESTS=ON -DENXERTO_BENCH=ON
   cmake --build --preset "$preset" --parallel "$(nproc)"
-  ctest --preset "$preset"
+  ctest --preset "$preset" --parallel "$(nproc)"
 done

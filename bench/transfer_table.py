@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 """How good grafts are: accuracy with its 95 % interval, by backbone, recipe and set of photographs.
 
-usage: transfer_table.py ENXERTO DATA [--recipes probe,warmup+finetune] [--sets NAME,...] [--epochs N] [--out FILE.json]
+usage: transfer_table.py ENXERTO DATA [--recipes probe,warmup+finetune] [--sets NAME,...] [--epochs N] [--bf16]
+                         [--out FILE.json]
   ENXERTO  the command
   DATA     the developers' data: DATA/photos/SET, DATA/weights
 A backbone may also be the path of a model file.
@@ -37,6 +38,7 @@ def main():
     parser.add_argument("--sets", default=",".join(SETS))
     parser.add_argument("--backbones", default=",".join(USUAL), help=", ".join(BACKBONES))
     parser.add_argument("--epochs", type=int, help="of recipes that train (as many as fit thinks right)")
+    parser.add_argument("--bf16", action="store_true", help="recipes that train do it in bfloat16")
     parser.add_argument("--out", type=Path)
     arguments = parser.parse_args()
     sets, results = arguments.sets.split(","), []
@@ -51,6 +53,8 @@ def main():
                                "--recipe", recipe, "--out", Path(folder) / "run", "--json"] + ([] if own_val else ["--test-fraction", "0.2"])
                     if arguments.epochs and recipe != "probe":
                         command += ["--epochs", arguments.epochs]
+                    if arguments.bf16 and recipe != "probe":
+                        command.append("--bf16")
                     done = subprocess.run(list(map(str, command)), capture_output=True, text=True)
                     if done.returncode != 0:
                         raise SystemExit(done.stderr)

@@ -17,6 +17,9 @@ function(enxerto_folder name)
   endforeach()
   target_link_libraries(${target} PUBLIC ${F_LIBRARIES} Threads::Threads)
   enxerto_warnings(${target})
+  if(name IN_LIST ENXERTO_SANITIZED_FOLDERS)
+    enxerto_sanitize(${target})
+  endif()
   set_property(GLOBAL APPEND PROPERTY ENXERTO_FOLDERS ${name})
   foreach(header IN LISTS F_HEADERS)
     set_property(GLOBAL APPEND PROPERTY ENXERTO_HEADERS ${name}/${header})
@@ -24,7 +27,18 @@ function(enxerto_folder name)
   set_property(GLOBAL APPEND PROPERTY ENXERTO_LIBRARIES ${F_LIBRARIES})
   if(ENXERTO_TESTS AND F_TESTS)
     enxerto_test_program(${name}_tests SOURCES ${F_TESTS} LIBRARIES ${target})
+    if(name IN_LIST ENXERTO_SANITIZED_FOLDERS)
+      enxerto_sanitize(${name}_tests)
+    endif()
   endif()
+endfunction()
+
+# Address and undefined-behaviour sanitizers for one target of a release build. Without those checks that cost the most
+# compiling and find what the address sanitizer finds too.
+function(enxerto_sanitize target)
+  target_compile_options(${target} PRIVATE -O1 -g1 -fno-omit-frame-pointer -fsanitize=address,undefined
+    -fno-sanitize=null,vptr,object-size -fno-sanitize-recover=undefined)
+  target_link_options(${target} PRIVATE -fsanitize=address,undefined)
 endfunction()
 
 # enxerto_test_program(NAME SOURCES ... LIBRARIES ...): a GoogleTest program known to ctest.

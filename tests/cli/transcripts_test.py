@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """The command as scripts and people meet it: each test is a transcript of command, output and exit code.
 
-usage: cli_test.py PATH_OF_ENXERTO [unittest arguments]
+usage: transcripts_test.py PATH_OF_ENXERTO [unittest arguments]
 """
 import fcntl
 import json
