@@ -18,7 +18,7 @@ using Json = nlohmann::json;
 
 constexpr std::int64_t depth_pictures = 1000;     ///< of training, for probes at several depths
 constexpr std::int64_t pilot_val_pictures = 400;  ///< that judge a pilot
-constexpr std::int64_t least_pilot_pictures = 64, most_pilot_pictures = 1000;
+constexpr std::int64_t least_pilot_pictures = 64;
 constexpr int pilot_epochs = 4;
 
 /// Sums up how long epochs took.
@@ -166,12 +166,19 @@ class Adviser {
     if (affordable < std::min(count(), least_pilot_pictures))
       return pass_over(text("it would take more than the ", human_seconds(options_.pilot_seconds),
                             " that --pilot allows"));
-    const std::int64_t pictures = std::min({affordable, count(), most_pilot_pictures});
-    const Job part = part_of(job_, stratified_part(*job_.splits.train, pictures, usual_.seed),
-                             stratified_part(*job_.splits.val, judges, usual_.seed));
-    console_.line(text("Pilot of ", name, ": ", pilot_epochs, " epochs with ",
-                       with_commas(part.splits.train->size()), " pictures"));
-    const Pilot pilot = run_pilot(part, recipe);
+    const auto pilot_of = [&](std::int64_t pictures) {
+      const Job part = part_of(job_, stratified_part(*job_.splits.train, pictures, usual_.seed),
+                               stratified_part(*job_.splits.val, judges, usual_.seed));
+      console_.line(text("Pilot of ", name, ": ", pilot_epochs, " epochs with ",
+                         with_commas(part.splits.train->size()), " pictures"));
+      return run_pilot(part, recipe);
+    };
+    Pilot pilot = pilot_of(std::min(affordable, count()));
+    // That was cautious: it takes a picture to be read and decoded each time. What time is left serves a
+    // larger one.
+    const auto more = static_cast<std::int64_t>((options_.pilot_seconds / pilot.seconds - 1) *
+                                                static_cast<double>(pilot.pictures));
+    if (pilot.pictures < count() && more >= 2 * pilot.pictures) pilot = pilot_of(std::min(more, count()));
     const Contrast gain = pilot.gain();
     json_["pilots"].push_back({{"recipe", name},
                                {"pictures", pilot.pictures},

@@ -583,6 +583,8 @@ Tuning plan_tuning(const Job& job, const Recipe& recipe, Console& console) {
     }
   }
   config.transfer["phases"] = phases_json(phases);
+  config.transfer["freeze_batch_norm"] =
+      recipe.batch_norm.empty() ? recipe.name == "warmup+finetune" : recipe.batch_norm == "frozen";
   config.transfer["views"] = training.augment.any() ? recipe.views : 1;
   return {.config = std::move(config), .graph = std::move(graph)};
 }
@@ -634,6 +636,7 @@ Json find_lr(const Job& job, const Recipe& recipe, int steps, Console& console) 
 TuneConfig tune_config_of(const RunConfig& config, FeatureOptions features) {
   return {.training = config.training,
           .phases = phases_from(config.transfer),
+          .freeze_batch_norm = config.transfer.value("freeze_batch_norm", false),
           .views = config.transfer.value("views", 0),
           .half = config.transfer.value("half", false),
           .bf16 = config.transfer.value("bf16", false),
@@ -713,6 +716,12 @@ void add_recipe_flags(CLI::App& verb, Recipe& recipe) {
       ->capture_default_str()
       ->check(CLI::Range(0.0, 1.0))
       ->type_name("X");
+  verb.add_option("--batch-norm", recipe.batch_norm,
+                  "Batch norms of the layers that are freed: frozen goes on with the mean and the deviation "
+                  "that they "
+                  "came with, trained takes each batch's (frozen in warmup+finetune, else trained)")
+      ->check(CLI::IsMember({"frozen", "trained"}))
+      ->type_name("NAME");
   verb.add_option("--blocks", recipe.blocks,
                   "Of finetune: only the last so many blocks learn, and the head (0: all layers)")
       ->type_name("N");

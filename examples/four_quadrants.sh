@@ -126,6 +126,9 @@ END
     "conjunto | regra da aula | aconselhado, por ensaios | isso, medido | o melhor, medido" "${rows[@]}"
   say "What \`advise\` says comes within 3 points of the best in $near_best of the ${#sets[@]} sets." \
     "O que o \`advise\` diz fica a menos de 3 pontos do melhor em $near_best dos ${#sets[@]} conjuntos."
+  check "What \`advise\` says comes within 3 points of the best in three sets at least (of training from nothing it says nothing)" \
+    "O que o \`advise\` diz fica a menos de 3 pontos do melhor em pelo menos três conjuntos (de treinar do nada não fala)" \
+    "$near_best >= 3"
 else
   say "Near and few: the head alone has nearly all that there is to have. Near and many: each recipe but the last is good, and
 the head is the cheapest. Far and few: none is good; the features do not tell the classes apart, and there is not enough to

@@ -143,15 +143,15 @@ to the next, and the head was fitted to the old ones." \
 duas maneiras de calcular (Ioffe & Szegedy 2015, secção 3.1): enquanto está congelada, com a média e o desvio que guardou
 do seu próprio treino; assim que aprende, com os das 32 imagens do passo. De um passo para o outro, as características são
 outras, e a cabeça foi ajustada às antigas."
-norms=()
+norms=() rate=0.0003
 if $real; then
-  norms=(--freeze bn)
+  norms=(--freeze bn) rate=0.00003
 else
   while read -r name; do norms+=(--freeze "$name"); done \
     < <(value layers '.layers[]|select(.kind=="batch_norm").name')
 fi
-run thawed enxerto train "$pictures" --weights probe --epochs 2 --lr 0.0003 --no-check --out thawed --json
-run held enxerto train "$pictures" --weights probe --epochs 2 --lr 0.0003 --no-check "${norms[@]}" --out held --json
+run thawed enxerto train "$pictures" --weights probe --epochs 2 --lr $rate --no-check --out thawed --json
+run held enxerto train "$pictures" --weights probe --epochs 2 --lr $rate --no-check "${norms[@]}" --out held --json
 steps_of() { jq -r 'select(.kind == "step") | "\(.step) \(.loss)"' "$1/log.jsonl"; }
 plot thawed "the loss after thawing" "o custo depois de descongelar" <<END
 \$thawed << end
@@ -169,14 +169,27 @@ plot \$thawed with linespoints pt 7 lw 2 title "$(words "all of it" "toda")", \
   \$held with linespoints pt 5 lw 2 title "$(words "all but batch norm" "menos batch norm")"
 END
 thawed=$(top1_of thawed) held=$(top1_of held) probe=$(top1_of probe)
-say "Top-1 before: $(percent "$probe"); after two epochs with everything thawed: $(percent "$thawed"); with the batch norms
+first_of() { steps_of "$1" | head -n 1 | cut -d ' ' -f 2; }
+check "In the first step, before anything has learnt, the loss is larger with the mean and the deviation of the batch" \
+  "No primeiro passo, antes de se aprender o que quer que seja, o custo é maior com a média e o desvio do passo" \
+  "$(first_of thawed) > $(first_of held)"
+if $real; then
+  say "Top-1 before: $(percent "$probe"); after two epochs with everything thawed: $(percent "$thawed"); with the batch norms
+left frozen: $(percent "$held"). Photographs like those that the network learnt from have nearly the mean and the deviation
+that it has kept: the trap is there, and hardly snaps. On outlines, as on the page, it does." \
+    "Top-1 antes: $(percent "$probe"); depois de duas épocas com tudo descongelado: $(percent "$thawed"); com as batch norms
+ainda congeladas: $(percent "$held"). Fotografias como aquelas com que a rede aprendeu têm quase a média e o desvio que ela
+guardou: a armadilha está lá, mas mal se fecha. Com os contornos, como na página, fecha-se."
+else
+  say "Top-1 before: $(percent "$probe"); after two epochs with everything thawed: $(percent "$thawed"); with the batch norms
 left frozen: $(percent "$held"). (Two epochs are too few to gain by it; they are enough to lose.) So a network is thawed below a fitted head without its batch norms (as Keras's guide to
 fine-tuning has it), or with a head that begins from nothing and grows up with the new features, as \`all\` above." \
   "Top-1 antes: $(percent "$probe"); depois de duas épocas com tudo descongelado: $(percent "$thawed"); com as batch norms
 ainda congeladas: $(percent "$held"). (Duas épocas são poucas para ganhar; chegam para perder.) Por isso descongela-se uma rede por baixo de uma cabeça já ajustada sem as suas batch
 norms (como diz o guia de fine-tuning do Keras), ou então com uma cabeça que começa do nada e cresce com as características
 novas, como \`all\` acima."
-check "With the batch norms frozen the training loss is smaller, and more is right in the end" \
+  check "With the batch norms frozen the training loss is smaller, and more is right in the end" \
   "Com as batch norms congeladas o custo no treino é menor, e no fim acerta-se mais" \
-  "$(value held .train_loss) < $(value thawed .train_loss) and $held > $thawed"
+    "$(value held .train_loss) < $(value thawed .train_loss) and $held > $thawed"
+fi
 finish

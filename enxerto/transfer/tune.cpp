@@ -65,9 +65,12 @@ void check_phases(const TuneConfig& config) {
 }
 
 /// Affine layers are fixed arithmetic (a preprocessing that was baked in) and never learn.
-void freeze_as(const Phase& phase, Graph& graph) {
-  for (int i = 0; i <= graph.last().index; ++i)
-    graph.set_frozen({i}, std::holds_alternative<Affine>(graph.node({i}).layer));
+void freeze_as(const Phase& phase, bool freeze_batch_norm, Graph& graph) {
+  for (int i = 0; i <= graph.last().index; ++i) {
+    const auto& layer = graph.node({i}).layer;
+    graph.set_frozen({i}, std::holds_alternative<Affine>(layer) ||
+                              (freeze_batch_norm && std::holds_alternative<BatchNorm>(layer)));
+  }
   if (!phase.frozen_through.empty()) graph.freeze_through(phase.frozen_through);
 }
 
@@ -196,7 +199,7 @@ TrainResult tune(Graph& graph, const Dataset& data, const Dataset* val, const Tu
     const bool last = i + 1 == config.phases.size();
     const int last_epoch = last ? config.training.epochs : config.phases[i + 1].first_epoch - 1;
     if (!last && state.epoch >= last_epoch) continue;  // behind us
-    freeze_as(config.phases[i], graph);
+    freeze_as(config.phases[i], config.freeze_batch_norm, graph);
     PhaseRun run(graph, data, val, config, on_phase, config.phases[i]);
     if (state.best_epoch > 0) state.best = best_of(state.best, run.trained());
     state.unfroze = state.step > 0;

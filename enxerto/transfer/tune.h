@@ -21,6 +21,10 @@ struct Phase {
 struct TuneConfig {
   TrainConfig training;
   std::vector<Phase> phases = {{}};  ///< ascending, from epoch 1; each frees what the one before did, or more
+  /// Batch norms stay frozen in what is freed too: they go on with the mean and the deviation of their own
+  /// training. A head that was fitted to their features would not know those that a batch's mean and
+  /// deviation give.
+  bool freeze_batch_norm = false;
   /// Where training augments: views of each picture that are kept and come round again; 0: new ones in each
   /// epoch, so that nothing of the training pictures is kept.
   int views = 0;

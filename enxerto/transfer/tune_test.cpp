@@ -188,6 +188,27 @@ TEST(Tune, BlocksEndWhereNamesChange) {
   EXPECT_EQ(block_ends(resnet)[0], "maxpool");
 }
 
+TEST(Tune, BatchNormsStayAsTheyAreWhereTheyAreToldTo) {
+  for (const bool frozen : {true, false}) {
+    Graph graph = network();
+    const Graph before = graph.clone();
+    TuneConfig tuning = config(4, {{}});
+    tuning.freeze_batch_norm = frozen;
+    Listener listener;
+    run(graph, tuning, listener);
+    int norms = 0, others = 0;
+    for (int i = 1; i <= graph.last().index; ++i) {
+      const Node& node = graph.node({i});
+      if (node.params.empty()) continue;
+      const bool norm = std::holds_alternative<BatchNorm>(node.layer);
+      EXPECT_EQ(same_params(graph, before, node.name + "."), norm && frozen) << node.name;
+      ++(norm ? norms : others);
+    }
+    EXPECT_GT(norms, 0);
+    EXPECT_GT(others, 1);
+  }
+}
+
 TEST(Tune, UnfreezesFromTheBack) {
   const Graph resnet = make_net("resnet18", {.image = Shape{1, 3, 64, 64}, .classes = 3});
   const auto phases = unfreezing(resnet, 10, 2, 0.5);
