@@ -107,7 +107,7 @@ if $real; then
   section "What advise says" "O que diz o advise"
   run_script <<END
 network='--weights builtin --cut avgpool --size $size --no-check'
-learning='$learning'
+learning='$learning --pilot 3'
 enxerto advise ${sets[0]} \$network --c 0.1 \$learning $few --json >${sets[0]}-advice.json
 enxerto advise ${sets[1]} \$network --c 0.1 \$learning $judge --json >${sets[1]}-advice.json
 enxerto advise ${sets[2]} \$network --c 0.1 \$learning $few --json >${sets[2]}-advice.json
