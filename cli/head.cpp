@@ -355,7 +355,7 @@ void add_flags(CLI::App& verb, HeadFlags& flags) {
   verb.add_option("--pca-share", config.pca_share, "As many components as hold this share of the variance")
       ->type_name("X");
   one_of("--standardize", flags.standardize,
-         "Columns of deviation 1 first; auto: where they differ tenfold, as --folds find",
+         "Columns of deviation 1 first; auto: where they differ tenfold, if --folds agree",
          {"auto", "yes", "no"});
   one_of("--class-weight", flags.class_weight, "balanced: rare classes count as much as common ones",
          {"balanced"});

@@ -716,10 +716,10 @@ void add_recipe_flags(CLI::App& verb, Recipe& recipe) {
       ->capture_default_str()
       ->check(CLI::Range(0.0, 1.0))
       ->type_name("X");
-  verb.add_option("--batch-norm", recipe.batch_norm,
-                  "Batch norms of the layers that are freed: frozen goes on with the mean and the deviation "
-                  "that they "
-                  "came with, trained takes each batch's (frozen in warmup+finetune, else trained)")
+  verb.add_option(
+          "--batch-norm", recipe.batch_norm,
+          "Batch norms of layers that learn: frozen keeps their own mean and deviation, trained takes "
+          "each batch's (warmup+finetune: frozen, else trained)")
       ->check(CLI::IsMember({"frozen", "trained"}))
       ->type_name("NAME");
   verb.add_option("--blocks", recipe.blocks,

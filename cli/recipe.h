@@ -45,8 +45,7 @@ struct Recipe {
   int epochs = 12, batch = 32, views = 4, stages = 2, patience = 0;
   int blocks = 0;  ///< of finetune: only so many of the last blocks learn, and the head; 0: everything
   double share = 0.5;
-  std::string batch_norm =
-      "";  ///< "frozen" or "trained"; "": frozen in warmup+finetune, whose head knows its features
+  std::string batch_norm;  ///< frozen or trained; empty: frozen in warmup+finetune
   std::string schedule = "one_cycle";
   std::optional<double> lr;
   bool finds_lr = false;   ///< by a range test before the first epoch (lr_range.h)

@@ -21,6 +21,8 @@ import time
 import unittest
 from pathlib import Path
 
+from checked import Checked
+
 ENXERTO = ""
 PATIENCE = 60  # seconds for one command; far more than needed
 BYTES = bytes(i * 7919 % 251 for i in range(300_000))
@@ -95,7 +97,7 @@ class Server(http.server.ThreadingHTTPServer):
         pass
 
 
-class Case(unittest.TestCase):
+class Case(Checked):
     maxDiff = None
 
     def setUp(self):
@@ -128,14 +130,6 @@ class Case(unittest.TestCase):
 
     def pull(self, *more, sha256=SHA256, **options):
         return self.run_enxerto("pull", "--url", self.url, "--sha256", sha256, *more, **options)
-
-    def check(self, result, code, *texts):
-        self.assertEqual(result.returncode, code, result.stderr)
-        if code:
-            self.assertRegex(result.stderr, r"\A(.*\n)*enxerto: [^\n]+\n\Z")
-            self.assertNotIn("fault of ours", result.stderr)
-        for wanted in texts:
-            self.assertIn(str(wanted), result.stderr if code else result.stdout)
 
     def check_done(self, result, *texts):
         """The file is there and right, with its record, and nothing is left over but the lock."""

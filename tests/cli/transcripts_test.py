@@ -20,6 +20,8 @@ import time
 import unittest
 from pathlib import Path
 
+from checked import Checked
+
 ENXERTO = ""
 WORK = None  # a folder for all of it; has demo/, a run with data/train, data/val, data/test
 VERBS = ["train", "predict", "evaluate", "summary", "convert", "models", "pull", "report", "preprocess", "preview",
@@ -69,17 +71,8 @@ def setUpModule():
     Demo.result = result
 
 
-class Case(unittest.TestCase):
+class Case(Checked):
     maxDiff = None
-
-    def check(self, result, code, *texts):
-        """The exit code, and for a failure one line on stderr with each of `texts` in it."""
-        self.assertEqual(result.returncode, code, result.stderr)
-        if code:
-            self.assertRegex(result.stderr, r"\A(.*\n)*enxerto: [^\n]+\n\Z")
-            self.assertNotIn("fault of ours", result.stderr)
-        for wanted in texts:
-            self.assertIn(str(wanted), result.stderr if code else result.stdout)
 
     def check_error(self, result, code, *texts):
         """Nothing but one line on stderr."""
