@@ -14,6 +14,7 @@ Prints a table in Markdown.
 import argparse
 import json
 import subprocess
+import sys
 import tempfile
 from pathlib import Path
 
@@ -28,6 +29,11 @@ BACKBONES = {
 }
 USUAL = ["MobileNetV2 1.0", "ResNet-50 to res4f", "SqueezeNet 1.1"]
 SETS = ["hymenoptera", "flowers5", "trashnet6", "vehicles6", "clothing10"]
+
+
+def cell(result):
+    low, high = result["top1_interval"]
+    return f"{100 * result['top1']:.1f} % ({100 * low:.0f} to {100 * high:.0f})"
 
 
 def main():
@@ -62,13 +68,12 @@ def main():
                     results.append({"backbone": backbone, "recipe": recipe, "set": photos,
                                     **{key: told["val" if own_val else "test"][key]
                                        for key in ("n", "top1", "top1_interval", "macro_f1")}})
-    if arguments.out:
-        arguments.out.write_text(json.dumps(results, indent=1) + "\n")
+                print(f"{backbone}, {recipe}, {photos}: {cell(results[-1])}", file=sys.stderr)
+                if arguments.out:  # after each cell, some of which take long
+                    arguments.out.write_text(json.dumps(results, indent=1) + "\n")
     print("| backbone | recipe | " + " | ".join(sets) + " |\n|---|---|" + "---|" * len(sets))
     for i in range(0, len(results), len(sets)):
-        cells = [f"{100 * r['top1']:.1f} % ({100 * r['top1_interval'][0]:.0f} to {100 * r['top1_interval'][1]:.0f})"
-                 for r in results[i:i + len(sets)]]
-        print(f"| {results[i]['backbone']} | {results[i]['recipe']} | " + " | ".join(cells) + " |")
+        print(f"| {results[i]['backbone']} | {results[i]['recipe']} | " + " | ".join(map(cell, results[i:i + len(sets)])) + " |")
 
 
 if __name__ == "__main__":

@@ -12,6 +12,7 @@
 #include "enxerto/core/text.h"
 #include "enxerto/graph/lower.h"
 #include "enxerto/graph/memory_plan.h"
+#include "enxerto/graph/parts.h"
 #include "enxerto/kernels/onednn/onednn.h"
 
 namespace enxerto {
@@ -37,7 +38,7 @@ struct Run {
   bool wants_dparams = false;
 };
 
-/// A copy from one cell into another of a different layout.
+/// A copy from one cell into another of a different layout, or of more pictures: a part into the whole.
 struct Reorder {
   int from = none, to = none;
 };
@@ -83,7 +84,7 @@ bool all_finite(const Layout& layout, const float* data) {
 }  // namespace
 
 struct Executor::Plan {
-  struct UpdatePlace {
+  struct ParamPlace {
     int run, param;
   };
 
@@ -94,6 +95,8 @@ struct Executor::Plan {
     program = prepared(std::move(graph));
     ensure(config.batch > 0, "a batch has pictures");
     ensure(config.train || !config.input_gradient, "only an executor made for training goes backward");
+    parts.size = config.batch;
+    if (!config.train && !config.reference) parts = divided(program, config.batch, threads());
     plan_forward();
     if (config.train) plan_backward();
     place_buffers();
@@ -121,7 +124,7 @@ struct Executor::Plan {
     for (std::size_t i = 0; i < nodes.size(); ++i) {
       const Node& node = nodes[i];
       if (std::holds_alternative<Input>(node.layer)) {
-        value_cell[i] = add_cell(plain(batched(node.out)));
+        value_cell[i] = add_cell(plain(with_pictures(node.out, parts.size)));
         continue;
       }
       Run run;
@@ -149,16 +152,17 @@ struct Executor::Plan {
       run_of[i] = static_cast<int>(runs.size());
       steps.push_back({.run = run_of[i]});
       runs.push_back(std::move(run));
+      if (parts.count > 1 && parts.last.index == static_cast<int>(i)) gather_parts(value_cell[i]);
     }
     output_cell = in_layout(value_cell.back(), plain(batched(program.output_shape())));
     for (const NodeId id : program.side_outputs())
       side_cells.push_back(in_layout(value_cell[at(id.index)], plain(batched(program.node(id).out))));
     forward_steps = static_cast<int>(steps.size());
-    // Uses, so that it is known what may be overwritten.
+    // Uses, so that it is known what may be overwritten. What parts are gathered in is written by each.
     for (int s = 0; s < forward_steps; ++s) {
       const Step& step = steps[at(s)];
       if (step.run == none) {
-        define(step.reorder.to, s), use(step.reorder.from, s);
+        define(step.reorder.to, is_gathering(s) ? 0 : s), use(step.reorder.from, s);
         continue;
       }
       const Run& run = runs[at(step.run)];
@@ -186,6 +190,17 @@ struct Executor::Plan {
       run.forward_scratch = add_buffer(info.forward_scratch, s, s);
     }
   }
+
+  /// Ends the steps that run for each part; all pictures together from here on.
+  void gather_parts(int& value) {
+    Layout all = cells[at(value)].layout;
+    all.shape.n = config.batch;
+    const int gathered = add_cell(all);
+    steps.push_back({.reorder = {value, gathered}});
+    value = gathered;
+    part_steps = static_cast<int>(steps.size());
+  }
+  bool is_gathering(int step) const { return step + 1 == part_steps; }
 
   /// What the backward pass will read of the forward one. A node's backward runs at backward_time().
   void use_kept() {
@@ -379,8 +394,8 @@ struct Executor::Plan {
     // What is not packed yet takes no memory yet, and what is packed goes at once: one parameter is there
     // twice.
     value_arena = Tensor::untouched({.n = values});
-    grad_arena = Tensor({.n = grads});
-    std::vector<std::pair<Update, UpdatePlace>> made;
+    grad_arena = Tensor::untouched({.n = grads});
+    std::vector<std::pair<Update, ParamPlace>> made;
     float* value = value_arena.data().data();
     float* grad = grad_arena.data().data();
     for (std::size_t r = 0; r < runs.size(); ++r) {
@@ -409,25 +424,32 @@ struct Executor::Plan {
     pack_all();
   }
 
-  /// Into the kernels' order; the plain values of the program are not needed any more.
+  /// Into the kernels' order; the plain values of the program are not needed any more. The largest go first,
+  /// while little of the rest is there twice or, for Winograd, grown.
   void pack_all() {
-    for (Run& run : runs) {
-      const auto& params = program.nodes()[at(run.node)].params;
-      for (std::size_t p = 0; p < params.size(); ++p) {
-        Tensor& value = program.params()[at(params[p])].value;
-        run.op->pack(static_cast<int>(p), value.data(), packed(run, p));
-        value = Tensor();
-      }
+    std::vector<ParamPlace> order;
+    for (std::size_t r = 0; r < runs.size(); ++r)
+      for (std::size_t p = 0; p < runs[r].params.size(); ++p)
+        order.push_back({static_cast<int>(r), static_cast<int>(p)});
+    std::ranges::stable_sort(order, std::greater(), [&](const ParamPlace& place) {
+      return runs[at(place.run)].op->info().params[at(place.param)];
+    });
+    for (const auto& [r, p] : order) {
+      const Run& run = runs[at(r)];
+      Tensor& value = param(program.nodes()[at(run.node)].params[at(p)]).value;
+      run.op->pack(p, value.data(), packed(run, at(p)));
+      value = Tensor();
     }
   }
 
   void place_buffers() {
     const std::int64_t total = place(buffers);
-    arena = Tensor({.n = total});
+    arena = Tensor::untouched({.n = total});
   }
 
   static std::size_t at(int index) { return static_cast<std::size_t>(index); }
-  Shape batched(Shape one) const { return {config.batch, one.c, one.h, one.w}; }
+  static Shape with_pictures(Shape one, int pictures) { return {pictures, one.c, one.h, one.w}; }
+  Shape batched(Shape one) const { return with_pictures(one, config.batch); }
   Param& param(int index) { return program.params()[at(index)]; }
   bool has_trainable(const Node& node) {
     return std::ranges::any_of(node.params, [&](int p) { return param(p).trainable(); });
@@ -541,8 +563,34 @@ struct Executor::Plan {
     return Rng(config.seed).child(static_cast<std::uint64_t>(training_step), at(run.node));
   }
 
+  /// Calls run(step) for each step of the forward pass as often as it runs: those up to the gathering one
+  /// for each part. run says whether to go on.
+  template <class Do>
+  void each_forward_step(const float* all_images, Do run) {
+    const std::int64_t picture = program.input_shape().size();
+    for (int part = 0; part < (part_steps > 0 ? parts.count : 0); ++part) {
+      part_begin = parts.begin(part, config.batch);
+      images = all_images + part_begin * picture;
+      for (int s = 0; s < part_steps; ++s)
+        if (!run(steps[at(s)])) return;
+    }
+    images = all_images;
+    for (int s = part_steps; s < forward_steps; ++s)
+      if (!run(steps[at(s)])) return;
+  }
+
+  /// A part's output to its place among all.
+  void gather(const Reorder& copy) {
+    const Layout& part = cells[at(copy.from)].layout;
+    const std::int64_t width = part.bf16 ? 2 : 4, bytes = part.elements() * width;
+    std::memcpy(reinterpret_cast<std::byte*>(data(copy.to)) + bytes / part.shape.n * part_begin,
+                read(copy.from), static_cast<std::size_t>(bytes));
+  }
+
   void forward_step(const Step& step) {
     if (step.run == none) {
+      if (cells[at(step.reorder.from)].layout.shape.n < cells[at(step.reorder.to)].layout.shape.n)
+        return gather(step.reorder);
       enxerto::reorder(cells[at(step.reorder.from)].layout, read(step.reorder.from),
                        cells[at(step.reorder.to)].layout, data(step.reorder.to));
       return;
@@ -629,6 +677,8 @@ struct Executor::Plan {
   std::vector<Run> runs;
   std::vector<Step> steps;  ///< forward ones first
   int forward_steps = 0;
+  Parts parts;
+  int part_steps = 0;  ///< the first ones, which run for each part; the last of them gathers
   std::vector<Cell> cells;
   struct Life {
     int first, last;
@@ -643,9 +693,10 @@ struct Executor::Plan {
   std::map<int, int> side_gradient_cells;  ///< by node
   Tensor arena, value_arena, grad_arena;
   std::vector<Update> updates;
-  std::vector<UpdatePlace> update_places;
+  std::vector<ParamPlace> update_places;
 
   const float* images = nullptr;
+  std::int64_t part_begin = 0;  ///< picture
   const float* dout = nullptr;
   std::vector<const float*> side_douts;
   std::int64_t training_step = 0;
@@ -674,14 +725,14 @@ ConstView Executor::forward(ConstView images, std::int64_t step) {
   Plan& plan = *plan_;
   const Shape in = plan.batched(plan.program.input_shape()), out = plan.batched(plan.program.output_shape());
   ensure(images.shape == in, "the batch has the size that was planned for");
-  plan.images = images.data.data();
   plan.training_step = step;
-  for (int s = 0; s < plan.forward_steps; ++s) {
-    plan.timed(plan.steps[Plan::at(s)], [&](const Step& each) { plan.forward_step(each); });
-    if (environment().check_finite && !plan.is_finite(plan.steps[Plan::at(s)]))
-      throw Error(ErrorKind::diverged, text("layer ", plan.name_of(plan.steps[Plan::at(s)]),
-                                            " made a NaN or infinity at step ", step));
-  }
+  plan.each_forward_step(images.data.data(), [&](Step& each) {
+    plan.timed(each, [&](const Step& now) { plan.forward_step(now); });
+    if (environment().check_finite && !plan.is_finite(each))
+      throw Error(ErrorKind::diverged,
+                  text("layer ", plan.name_of(each), " made a NaN or infinity at step ", step));
+    return true;
+  });
   return {out, {plan.read(plan.output_cell), static_cast<std::size_t>(out.size())}};
 }
 
@@ -780,13 +831,15 @@ std::vector<StepProfile> Executor::profile() const {
   for (std::size_t s = 0; s < plan_->steps.size(); ++s) {
     const Step& step = plan_->steps[s];
     StepProfile row;
-    row.bytes = plan_->traffic(step) * bytes;
+    // As often as the step runs for a batch.
+    const std::int64_t times = static_cast<int>(s) < plan_->part_steps ? plan_->parts.count : 1;
+    row.bytes = plan_->traffic(step) * bytes * times;
     row.live_bytes = plan_->live_floats(plan_->time_of(s)) * bytes;
     row.backward = step.backward;
     row.seconds = step.seconds;
-    row.runs = step.runs;
+    row.runs = step.runs / times;
     if (step.run == none) {
-      row.kind = "reorder";
+      row.kind = plan_->is_gathering(static_cast<int>(s)) ? "gather" : "reorder";
       row.implementation = format_layout(plan_->cells[Plan::at(step.reorder.from)].layout) + " to " +
                            format_layout(plan_->cells[Plan::at(step.reorder.to)].layout);
     } else {
@@ -795,7 +848,7 @@ std::vector<StepProfile> Executor::profile() const {
       row.node = node.name;
       row.kind = kind_of(node.layer);
       row.implementation = run.op->info().implementation;
-      row.multiply_adds = run.op->info().multiply_adds;
+      row.multiply_adds = run.op->info().multiply_adds * times;
       if (step.rebuild) row.implementation = text("anew: ", row.implementation);
       if (step.backward) {
         const bool din =
@@ -811,14 +864,14 @@ std::vector<StepProfile> Executor::profile() const {
 std::string Executor::find_not_finite(ConstView images, std::int64_t step) {
   Plan& plan = *plan_;
   if (!all_finite(images.data)) return "input";
-  plan.images = images.data.data();
   plan.training_step = step;
-  for (int s = 0; s < plan.forward_steps; ++s) {
-    const Step& each = plan.steps[Plan::at(s)];
+  std::string found;
+  plan.each_forward_step(images.data.data(), [&](const Step& each) {
     plan.forward_step(each);
-    if (!plan.is_finite(each)) return plan.name_of(each);
-  }
-  return "";
+    if (!plan.is_finite(each)) found = plan.name_of(each);
+    return found.empty();
+  });
+  return found;
 }
 
 }  // namespace enxerto

@@ -12,6 +12,7 @@
 #include "enxerto/core/text.h"
 #include "enxerto/graph/lower.h"
 #include "enxerto/graph/memory_plan.h"
+#include "enxerto/graph/parts.h"
 #include "enxerto/graph/split.h"
 #include "enxerto/tensor/bfloat16.h"
 
@@ -456,6 +457,110 @@ TEST(Lower, FoldsAndFusesWhatIsNotTrainedAndKeepsNames) {
   for (const Param& param : training.params())
     EXPECT_TRUE(std::ranges::equal(param.value.data(), graph.find_param(param.name)->value.data()))
         << param.name;
+}
+
+TEST(Lower, ReluGoesBehindMaxPoolingWhereItIsTrainedAndChangesNoBit) {
+  Graph graph;
+  NodeId x = graph.input({1, 3, 12, 12});
+  x = graph.add("conv1", Conv2d{.out = 16, .kernel = 3, .pad = 1}, {x});
+  x = graph.add("relu1", Activate{}, {x});
+  x = graph.add("pool1", MaxPool2d{.kernel = 3, .stride = 2, .pad = 1}, {x});
+  x = graph.add("conv2", Conv2d{.out = 16, .kernel = 3, .pad = 1}, {x});
+  const NodeId read_twice = graph.add("relu2", Activate{}, {x});
+  x = graph.add("pool2", MaxPool2d{.kernel = 3, .stride = 1, .pad = 1}, {read_twice});
+  x = graph.add("add", Add{}, {x, read_twice});
+  graph.add("fc", Linear{.out = 5}, {graph.add("flatten", Flatten{}, {x})});
+  graph.init(parse_init("he_normal"), Rng(3));
+  std::vector<std::string> names;
+  const Graph lowered = lower(graph.clone(), true);
+  for (const Node& node : lowered.nodes()) names.push_back(node.name);
+  EXPECT_EQ(names, (std::vector<std::string>{"input", "conv1", "pool1", "relu1", "conv2", "relu2", "pool2",
+                                             "add", "flatten", "fc"}));
+
+  Executor as_written(graph, {.batch = 4, .train = true, .lower = false});
+  Executor fast(graph, {.batch = 4, .train = true});
+  const Tensor images = random_tensor({4, 3, 12, 12}, 5), dout = random_tensor({4, 5, 1, 1}, 6);
+  const ConstView wanted = as_written.forward(images.view()), got = fast.forward(images.view());
+  EXPECT_TRUE(std::ranges::equal(wanted.data, got.data));
+  as_written.backward(dout.view());
+  fast.backward(dout.view());
+  for (const char* name : {"conv1.weight", "conv1.bias", "conv2.weight", "fc.weight"})
+    EXPECT_TRUE(std::ranges::equal(gradient_of(as_written, name).data(), gradient_of(fast, name).data()))
+        << name;
+  EXPECT_LT(fast.memory_bytes(), as_written.memory_bytes());
+}
+
+/// Maps so large that a few pictures at a time are a part, then a map that is small, a branch, lists.
+Graph graph_with_large_maps() {
+  Graph g;
+  NodeId x = g.input({1, 3, 256, 256});
+  x = g.add("conv1", Conv2d{.out = 16, .kernel = 3, .pad = 1}, {x});
+  x = g.add("relu1", Activate{}, {x});
+  const NodeId pool = g.add("pool", MaxPool2d{.kernel = 8, .stride = 8}, {x});
+  const NodeId conv2 = g.add("conv2", Conv2d{.out = 16, .kernel = 3, .pad = 1}, {pool});
+  x = g.add("add", Add{}, {conv2, pool});
+  x = g.add("means", GlobalAvgPool{}, {x});
+  x = g.add("flatten", Flatten{}, {x});
+  x = g.add("fc1", Linear{.out = 20}, {x});
+  g.add("fc2", Linear{.out = 5}, {g.add("fc1.relu", Activate{}, {x})});
+  g.init(parse_init("he_normal"), Rng(3));
+  return g;
+}
+
+TEST(Parts, EndBehindTheMapsBeforeLayersWithWeights) {
+  const Graph large = graph_with_large_maps();
+  const Parts parts = divided(large, 30, 2);
+  EXPECT_EQ(large.node(parts.last).name, "flatten");
+  EXPECT_EQ(parts.size, 8);  // four for each thread
+  EXPECT_EQ(parts.count, 4);
+  std::vector<int> begins;
+  for (int part = 0; part < parts.count; ++part) begins.push_back(parts.begin(part, 30));
+  EXPECT_EQ(begins, (std::vector<int>{0, 8, 16, 22}));
+  EXPECT_EQ(divided(large, 30, 1).size, 4);
+  EXPECT_EQ(divided(lower(large.clone(), false), 30, 1).size, 6);  // of 5 MB each
+  EXPECT_EQ(divided(large, 8, 2).count, 1);                        // as many as are kept together anyway
+  EXPECT_EQ(divided(busy_graph(), 64, 2).count, 1);                // small maps
+  Graph lists;
+  lists.add("fc", Linear{.out = 5}, {lists.input({1, 3, 1, 1})});
+  EXPECT_EQ(divided(lists, 1 << 20, 2).count, 1);
+  Graph to_the_end = large.clone();
+  to_the_end.cut_after("add");
+  EXPECT_EQ(divided(to_the_end, 30, 2).last, to_the_end.last());
+}
+
+TEST(Parts, AnswerAsTheWholeBatchDoesInLessMemory) {
+  for (const char* last : {"fc2", "flatten", "add"}) {
+    Graph graph = graph_with_large_maps();
+    graph.cut_after(last);
+    const int batch = 8 * threads() + 3;
+    const int part = divided(lower(graph.clone(), false), batch, threads()).size;
+    ASSERT_LT(part, batch);
+    for (const bool bf16 : {false, true}) {
+      Executor divided(graph, {.batch = batch, .bf16 = bf16}), small(graph, {.batch = part, .bf16 = bf16});
+      const Tensor images = random_tensor({batch, 3, 256, 256}, 7);
+      for (int again = 0; again < 2; ++again) {
+        const ConstView all = divided.forward(images.view());
+        const std::size_t width = all.data.size() / static_cast<std::size_t>(batch);
+        for (const int begin : {0, batch / 2, batch - part}) {
+          const std::size_t picture = 3 * 256 * 256;
+          const ConstView few =
+              small.forward({{part, 3, 256, 256},
+                             images.view().data.subspan(static_cast<std::size_t>(begin) * picture,
+                                                        static_cast<std::size_t>(part) * picture)});
+          // The layers on lists take the whole batch: other kernels perhaps.
+          EXPECT_LT(difference(few.data,
+                               all.data.subspan(static_cast<std::size_t>(begin) * width, few.data.size())),
+                    1e-6)
+              << last << " from picture " << begin;
+        }
+      }
+      EXPECT_LT(divided.memory_bytes(), small.memory_bytes() * 3 / 2);
+      EXPECT_EQ(divided.find_not_finite(images.view(), 0), "");
+      std::int64_t runs = 0;
+      for (const StepProfile& step : divided.profile()) runs = std::max(runs, step.runs);
+      EXPECT_EQ(runs, 2);
+    }
+  }
 }
 
 /// An auxiliary head on a value that the main branch reads on, and one on a value that nobody else reads.

@@ -10,10 +10,10 @@
 namespace enxerto {
 namespace {
 
-/// A layer with what follows it and runs inside it.
+/// A layer with what follows it and runs inside it; or a relu and the max pooling that goes before it.
 struct Chain {
-  int head = -1, batch_norm = -1, add = -1, activation = -1;
-  int end() const { return std::max({head, batch_norm, add, activation}); }
+  int head = -1, batch_norm = -1, add = -1, activation = -1, pool = -1;
+  int end() const { return std::max({head, batch_norm, add, activation, pool}); }
 };
 
 class Lowering {
@@ -43,6 +43,7 @@ class Lowering {
       std::vector<NodeId> inputs;
       for (const NodeId input : head.inputs) inputs.push_back(moved[at(input.index)]);
       if (chain && chain->add >= 0) inputs.push_back(moved[at(other_operand(*chain))]);
+      if (chain && chain->pool >= 0) inputs = {out.add(node(i).name, node(i).layer, inputs)};
       const NodeId id = out.add(head.name, chain ? merged(*chain) : head.layer, inputs);
       if (head.frozen) out.set_frozen(id, true);
       fill(out, id, head, chain);
@@ -101,9 +102,15 @@ class Lowering {
         if (const auto next = followed_by<Activate>(chain.end());
             next && std::get<Activate>(node(*next).layer).function == Activation::relu)
           chain.activation = *next;
+      } else if (const auto* activation = std::get_if<Activate>(&layer)) {
+        // The largest, then relu: the same bits, forward and back, from fewer pixels; and the map before it
+        // need not be kept.
+        if (const auto next = followed_by<MaxPool2d>(i);
+            next && activation->function == Activation::relu && !inference)
+          chain.pool = *next;
       }
       if (chain.end() == i) continue;
-      for (const int part : {chain.head, chain.batch_norm, chain.add, chain.activation})
+      for (const int part : {chain.head, chain.batch_norm, chain.add, chain.activation, chain.pool})
         if (part >= 0) absorbed_[at(part)] = true;
       ends_[at(chain.end())] = chain;
     }
