@@ -62,12 +62,13 @@ struct Step {
   std::int64_t runs = 0;
 };
 
-/// Convolutions ask for bf16; batch norm, activations and pooling take and make what they are offered; all
-/// others know floats only.
+/// Convolutions ask for bf16; batch norm, activations, pooling and factors for channels take what they are
+/// offered and make it too, but for means of whole maps, which are floats; all others know floats only.
 bool takes_bf16(const AnyLayer& layer) {
   return std::holds_alternative<Conv2d>(layer) || std::holds_alternative<BatchNorm>(layer) ||
          std::holds_alternative<Activate>(layer) || std::holds_alternative<MaxPool2d>(layer) ||
-         std::holds_alternative<AvgPool2d>(layer);
+         std::holds_alternative<AvgPool2d>(layer) || std::holds_alternative<AdaptiveAvgPool2d>(layer) ||
+         std::holds_alternative<GlobalAvgPool>(layer) || std::holds_alternative<Multiply>(layer);
 }
 
 bool all_finite(std::span<const float> data) {

@@ -99,9 +99,10 @@ class Lowering {
       } else if (const auto* norm = std::get_if<BatchNorm>(&layer)) {
         if (norm->activation != Activation::none || node(i).inputs.size() > 1) continue;
         take_add(chain);
-        if (const auto next = followed_by<Activate>(chain.end());
-            next && std::get<Activate>(node(*next).layer).function == Activation::relu)
-          chain.activation = *next;
+        if (const auto next = followed_by<Activate>(chain.end())) {
+          const Activation function = std::get<Activate>(node(*next).layer).function;
+          if (function == Activation::relu || function == Activation::relu6) chain.activation = *next;
+        }
       } else if (const auto* activation = std::get_if<Activate>(&layer)) {
         // The largest, then relu: the same bits, forward and back, from fewer pixels; and the map before it
         // need not be kept.

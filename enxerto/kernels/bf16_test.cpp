@@ -62,7 +62,7 @@ struct ConvCase {
   Window window;
   std::int64_t groups = 1;
   bool bias = false;
-  bool stays_float = false;  ///< depthwise, or oneDNN has slow loops only
+  bool stays_float = false;  ///< oneDNN has slow loops only
 };
 
 ConvSpec spec_of(const ConvCase& c) {
@@ -104,7 +104,12 @@ TEST(Bfloat16, ConvolutionsAreTheReferencesRoundedOnce) {
       {{1, 20, 1, 1}, 12, square(1, 1, 0)},
       {{2, 17, 5, 6}, 19, square(3, 1, 1)},  // channels that fill no vector
       {{2, 32, 8, 8}, 32, square(3, 1, 1), 2},
-      {{2, 32, 8, 8}, 32, square(3, 1, 1), 32, false, true},
+      {{2, 32, 8, 8}, 32, square(3, 1, 1), 32},  // depthwise
+      {{3, 72, 9, 10}, 72, square(5, 2, 2), 72},
+      {{2, 24, 7, 7}, 24, square(5, 1, 2), 24, true},
+      {{2, 19, 8, 11}, 19, square(3, 2, 1), 19},
+      {{2, 8, 6, 5}, 8, square(3, 1, 0), 8},
+      {{2, 16, 9, 9}, 16, {.kernel_h = 3, .kernel_w = 3, .dilation_h = 2, .dilation_w = 2}, 16},
       {{2, 32, 9, 9}, 32, square(1, 1, 0), 1, true},
       {{2, 32, 9, 9}, 16, {.kernel_h = 3, .kernel_w = 1, .dilation_h = 2, .pad_top = 2}, 1, false},
   };
@@ -126,6 +131,9 @@ TEST(Bfloat16, ConvolutionsAreTheReferencesRoundedOnce) {
     const Made wanted = tests::run_op(*reference, given, how), got = tests::run_op(*op, given, how);
     const bool half = op->info().out.bf16;
     EXPECT_EQ(half, !c.stays_float);
+    if (half && c.groups == c.in.c) {
+      EXPECT_NE(op->info().implementation.find("depthwise:"), std::string::npos);
+    }
     EXPECT_EQ(got.out, half ? rounded(wanted.out) : wanted.out);
     EXPECT_EQ(got.din[0], half ? rounded(wanted.din[0]) : wanted.din[0]);
     EXPECT_EQ(got.dparams, wanted.dparams);  // float, and exact
@@ -136,12 +144,14 @@ TEST(Bfloat16, BatchNormIsTheFloatOnesRounded) {
   const Shape shapes[] = {{4, 48, 9, 7}, {2, 40, 18, 17}, {3, 7, 5, 5}, {2, 2048, 3, 3}, {3, 16, 1, 2}};
   for (const Shape& shape : shapes)
     for (const bool residual : {false, true})
-      for (const bool relu : {false, true})
+      for (const Activation activation : {Activation::none, Activation::relu, Activation::relu6})
         for (const std::int64_t block : {shape.c, preferred_block()}) {
+          // An output a little below 6 is rounded to 6, and would let no gradient through.
+          if (residual && activation == Activation::relu6) continue;
           const BatchNormSpec spec{.shape = shape,
                                    .batch_statistics = true,
                                    .residual = residual,
-                                   .activation = {.kind = relu ? Activation::relu : Activation::none}};
+                                   .activation = {.kind = activation}};
           Given given;
           given.dout = rounded(whole_numbers(shape.size(), 100, 3));
           for (const std::uint64_t seed : {1, 2})
@@ -177,6 +187,48 @@ TEST(Bfloat16, BatchNormIsTheFloatOnesRounded) {
           for (const std::size_t p : {0, 1}) expect_close(wanted.dparams[p], got.dparams[p], 1e-4, 1e-2);
           for (const std::size_t p : {2, 3}) expect_close(wanted.params[p], got.params[p], 1e-5, 1e-5);
         }
+}
+
+TEST(Bfloat16, FactorsForChannelsAreTheFloatOnesRounded) {
+  for (const Shape shape : {Shape{3, 48, 9, 8}, Shape{2, 13, 5, 7}})
+    for (const std::int64_t block : {shape.c, preferred_block()}) {
+      const Shape gate{shape.n, shape.c, 1, 1};
+      const MultiplySpec spec{.a = shape, .b = gate};
+      PlanArgs args{.in = {make_layout(shape, block), plain(gate)}, .train = true, .wants_din = {true, true}};
+      const auto whole = make_multiply(spec, args);
+      args.in[0].bf16 = true;
+      const auto half = make_multiply(spec, args);
+      SCOPED_TRACE(format_layout(half->info().in[0]));
+      ASSERT_TRUE(half->info().out.bf16);
+      EXPECT_FALSE(half->info().in[1].bf16);
+      const Given given{.in = {whole_numbers(shape.size(), 9, 1), whole_numbers(gate.size(), 9, 2)},
+                        .dout = whole_numbers(shape.size(), 9, 3)};
+      const tests::RunChoices how{.wants_din = {true, true}, .wants_dparams = {}};
+      const Made wanted = tests::run_op(*whole, given, how), got = tests::run_op(*half, given, how);
+      EXPECT_EQ(got.out, rounded(wanted.out));
+      EXPECT_EQ(got.din[0], rounded(wanted.din[0]));
+      EXPECT_EQ(got.din[1], wanted.din[1]);  // sums of whole numbers
+    }
+}
+
+TEST(Bfloat16, MeansOfMapsAreFloats) {
+  for (const Shape shape : {Shape{3, 48, 8, 8}, Shape{2, 13, 4, 16}})
+    for (const std::int64_t block : {shape.c, preferred_block()}) {
+      const AdaptivePoolSpec spec{.in = shape, .out = {shape.n, shape.c, 1, 1}};
+      PlanArgs args{.in = {make_layout(shape, block)}, .train = true, .wants_din = {true}};
+      const auto whole = make_adaptive_pool(spec, args);
+      args.in[0].bf16 = true;
+      const auto half = make_adaptive_pool(spec, args);
+      SCOPED_TRACE(format_layout(half->info().in[0]));
+      ASSERT_TRUE(half->info().in[0].bf16);
+      EXPECT_FALSE(half->info().out.bf16);
+      const Given given{.in = {whole_numbers(shape.size(), 9, 1)},
+                        .dout = whole_numbers(spec.out.size(), 9, 2)};
+      const tests::RunChoices how{.wants_din = {true}, .wants_dparams = {}};
+      const Made wanted = tests::run_op(*whole, given, how), got = tests::run_op(*half, given, how);
+      EXPECT_EQ(got.out, wanted.out);  // powers of two many pixels
+      EXPECT_EQ(got.din[0], rounded(wanted.din[0]));
+    }
 }
 
 /// An Op in bfloat16 and in float on the same numbers, both made by `make`; the gradients with them.

@@ -48,7 +48,7 @@ struct LinearSpec {
 /// params: gamma, beta, running mean, running variance, each {c}.
 /// With batch_statistics mean and (biased) variance are the batch's and the running ones move:
 /// running = (1 - momentum) * running + momentum * batch, the variance there unbiased, as in PyTorch.
-/// activation is none or relu here.
+/// activation is none, relu or relu6 here.
 struct BatchNormSpec {
   Shape shape;
   float eps = 1e-5f, momentum = 0.1f;

@@ -14,8 +14,9 @@ Shape BatchNorm::out_shape(std::span<const Shape> in) const {
   if (!(eps > 0) || !(momentum >= 0 && momentum <= 1))
     throw Error(ErrorKind::usage, text(kind, ": eps ", eps, " and momentum ", momentum,
                                        "; eps has to be above 0, momentum between 0 and 1"));
-  if (activation != Activation::none && activation != Activation::relu)
-    throw Error(ErrorKind::usage, text(kind, ": its own activation is none or relu; add another as a layer"));
+  if (activation != Activation::none && activation != Activation::relu && activation != Activation::relu6)
+    throw Error(ErrorKind::usage,
+                text(kind, ": its own activation is none, relu or relu6; add another as a layer"));
   return in[0];
 }
 

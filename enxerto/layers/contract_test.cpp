@@ -124,6 +124,10 @@ std::vector<Row> rows() {
       {"batch_norm_features", BatchNorm{}, {{8, 10}}},
       {"batch_norm_large", BatchNorm{}, {{4, 8, 40, 40}}},
       {"batch_norm_relu", BatchNorm{.activation = Activation::relu}, {{2, 16, 2, 3}}},
+      {"batch_norm_relu6", BatchNorm{.activation = Activation::relu6}, {{2, 16, 2, 3}}},
+      {"batch_norm_residual_relu6",
+       BatchNorm{.activation = Activation::relu6},
+       {{2, 20, 2, 2}, {2, 20, 2, 2}}},
       {"batch_norm_relu_of_5", BatchNorm{.activation = Activation::relu}, {{3, 5, 3, 3}}},
       {"batch_norm_residual", BatchNorm{}, {{2, 16, 3, 3}, {2, 16, 3, 3}}},
       {"batch_norm_residual_relu", BatchNorm{.activation = Activation::relu}, {{2, 16, 2, 3}, {2, 16, 2, 3}}},
@@ -324,12 +328,17 @@ Given draw(const Row& row) {
     if (!norm) return given;
     for (float& x : given.in[0]) x += 3;  // a mean above the deviation: E[x^2] - E[x]^2 would show
     if (norm->activation == Activation::none) return given;
+    double margin = 3 * layer_step;
+    if (norm->activation == Activation::relu6) {
+      for (float& beta : given.params[1]) beta += 5;  // so that it has something to cut off
+      margin = 12 * layer_step;                       // normalised inputs are larger where y is at a kink
+    }
     BatchNorm before = *norm;
     before.activation = Activation::none;
     const auto clear = [&](bool train) {
       const PlanArgs args = args_of(row, {"", train, false, false});
       return std::ranges::all_of(run_reference(before, args, given, {}).out,
-                                 [](float y) { return std::abs(y) > 3 * layer_step; });
+                                 [&](float y) { return std::abs(y) > margin && std::abs(y - 6) > margin; });
     };
     if (clear(true) && clear(false)) return given;
   }

@@ -77,24 +77,28 @@ class AddOp : public Op {
   }
 };
 
+/// The map is of type T, float or Bf16; what it is multiplied by is float.
+template <class T>
 class MultiplyOp : public Op {
  public:
-  MultiplyOp(const MultiplySpec& spec, const PlanArgs& args)
-      : layout_(common_layout(spec.a, args.in)), groups_(layout_), spread_(spec.a != spec.b) {
+  MultiplyOp(const MultiplySpec& spec, const PlanArgs& args, const Layout& layout)
+      : layout_(layout), groups_(layout), spread_(spec.a != spec.b) {
     info_.in = {layout_, spread_ ? plain(spec.b) : layout_};
     info_.out = layout_;
     info_.keeps_in = {args.backward(), args.backward()};
     info_.in_place = args.backward() ? -1 : 0;
-    info_.implementation = loops().name;
+    info_.implementation = implementation_of(layout);
   }
   void forward(const Forward& run) override { product(run.in[0], run.in[1], run.out); }
   void backward(const Backward& run) override {
     if (run.din[0]) product(run.dout, run.in[1], run.din[0]);
     if (!run.din[1]) return;
     if (!spread_) return product(run.dout, run.in[0], run.din[1]);
+    const T *const dout = numbers<T>(run.dout), *const a = numbers<T>(run.in[0]);
     for_each_group([&](std::int64_t offset, const Group& group, std::int64_t n, int used) {
       float sum[16];
-      loops().dot(run.dout + offset, run.in[0] + offset, layout_.pixels(), layout_.block, group.width, sum);
+      scale_loops<T>(loops()).dot(dout + offset, a + offset, layout_.pixels(), layout_.block, group.width,
+                                  sum);
       std::copy_n(sum, used, run.din[1] + n * layout_.shape.c + group.channel);
     });
   }
@@ -108,7 +112,8 @@ class MultiplyOp : public Op {
     for_each_group([&](std::int64_t offset, const Group& group, std::int64_t n, int used) {
       float factor[16] = {};
       std::copy_n(b + n * layout_.shape.c + group.channel, used, factor);
-      loops().scale(a + offset, factor, y + offset, layout_.pixels(), layout_.block, group.width);
+      scale_loops<T>(loops()).scale(numbers<T>(a) + offset, factor, numbers<T>(y) + offset, layout_.pixels(),
+                                    layout_.block, group.width);
     });
   }
   /// run(offset, group, n, channels of the group that are not padding).
@@ -198,7 +203,10 @@ std::unique_ptr<Op> add(const AddSpec& spec, const PlanArgs& args) {
   return std::make_unique<AddOp>(spec, args);
 }
 std::unique_ptr<Op> multiply(const MultiplySpec& spec, const PlanArgs& args) {
-  return std::make_unique<MultiplyOp>(spec, args);
+  const Layout layout = common_layout(spec.a, args.in);
+  // Maps of one shape are multiplied as floats.
+  if (layout.bf16 && spec.a != spec.b) return std::make_unique<MultiplyOp<Bf16>>(spec, args, layout);
+  return std::make_unique<MultiplyOp<float>>(spec, args, in_format(layout, false));
 }
 std::unique_ptr<Op> dropout(const DropoutSpec& spec, const PlanArgs& args) {
   return std::make_unique<DropoutOp>(spec, args);

@@ -11,7 +11,8 @@
 
 namespace enxerto::cpu {
 
-/// What batch norm knows of `width` channels: y = (x - mean) * factor + shift [+ residual], then relu.
+/// What batch norm knows of `width` channels: y = (x - mean) * factor + shift [+ residual], then what
+/// `ceiling` says: 0 nothing, infinity relu, 6 relu6.
 struct ChannelStats {
   const float *mean, *factor, *shift;
 };
@@ -23,15 +24,15 @@ struct NormLoops {
   void (*moments)(const T* x, std::int64_t pixels, std::int64_t stride, int width, float* mean, float* m2);
   /// y from x; residual may be null.
   void (*normalize)(const T* x, const T* residual, T* y, std::int64_t pixels, std::int64_t stride, int width,
-                    ChannelStats stats, bool relu);
-  /// With g = dy where relu let it through: sums of g and of g * (x - mean). `y` is read where the
+                    ChannelStats stats, float ceiling);
+  /// With g = dy where the activation let it through: sums of g and of g * (x - mean). `y` is read where the
   /// residual decides the sign, and may be null elsewhere.
   void (*gradient_sums)(const T* x, const T* y, const T* dy, std::int64_t pixels, std::int64_t stride,
-                        int width, ChannelStats stats, bool relu, float* sum_g, float* sum_gx);
+                        int width, ChannelStats stats, float ceiling, float* sum_g, float* sum_gx);
   /// dx = g * factor + (x - mean) * slope + offset; dresidual = g where it is not null.
   void (*gradient)(const T* x, const T* y, const T* dy, T* dx, T* dresidual, std::int64_t pixels,
                    std::int64_t stride, int width, ChannelStats stats, const float* slope,
-                   const float* offset, bool relu);
+                   const float* offset, float ceiling);
 };
 
 /// One window's pixels of type T, float or Bf16: `rows` x `columns`, row_stride and column_stride numbers
@@ -43,12 +44,25 @@ struct WindowLoops {
               int width, int first_index, int index_step, T* y, std::int32_t* index);
   void (*sum)(const T* x, int rows, int columns, std::int64_t row_stride, std::int64_t column_stride,
               int width, float factor, T* y);
+  void (*sum_to_float)(const T* x, int rows, int columns, std::int64_t row_stride, std::int64_t column_stride,
+                       int width, float factor, float* y);
   /// Adds g to the pixel where max() found the maximum.
   void (*route)(const T* g, const std::int32_t* index, int rows, int columns, std::int64_t row_stride,
                 std::int64_t column_stride, int width, int first_index, int index_step, T* dx);
   /// Adds g * factor to each of the window's pixels.
   void (*spread)(const T* g, int rows, int columns, std::int64_t row_stride, std::int64_t column_stride,
                  int width, float factor, T* dx);
+  void (*spread_from_float)(const float* g, int rows, int columns, std::int64_t row_stride,
+                            std::int64_t column_stride, int width, float factor, T* dx);
+};
+
+/// Maps of type T, float or Bf16, with factors and sums in float.
+template <class T>
+struct ScaleLoops {
+  /// y = a * (one number per channel of the tile).
+  void (*scale)(const T* a, const float* factor, T* y, std::int64_t pixels, std::int64_t stride, int width);
+  /// Sum over the tile of a * b.
+  void (*dot)(const T* a, const T* b, std::int64_t pixels, std::int64_t stride, int width, float* sum);
 };
 
 struct Loops {
@@ -57,6 +71,8 @@ struct Loops {
   NormLoops<Bf16> norm_bf16;
   WindowLoops<float> window;
   WindowLoops<Bf16> window_bf16;
+  ScaleLoops<float> scale;
+  ScaleLoops<Bf16> scale_bf16;
 
   void (*activate)(const ActivationSpec& spec, const float* x, float* y, std::int64_t count);
   /// `kept` is the output, or for hard_swish and silu the input.
@@ -68,12 +84,6 @@ struct Loops {
   void (*add)(const float* a, const float* b, float* y, std::int64_t count);
   void (*add_bf16)(const Bf16* a, const Bf16* b, Bf16* y, std::int64_t count);
   void (*multiply)(const float* a, const float* b, float* y, std::int64_t count);
-  /// y = a * (one number per channel of the tile).
-  void (*scale)(const float* a, const float* factor, float* y, std::int64_t pixels, std::int64_t stride,
-                int width);
-  /// Sum over the tile of a * b.
-  void (*dot)(const float* a, const float* b, std::int64_t pixels, std::int64_t stride, int width,
-              float* sum);
 
   /// One picture's share of a depthwise convolution's weight gradient, for one block of `width` channels
   /// (8 or 16): sums of x * dy for each place of the window, then the sum of dy.
@@ -83,6 +93,12 @@ struct Loops {
   /// with weights [kernel_h][kernel_w][width]; dilation_w is 1.
   void (*depthwise_data_gradient)(const Window& window, const Shape& in, const Shape& out, const float* dy,
                                   const float* weights, int width, float* dx);
+
+  /// Up to 16 channels of pixels `stride` numbers apart, as floats in a tile of 16; what is left over is
+  /// zero.
+  void (*widen_tile)(const Bf16* from, std::int64_t pixels, std::int64_t stride, int channels, float* to);
+  /// And back.
+  void (*narrow_tile)(const float* from, std::int64_t pixels, std::int64_t stride, int channels, Bf16* to);
 };
 
 /// Those of a type.
@@ -99,6 +115,13 @@ const WindowLoops<T>& window_loops(const Loops& table) {
     return table.window;
   else
     return table.window_bf16;
+}
+template <class T>
+const ScaleLoops<T>& scale_loops(const Loops& table) {
+  if constexpr (std::is_same_v<T, float>)
+    return table.scale;
+  else
+    return table.scale_bf16;
 }
 
 /// The table for this chip.

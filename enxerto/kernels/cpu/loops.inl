@@ -88,45 +88,45 @@ inline F<W> normalized(const F<W>& x, const F<W>& mean, const F<W>& factor, cons
 
 template <class T>
 void normalize(const T* x, const T* residual, T* y, std::int64_t pixels, std::int64_t stride, int width,
-               ChannelStats stats, bool relu) {
+               ChannelStats stats, float ceiling) {
   with_width(width, [&]<int W>() {
     const F<W> mean = load<W>(stats.mean), factor = load<W>(stats.factor), shift = load<W>(stats.shift);
     const auto run = [&](auto with_residual, auto with_relu) {
       for (std::int64_t p = 0; p < pixels; ++p) {
         F<W> v = normalized<W>(load<W>(x + p * stride), mean, factor, shift);
         if constexpr (with_residual) v += load<W>(residual + p * stride);
-        if constexpr (with_relu) v = positive<W>(v);
+        if constexpr (with_relu) v = positive<W>(v), v = v < ceiling ? v : ceiling - F<W>{};
         store<W>(y + p * stride, v);
       }
     };
     constexpr std::true_type yes;
     constexpr std::false_type no;
     if (residual)
-      relu ? run(yes, yes) : run(yes, no);
+      ceiling > 0 ? run(yes, yes) : run(yes, no);
     else
-      relu ? run(no, yes) : run(no, no);
+      ceiling > 0 ? run(no, yes) : run(no, no);
   });
 }
 
-/// The gradient behind the activation: where relu let nothing through, nothing comes back.
+/// The gradient behind the activation: where it let nothing through, nothing comes back.
 template <int W, class T>
 inline F<W> gate(const F<W>& dy, const F<W>& x, const T* y, const F<W>& mean, const F<W>& factor,
-                 const F<W>& shift, bool relu) {
-  if (!relu) return dy;
+                 const F<W>& shift, float ceiling) {
+  if (ceiling == 0) return dy;
   const F<W> out = y ? load<W>(y) : normalized<W>(x, mean, factor, shift);
-  return out > 0.0f ? dy : F<W>{};
+  return (out > 0.0f) & (out < ceiling) ? dy : F<W>{};
 }
 
 template <class T>
 void gradient_sums(const T* x, const T* y, const T* dy, std::int64_t pixels, std::int64_t stride, int width,
-                   ChannelStats stats, bool relu, float* sum_g, float* sum_gx) {
+                   ChannelStats stats, float ceiling, float* sum_g, float* sum_gx) {
   with_width(width, [&]<int W>() {
     const F<W> mean = load<W>(stats.mean), factor = load<W>(stats.factor), shift = load<W>(stats.shift);
     F<W> s[2] = {}, t[2] = {};
     for (std::int64_t p = 0; p < pixels; ++p) {
       const std::int64_t at = p * stride;
       const F<W> v = load<W>(x + at);
-      const F<W> g = gate<W>(load<W>(dy + at), v, y ? y + at : y, mean, factor, shift, relu);
+      const F<W> g = gate<W>(load<W>(dy + at), v, y ? y + at : y, mean, factor, shift, ceiling);
       s[p & 1] += g;
       t[p & 1] += g * (v - mean);
     }
@@ -138,14 +138,14 @@ void gradient_sums(const T* x, const T* y, const T* dy, std::int64_t pixels, std
 template <class T>
 void gradient(const T* x, const T* y, const T* dy, T* dx, T* dresidual, std::int64_t pixels,
               std::int64_t stride, int width, ChannelStats stats, const float* slope, const float* offset,
-              bool relu) {
+              float ceiling) {
   with_width(width, [&]<int W>() {
     const F<W> mean = load<W>(stats.mean), factor = load<W>(stats.factor), shift = load<W>(stats.shift);
     const F<W> a = load<W>(slope), b = load<W>(offset);
     for (std::int64_t p = 0; p < pixels; ++p) {
       const std::int64_t at = p * stride;
       const F<W> v = load<W>(x + at);
-      const F<W> g = gate<W>(load<W>(dy + at), v, y ? y + at : y, mean, factor, shift, relu);
+      const F<W> g = gate<W>(load<W>(dy + at), v, y ? y + at : y, mean, factor, shift, ceiling);
       if (dresidual) store<W>(dresidual + at, g);
       if (dx) store<W>(dx + at, g * factor + (v - mean) * a + b);
     }
@@ -263,15 +263,16 @@ void multiply(const float* a, const float* b, float* y, std::int64_t count) {
   flat(count, [=]<int W>(std::int64_t i) { store<W>(y + i, load<W>(a + i) * load<W>(b + i)); });
 }
 
-void scale(const float* a, const float* factor, float* y, std::int64_t pixels, std::int64_t stride,
-           int width) {
+template <class T>
+void scale(const T* a, const float* factor, T* y, std::int64_t pixels, std::int64_t stride, int width) {
   with_width(width, [&]<int W>() {
     const F<W> f = load<W>(factor);
     for (std::int64_t p = 0; p < pixels; ++p) store<W>(y + p * stride, load<W>(a + p * stride) * f);
   });
 }
 
-void dot(const float* a, const float* b, std::int64_t pixels, std::int64_t stride, int width, float* sum) {
+template <class T>
+void dot(const T* a, const T* b, std::int64_t pixels, std::int64_t stride, int width, float* sum) {
   with_width(width, [&]<int W>() {
     F<W> s{};
     for (std::int64_t p = 0; p < pixels; ++p) s += load<W>(a + p * stride) * load<W>(b + p * stride);
@@ -298,9 +299,9 @@ void window_max(const T* x, int rows, int columns, std::int64_t row_stride, std:
   });
 }
 
-template <class T>
+template <class T, class Y>
 void window_sum(const T* x, int rows, int columns, std::int64_t row_stride, std::int64_t column_stride,
-                int width, float factor, T* y) {
+                int width, float factor, Y* y) {
   with_width(width, [&]<int W>() {
     F<W> s{};
     for (int r = 0; r < rows; ++r)
@@ -324,8 +325,8 @@ void window_route(const T* g, const std::int32_t* index, int rows, int columns, 
   });
 }
 
-template <class T>
-void window_spread(const T* g, int rows, int columns, std::int64_t row_stride, std::int64_t column_stride,
+template <class T, class G>
+void window_spread(const G* g, int rows, int columns, std::int64_t row_stride, std::int64_t column_stride,
                    int width, float factor, T* dx) {
   with_width(width, [&]<int W>() {
     const F<W> share = load<W>(g) * factor;
@@ -468,14 +469,36 @@ void depthwise_data_gradient(const Window& window, const Shape& in, const Shape&
   width == 16 ? run.template operator()<16>() : run.template operator()<8>();
 }
 
+void widen_tile(const Bf16* from, std::int64_t pixels, std::int64_t stride, int channels, float* to) {
+  constexpr int W = 16;
+  if (channels == W) {
+    for (std::int64_t p = 0; p < pixels; ++p) store<W>(to + p * W, load<W>(from + p * stride));
+    return;
+  }
+  for (std::int64_t p = 0; p < pixels; ++p)
+    for (int j = 0; j < W; ++j) to[p * W + j] = j < channels ? load<1>(from + p * stride + j)[0] : 0.0f;
+}
+
+void narrow_tile(const float* from, std::int64_t pixels, std::int64_t stride, int channels, Bf16* to) {
+  constexpr int W = 16;
+  if (channels == W) {
+    for (std::int64_t p = 0; p < pixels; ++p) store<W>(to + p * stride, load<W>(from + p * W));
+    return;
+  }
+  for (std::int64_t p = 0; p < pixels; ++p)
+    for (int j = 0; j < channels; ++j) store<1>(to + p * stride + j, load<1>(from + p * W + j));
+}
+
 }  // namespace
 
 const Loops& table() {
   static constexpr Loops one{ENXERTO_ISA_NAME,
                              {moments, normalize, gradient_sums, gradient},
                              {moments, normalize, gradient_sums, gradient},
-                             {window_max, window_sum, window_route, window_spread},
-                             {window_max, window_sum, window_route, window_spread},
+                             {window_max, window_sum, window_sum, window_route, window_spread, window_spread},
+                             {window_max, window_sum, window_sum, window_route, window_spread, window_spread},
+                             {scale, dot},
+                             {scale, dot},
                              activate,
                              activate_gradient,
                              activate_bf16,
@@ -483,10 +506,10 @@ const Loops& table() {
                              add,
                              add,
                              multiply,
-                             scale,
-                             dot,
                              depthwise_gradient,
-                             depthwise_data_gradient};
+                             depthwise_data_gradient,
+                             widen_tile,
+                             narrow_tile};
   return one;
 }
 

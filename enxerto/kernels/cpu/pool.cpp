@@ -1,4 +1,5 @@
 #include <cstring>
+#include <type_traits>
 
 #include "enxerto/kernels/cpu/cpu.h"
 #include "enxerto/kernels/cpu/loops.h"
@@ -41,8 +42,9 @@ std::vector<Reach> shares(std::int64_t out, std::int64_t in) {
   return all;
 }
 
-/// Pixels are of type T, float or Bf16; Index is what tells where in the window the maximum stood.
-template <class T, class Index>
+/// Pixels are of type T, float or Bf16, outputs of type Y, the same or, of means, float; Index is what tells
+/// where in the window the maximum stood.
+template <class T, class Index, class Y = T>
 class PoolOp : public Op {
  public:
   PoolOp(const PoolSpec& spec, const PlanArgs& args, std::vector<Reach> rows, std::vector<Reach> columns)
@@ -62,29 +64,31 @@ class PoolOp : public Op {
 
   void forward(const Forward& run) override {
     const T* const from = numbers<T>(run.in[0]);
-    T* const to = numbers<T>(run.out);
+    Y* const to = numbers<Y>(run.out);
     auto* const indices = info_.saved ? reinterpret_cast<Index*>(run.saved) : nullptr;
     for_each_row([&](std::int64_t n, const Group& group, std::int64_t y) {
       for (std::int64_t x = 0; x < spec_.out.w; ++x) {
         const Place place = at(n, group, y, x);
         if (!spec_.maximum) {
-          window_loops<T>(loops()).sum(from + place.in, place.rows, place.columns, row_step(), column_step(),
-                                       group.width, place.factor, to + place.out);
+          sum()(from + place.in, place.rows, place.columns, row_step(), column_step(), group.width,
+                place.factor, to + place.out);
           continue;
         }
-        std::int32_t where[16];
-        window_loops<T>(loops()).max(from + place.in, place.rows, place.columns, row_step(), column_step(),
-                                     group.width, place.first_index, static_cast<int>(spec_.window.kernel_w),
-                                     to + place.out, where);
-        if (indices)
-          for (int j = 0; j < group.width; ++j) indices[place.out + j] = static_cast<Index>(where[j]);
+        if constexpr (std::is_same_v<T, Y>) {
+          std::int32_t where[16];
+          window_loops<T>(loops()).max(from + place.in, place.rows, place.columns, row_step(), column_step(),
+                                       group.width, place.first_index,
+                                       static_cast<int>(spec_.window.kernel_w), to + place.out, where);
+          if (indices)
+            for (int j = 0; j < group.width; ++j) indices[place.out + j] = static_cast<Index>(where[j]);
+        }
       }
     });
   }
 
   void backward(const Backward& run) override {
     T* const dx = numbers<T>(run.din[0]);
-    const T* const dy = numbers<T>(run.dout);
+    const Y* const dy = numbers<Y>(run.dout);
     const auto* const indices = reinterpret_cast<const Index*>(run.saved);
     const std::int64_t per_picture = groups_.per_picture(), items = in_.shape.n * per_picture;
     // Windows overlap, so one thread has all of a picture's group.
@@ -97,17 +101,19 @@ class PoolOp : public Op {
       for (std::int64_t y = 0; y < spec_.out.h; ++y)
         for (std::int64_t x = 0; x < spec_.out.w; ++x) {
           const Place place = at(n, group, y, x);
-          const T* const g = dy + place.out;
+          const Y* const g = dy + place.out;
           if (!spec_.maximum) {
-            window_loops<T>(loops()).spread(g, place.rows, place.columns, row_step(), column_step(),
-                                            group.width, place.factor, dx + place.in);
+            spread()(g, place.rows, place.columns, row_step(), column_step(), group.width, place.factor,
+                     dx + place.in);
             continue;
           }
-          std::int32_t where[16];
-          std::copy_n(indices + place.out, group.width, where);
-          window_loops<T>(loops()).route(g, where, place.rows, place.columns, row_step(), column_step(),
-                                         group.width, place.first_index,
-                                         static_cast<int>(spec_.window.kernel_w), dx + place.in);
+          if constexpr (std::is_same_v<T, Y>) {
+            std::int32_t where[16];
+            std::copy_n(indices + place.out, group.width, where);
+            window_loops<T>(loops()).route(g, where, place.rows, place.columns, row_step(), column_step(),
+                                           group.width, place.first_index,
+                                           static_cast<int>(spec_.window.kernel_w), dx + place.in);
+          }
         }
     }
   }
@@ -121,7 +127,19 @@ class PoolOp : public Op {
   static Layout out_layout(const PoolSpec& spec, const PlanArgs& args) {
     // Spelled with the input's block even where one pixel makes that the same as plain: same memory.
     const Layout in = common_layout(spec.in, args.in);
-    return {spec.out, in.block, in.bf16};
+    return {spec.out, in.block, std::is_same_v<Y, Bf16>};
+  }
+  static auto sum() {
+    if constexpr (std::is_same_v<T, Y>)
+      return window_loops<T>(loops()).sum;
+    else
+      return window_loops<T>(loops()).sum_to_float;
+  }
+  static auto spread() {
+    if constexpr (std::is_same_v<T, Y>)
+      return window_loops<T>(loops()).spread;
+    else
+      return window_loops<T>(loops()).spread_from_float;
   }
   std::int64_t row_step() const { return spec_.window.dilation_h * in_.shape.w * in_.block; }
   std::int64_t column_step() const { return spec_.window.dilation_w * in_.block; }
@@ -162,26 +180,27 @@ std::unique_ptr<Op> pool_of(const PoolSpec& spec, const PlanArgs& args, std::vec
   return std::make_unique<PoolOp<T, std::int32_t>>(spec, args, std::move(rows), std::move(columns));
 }
 
-std::unique_ptr<Op> pool_by(const PoolSpec& spec, const PlanArgs& args, std::vector<Reach> rows,
-                            std::vector<Reach> columns) {
+}  // namespace
+
+std::unique_ptr<Op> pool(const PoolSpec& spec, const PlanArgs& args) {
+  const Window& w = spec.window;
+  std::vector<Reach> rows =
+      reaches(spec.out.h, spec.in.h, w.kernel_h, w.stride_h, w.dilation_h, w.pad_top, w.pad_bottom);
+  std::vector<Reach> columns =
+      reaches(spec.out.w, spec.in.w, w.kernel_w, w.stride_w, w.dilation_w, w.pad_left, w.pad_right);
   if (common_layout(spec.in, args.in).bf16)
     return pool_of<Bf16>(spec, args, std::move(rows), std::move(columns));
   return pool_of<float>(spec, args, std::move(rows), std::move(columns));
 }
 
-}  // namespace
-
-std::unique_ptr<Op> pool(const PoolSpec& spec, const PlanArgs& args) {
-  const Window& w = spec.window;
-  return pool_by(
-      spec, args,
-      reaches(spec.out.h, spec.in.h, w.kernel_h, w.stride_h, w.dilation_h, w.pad_top, w.pad_bottom),
-      reaches(spec.out.w, spec.in.w, w.kernel_w, w.stride_w, w.dilation_w, w.pad_left, w.pad_right));
-}
-
 std::unique_ptr<Op> adaptive_pool(const AdaptivePoolSpec& spec, const PlanArgs& args) {
   const PoolSpec means{.in = spec.in, .out = spec.out, .maximum = false, .count_include_pad = false};
-  return pool_by(means, args, shares(spec.out.h, spec.in.h), shares(spec.out.w, spec.in.w));
+  std::vector<Reach> rows = shares(spec.out.h, spec.in.h), columns = shares(spec.out.w, spec.in.w);
+  // A list most often, for layers that know floats only: not rounded.
+  if (common_layout(spec.in, args.in).bf16)
+    return std::make_unique<PoolOp<Bf16, std::uint8_t, float>>(means, args, std::move(rows),
+                                                               std::move(columns));
+  return std::make_unique<PoolOp<float, std::uint8_t>>(means, args, std::move(rows), std::move(columns));
 }
 
 }  // namespace enxerto::cpu

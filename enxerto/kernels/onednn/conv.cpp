@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <utility>
 
 #include "enxerto/core/text.h"
 #include "enxerto/kernels/cpu/depthwise.h"
@@ -76,13 +77,21 @@ class Planner {
                                                           algorithm::convolution_direct, x, any(w_), bias(),
                                                           dy, strides_, dilations_, before_, after_);
   }
-  /// One channel a group, everything in blocks of one size.
-  bool is_depthwise(const Desc& w, const Layout& in, const Layout& out) const {
-    if (spec_.groups != spec_.in.c || spec_.groups != spec_.out.c) return false;
+  /// How many weights lie side by side where the gradients can be ours: one channel a group, maps in one
+  /// order, and weights in blocks; 0: they cannot.
+  std::int64_t depthwise_lanes(const Desc& w, const Layout& in, const Layout& out) const {
+    if (spec_.groups != spec_.in.c || spec_.groups != spec_.out.c) return 0;
     // One pixel is spelled plain, whatever its block: the same memory.
-    if (out != make_layout(spec_.out, in.block)) return false;
-    return (in.block == 16 && w == tagged(w_, Tag::Goihw16g)) ||
-           (in.block == 8 && w == tagged(w_, Tag::Goihw8g));
+    if (out != in_format(make_layout(spec_.out, in.block), in.bf16)) return 0;
+    // The bf16 copy of the weights is made in each step, in whatever order oneDNN wants.
+    if (in.bf16) return in.block == 16 || in.block == spec_.in.c ? 16 : 0;
+    if (in.block == 16 && w == lane_weights(16)) return 16;
+    if (in.block == 8 && w == lane_weights(8)) return 8;
+    return 0;
+  }
+  /// In float, blocks of 8 or 16 channels.
+  Desc lane_weights(std::int64_t lanes) const {
+    return tagged(w_, lanes == 16 ? Tag::Goihw16g : Tag::Goihw8g);
   }
   Desc any_x() const { return any(x_, bf16_); }
   Desc any_w() const { return any(w_, bf16_); }
@@ -100,22 +109,27 @@ class Planner {
 /// Depthwise: forward is oneDNN's, the gradients are ours.
 class DepthwiseOp final : public ConvOp {
  public:
-  DepthwiseOp(const Parts& parts, const ConvSpec& spec, const PlanArgs& args) : ConvOp(parts), spec_(spec) {
-    const std::string name = text(" / depthwise:", cpu::loops().name);
+  DepthwiseOp(const Parts& parts, const ConvSpec& spec, const PlanArgs& args, std::int64_t lanes)
+      : ConvOp(parts),
+        spec_(spec),
+        out_{spec.out, parts.in_layout.block, parts.in_layout.bf16},
+        lanes_(lanes) {
+    const std::string name = text(" / depthwise:", cpu::loops().name, parts.in_layout.bf16 ? " bf16" : "");
     if (args.wants(0) && !parts.data) info_.implementation += name;
+    info_.backward_scratch =
+        std::max(info_.backward_scratch, cpu::depthwise_scratch(spec, parts.in_layout, lanes));
     if (!args.wants_dparams) return;
     info_.keeps_in[0] = true;
-    info_.backward_scratch = std::max(info_.backward_scratch, cpu::depthwise_scratch(spec, parts.in_layout));
     info_.implementation += name;
   }
   void backward(const Backward& run) override {
-    const Layout out{spec_.out, info_.in[0].block};
     if (run.dparams[0])
-      cpu::depthwise_weight_gradient(spec_, info_.in[0], out, run.in[0], run.dout, run.dparams[0],
+      cpu::depthwise_weight_gradient(spec_, info_.in[0], out_, lanes_, run.in[0], run.dout, run.dparams[0],
                                      spec_.bias ? run.dparams[1] : nullptr, run.scratch);
     if (!run.din[0]) return;
     if (cpu::has_depthwise_data_gradient(spec_.window))
-      return cpu::depthwise_data_gradient(spec_, info_.in[0], out, run.dout, run.params[0], run.din[0]);
+      return cpu::depthwise_data_gradient(spec_, info_.in[0], out_, lanes_, run.dout, run.params[0],
+                                          run.din[0], run.scratch);
     Backward data = run;
     float* const unwanted[2] = {};
     data.dparams = {unwanted, run.dparams.size()};
@@ -124,6 +138,8 @@ class DepthwiseOp final : public ConvOp {
 
  private:
   ConvSpec spec_;
+  Layout out_;
+  std::int64_t lanes_;
 };
 
 /// In bfloat16, channels last: forward is oneDNN's convolution, the gradients are products.
@@ -184,17 +200,18 @@ std::unique_ptr<Op> finish(const Planner& planner, const ConvSpec& spec, const P
                       .multiply_adds = spec.out.size() * (spec.in.c / spec.groups) * spec.window.kernel_h *
                                        spec.window.kernel_w};
   const std::pair wanted{parts.in_desc, parts.out_desc}, anything{planner.any_x(), planner.any_y()};
-  const bool depthwise = args.backward() && planner.is_depthwise(forward.weights_desc(), in, out);
+  const std::int64_t lanes = args.backward() ? planner.depthwise_lanes(forward.weights_desc(), in, out) : 0;
+  if (lanes > 0) parts.kept_weights = planner.lane_weights(lanes);
   std::optional<ProductGradients> products;
   if (args.wants_dparams && in.bf16 && is_channels_last(in) && is_channels_last(out) && suits_product(spec)) {
     products.emplace(spec, args.wants(0));
     parts.kept_weights = products->weights_desc();
   }
   if (args.wants(0) && !(products && products->makes_dx()) &&
-      !(depthwise && cpu::has_depthwise_data_gradient(spec.window)))
+      !(lanes > 0 && cpu::has_depthwise_data_gradient(spec.window)))
     parts.data =
         settle([&](const Desc& x, const Desc& y) { return planner.data(forward, x, y); }, wanted, anything);
-  if (depthwise) return std::make_unique<DepthwiseOp>(parts, spec, args);
+  if (lanes > 0) return std::make_unique<DepthwiseOp>(parts, spec, args, lanes);
   if (products) return std::make_unique<ProductOp>(parts, *products);
   if (args.wants_dparams)
     parts.weights = settle([&](const Desc& x, const Desc& y) { return planner.weights(forward, x, y); },
@@ -206,8 +223,18 @@ std::unique_ptr<Op> finish(const Planner& planner, const ConvSpec& spec, const P
 
 std::unique_ptr<Op> conv_in(bool bf16, const ConvSpec& spec, const PlanArgs& args) {
   const Planner planner(spec, bf16);
-  // First oneDNN's own wish. Where that is an order that we have no word for, a plain blocked one.
-  auto forward = planner.forward(planner.any_x(), planner.any_w(), planner.any_y(), args.backward());
+  // First oneDNN's own wish, but depthwise in bfloat16 in the order of its neighbours, which are products.
+  // Where that is an order that we have no word for, a plain blocked one.
+  const bool channels_last = bf16 && spec.groups == spec.in.c && spec.groups == spec.out.c;
+  const auto wish = [&](const Desc& x, const Desc& y) {
+    return planner.forward(x, planner.any_w(), y, args.backward());
+  };
+  const std::pair anything{planner.any_x(), planner.any_y()};
+  auto forward = channels_last ? settle(wish,
+                                        {desc_of(in_format(enxerto::channels_last(spec.in), true)),
+                                         desc_of(in_format(enxerto::channels_last(spec.out), true))},
+                                        anything)
+                               : wish(anything.first, anything.second);
   std::optional<Layout> in = layout_of(forward.src_desc(), spec.in);
   std::optional<Layout> out = layout_of(forward.dst_desc(), spec.out);
   if (!in || !out) {
@@ -221,9 +248,7 @@ std::unique_ptr<Op> conv_in(bool bf16, const ConvSpec& spec, const PlanArgs& arg
 }  // namespace
 
 std::unique_ptr<Op> conv(const ConvSpec& spec, const PlanArgs& args) {
-  // The gradients of depthwise convolutions are ours, and float.
-  const bool depthwise = spec.groups > 1 && spec.groups == spec.in.c;
-  if (args.bf16 && has_bf16() && !(depthwise && args.backward())) try {
+  if (args.bf16 && has_bf16()) try {
       auto made = conv_in(true, spec, args);
       if (!args.backward() || !is_slow(made->info().implementation)) return made;
     } catch (const dnnl::error&) {

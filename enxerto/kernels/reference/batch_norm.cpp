@@ -35,9 +35,11 @@ class BatchNorm : public Kernel {
       const auto at = static_cast<std::size_t>(c);
       const Moments m = moments(in[0], params, c);
       const auto normal = [&](std::size_t i) { return (in[0][i] - m.mean) / m.deviation; };
-      // The only activation, ReLU, passes the gradient where its output is positive.
+      // relu passes the gradient where its output is positive, relu6 where it is below 6 too.
       const auto dy = [&](std::size_t i) {
-        return spec_.activation.kind == Activation::relu && out[i] <= 0 ? 0.0 : dout[i];
+        if (spec_.activation.kind == Activation::none) return dout[i];
+        const bool passes = out[i] > 0 && (spec_.activation.kind == Activation::relu || out[i] < 6);
+        return passes ? dout[i] : 0.0;
       };
       double &dgamma = dparams[0][at], &dbeta = dparams[1][at];
       for_each(c, [&](std::size_t i) {
@@ -85,8 +87,9 @@ class BatchNorm : public Kernel {
 }  // namespace
 
 std::unique_ptr<Kernel> batch_norm(const BatchNormSpec& spec) {
-  ensure(spec.activation.kind == Activation::none || spec.activation.kind == Activation::relu,
-         "a batch norm's own activation is none or relu");
+  ensure(spec.activation.kind == Activation::none || spec.activation.kind == Activation::relu ||
+             spec.activation.kind == Activation::relu6,
+         "a batch norm's own activation is none, relu or relu6");
   return std::make_unique<BatchNorm>(spec);
 }
 
