@@ -53,6 +53,11 @@ void print_json(const nlohmann::json& json);
 /// Throws Error{usage} unless value >= least.
 void check_at_least(const char* flag, int value, int least);
 
+/// Throws Error{usage} where the file of `flag` is the other one too, by whatever path: writing it would
+/// destroy that.
+void check_another_file(const char* flag, const std::filesystem::path& file,
+                        const std::filesystem::path& other);
+
 /// As a shell wants it: quoted where it has to be.
 std::string shell_word(const std::filesystem::path& path);
 

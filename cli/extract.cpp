@@ -38,6 +38,7 @@ int run_extract(const ExtractFlags& flags) {
   check_feature_ending(flags.out);
   if (!flags.labels.empty() && std::filesystem::path(flags.labels).extension() != ".npy")
     throw Error(ErrorKind::usage, text("--labels: a name that ends in .npy, not ", flags.labels));
+  if (!flags.labels.empty()) check_another_file("--labels", flags.labels, flags.out);
   check_at_least("--workers", flags.workers, 0);
   check_at_least("--batch", flags.batch, 1);
   set_threads(flags.common.threads);

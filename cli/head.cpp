@@ -288,6 +288,10 @@ HeadConfig config_of(const HeadFlags& flags) {
 int run_head(const HeadFlags& flags) {
   const HeadConfig config = config_of(flags);
   check_out(flags.out);
+  std::vector<std::string> inputs{flags.features, flags.labels};
+  inputs.insert(inputs.end(), flags.test.begin(), flags.test.end());
+  for (const std::string& input : inputs)
+    if (!flags.out.empty()) check_another_file("--out", flags.out, input);
   set_threads(flags.common.threads);
   Console console(flags.common.json ? stderr : stdout);
   const Table train(flags.features, flags.labels);

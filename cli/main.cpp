@@ -41,6 +41,17 @@ void check_at_least(const char* flag, int value, int least) {
   if (value < least) throw Error(ErrorKind::usage, text(flag, ": at least ", least, ", not ", value));
 }
 
+void check_another_file(const char* flag, const std::filesystem::path& file,
+                        const std::filesystem::path& other) {
+  std::error_code ignored;  // of paths that lead nowhere, which whoever opens them tells
+  const auto whole = [&](const std::filesystem::path& path) {
+    return std::filesystem::weakly_canonical(std::filesystem::absolute(path), ignored);
+  };
+  const bool same = std::filesystem::equivalent(file, other, ignored) || whole(file) == whole(other);
+  if (same)
+    throw Error(ErrorKind::usage, text(flag, ": ", file.string(), " is in use already; choose another name"));
+}
+
 std::string shell_word(const std::filesystem::path& path) {
   const std::string word = path.string();
   const auto is_plain = [](char c) {

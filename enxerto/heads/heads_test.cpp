@@ -251,6 +251,25 @@ TEST(Path, FoldsHaveEveryClassAlike) {
   EXPECT_NE(folds, stratified_folds(cloud.rows(), 5, 8));
 }
 
+TEST(Path, AClassWithOneRowIsLearntFromInEachFoldAndJudgedInNone) {
+  const Cloud cloud(40, 3, 2);
+  Rows rows = cloud.rows();
+  std::vector<std::int32_t> y(rows.y.begin(), rows.y.end());
+  y[7] = 2;
+  rows.y = y;
+  rows.classes = 3;
+  const std::vector<std::int32_t> folds = stratified_folds(rows, 5, 1);
+  for (std::size_t i = 0; i < folds.size(); ++i) EXPECT_EQ(folds[i] < 0, i == 7);
+  const PathResult stratified = fit_logistic_path(rows, {}, {.folds = 5, .seed = 1});
+  const PathResult given = fit_logistic_path(rows, {}, {.fold_of_row = folds});
+  EXPECT_EQ(stratified.steps.front().accuracies.size(), 5);
+  EXPECT_EQ(stratified.steps.front().accuracies, given.steps.front().accuracies);
+  EXPECT_EQ(stratified.fit.head.w.shape().n, 3);  // all classes have their output
+  for (std::size_t i = 0; i < y.size(); ++i) y[i] = static_cast<std::int32_t>(i);
+  rows.classes = static_cast<int>(y.size());
+  EXPECT_THROW(stratified_folds(rows, 5, 1), Error);
+}
+
 TEST(Path, GramMatrixAndFeaturesTellTheSame) {
   const Cloud cloud(60, 400, 3, 0.12f);
   for (const bool svm : {false, true}) {

@@ -163,7 +163,10 @@ double threshold_for(std::vector<double> distances, double answered) {
   if (distances.empty()) return std::numeric_limits<double>::infinity();
   std::ranges::sort(distances);
   const double wanted = std::ceil(answered * static_cast<double>(distances.size()) - 1e-9);
-  return distances[static_cast<std::size_t>(std::max(wanted, 1.0)) - 1];
+  const std::size_t last = static_cast<std::size_t>(std::max(wanted, 1.0)) - 1;
+  // Clear of the last one's own distance: features differ in their last bits between batches.
+  const auto next = std::ranges::upper_bound(distances, distances[last]);
+  return next == distances.end() ? distances[last] * (1 + 1e-4) : (distances[last] + *next) / 2;
 }
 
 nlohmann::json Novelty::to_json() const { return {{"threshold", threshold}, {"answered", answered}}; }

@@ -43,7 +43,8 @@ struct Novelty {
 /// rows of one class do not differ from each other. Throws Error{usage} as check_rows() does.
 std::optional<Novelty> fit_novelty(const Rows& rows, const NoveltyConfig& config = {});
 
-/// The least distance that lets the share `answered`, in (0, 1], of these through; infinity of none.
+/// A distance that lets the share `answered`, in (0, 1], of these through, and no more: half-way to the next
+/// one, or a little beyond the largest; infinity of none.
 double threshold_for(std::vector<double> distances, double answered);
 
 /// "means", "components", "variance" (of the components, then of the rest).

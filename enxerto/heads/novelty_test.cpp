@@ -214,10 +214,11 @@ TEST(Novelty, NothingIsLearntOfRowsThatDoNotDiffer) {
 TEST(Novelty, TheThresholdLetsTheShareThrough) {
   std::vector<double> distances;
   for (int i = 100; i > 0; --i) distances.push_back(i);
-  EXPECT_EQ(threshold_for(distances, 0.95), 95);
-  EXPECT_EQ(threshold_for(distances, 1), 100);
-  EXPECT_EQ(threshold_for(distances, 0.001), 1);
-  EXPECT_EQ(threshold_for({3, 1, 2}, 0.95), 3);
+  EXPECT_EQ(threshold_for(distances, 0.95), 95.5);
+  EXPECT_EQ(threshold_for(distances, 1), 100 * (1 + 1e-4));
+  EXPECT_EQ(threshold_for(distances, 0.001), 1.5);
+  EXPECT_EQ(threshold_for({3, 1, 2}, 0.95), 3 * (1 + 1e-4));
+  EXPECT_EQ(threshold_for({1, 2, 2, 2, 4}, 0.4), 3);  // equal ones go together
   EXPECT_EQ(threshold_for({}, 0.95), std::numeric_limits<double>::infinity());
 }
 

@@ -22,15 +22,14 @@ std::vector<double> PathConfig::strengths_between(double low, double high, int c
 
 std::vector<std::int32_t> stratified_folds(const Rows& rows, int folds, std::uint64_t seed) {
   if (folds < 2) throw Error(ErrorKind::usage, text(folds, " folds: cross-validation needs at least two"));
-  std::vector<std::int32_t> made(rows.y.size());
-  int next = 0;  // goes on from class to class, so that the folds are of one size
+  std::vector<std::int32_t> made(rows.y.size(), -1);
+  int next = 0, judged = 0;  // goes on from class to class, so that the folds are of one size
   for (int k = 0; k < rows.classes; ++k) {
     std::vector<std::size_t> of_class;
     for (std::size_t i = 0; i < rows.y.size(); ++i)
       if (rows.y[i] == k) of_class.push_back(i);
-    if (of_class.size() == 1)
-      throw Error(ErrorKind::usage,
-                  text("class ", k, " has one row: cross-validation needs two of each class"));
+    if (of_class.size() < 2) continue;
+    judged += static_cast<int>(of_class.size());
     Rng rng = Rng(seed).child(static_cast<std::uint64_t>(k));
     shuffle(of_class, rng);
     for (const std::size_t row : of_class) {
@@ -38,6 +37,9 @@ std::vector<std::int32_t> stratified_folds(const Rows& rows, int folds, std::uin
       next = (next + 1) % folds;
     }
   }
+  if (judged == 0)
+    throw Error(ErrorKind::usage,
+                "no class has two rows: cross-validation needs some to learn from and some to judge");
   return made;
 }
 
@@ -61,12 +63,13 @@ std::vector<std::int32_t> folds_of(const Rows& rows, const PathConfig& path) {
   std::vector<std::int32_t> numbers(path.fold_of_row.begin(), path.fold_of_row.end());
   std::sort(numbers.begin(), numbers.end());
   numbers.erase(std::unique(numbers.begin(), numbers.end()), numbers.end());
+  std::erase_if(numbers, [](std::int32_t each) { return each < 0; });
   if (numbers.size() < 2)
     throw Error(ErrorKind::usage, "all rows are of one fold: cross-validation needs two");
   std::vector<std::int32_t> made;
   for (const std::int32_t each : path.fold_of_row)
     made.push_back(
-        static_cast<std::int32_t>(std::lower_bound(numbers.begin(), numbers.end(), each) - numbers.begin()));
+        each < 0 ? -1 : static_cast<std::int32_t>(std::ranges::lower_bound(numbers, each) - numbers.begin()));
   return made;
 }
 
@@ -124,7 +127,7 @@ PathResult run_path(const Rows& rows, const PathConfig& path, const PathTask& ta
   std::vector<std::vector<std::int32_t>> held(static_cast<std::size_t>(folds));
   std::vector<std::vector<float>> weights;
   for (std::size_t i = 0; i < fold_of_row.size(); ++i)
-    if (rows.weights.empty() || rows.weights[i] > 0)
+    if (fold_of_row[i] >= 0 && (rows.weights.empty() || rows.weights[i] > 0))
       held[static_cast<std::size_t>(fold_of_row[i])].push_back(static_cast<std::int32_t>(i));
   for (int f = 0; f < folds; ++f) weights.push_back(weights_without(rows, fold_of_row, f));
 

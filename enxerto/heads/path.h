@@ -8,9 +8,10 @@ namespace enxerto {
 
 struct PathConfig {
   std::vector<double> strengths =
-      strengths_between(1e-4, 1e4, 10);       ///< tried from small to large, warm-started
-  int folds = 5;                              ///< stratified: each class is shared out evenly
-  std::span<const std::int32_t> fold_of_row;  ///< grouped folds, a number for each row; empty: stratified
+      strengths_between(1e-4, 1e4, 10);  ///< tried from small to large, warm-started
+  int folds = 5;                         ///< stratified: each class is shared out evenly
+  /// Grouped folds, a number for each row, negative: never held back; empty: stratified.
+  std::span<const std::int32_t> fold_of_row{};
   std::uint64_t seed = 0;
   bool refit = true;  ///< on all rows, with the strength that won
 
@@ -31,8 +32,9 @@ struct PathResult {
   double seconds = 0;
 };
 
-/// A fold for each row: every class's rows are shuffled (its own child of the seed) and dealt out in turn.
-/// Throws Error{usage} where there are fewer than two folds or a class has a single row.
+/// A fold for each row: every class's rows are shuffled (its own child of the seed) and dealt out in turn. A
+/// class's only row gets -1: each fold learns from it, none is judged by it. Throws Error{usage} where fewer
+/// than two folds are asked for, and where no class has two rows.
 std::vector<std::int32_t> stratified_folds(const Rows& rows, int folds, std::uint64_t seed);
 
 /// `config.strength` is not read. Throws Error{usage} as fit_...() do, and where a fold leaves fewer than two

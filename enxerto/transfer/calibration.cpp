@@ -9,21 +9,25 @@
 namespace enxerto {
 namespace {
 
-/// The derivative of the mean cross-entropy by s = 1 / T, which is convex in s: the mean over pictures of
-/// (expected logit under the softmax - the label's logit).
-double slope(ConstView logits, std::span<const std::int32_t> labels, double s) {
+/// The derivative of the cross-entropy by s = 1 / T, which is convex in s: the sum over pictures of (expected
+/// logit under the softmax - expected logit under the targets). The label's target is short of 1 by
+/// `doubt`, which the other classes share.
+double slope(ConstView logits, std::span<const std::int32_t> labels, double doubt, double s) {
   const auto classes = static_cast<std::size_t>(logits.shape.c);
   double sum = 0;
   for (std::size_t i = 0; i < labels.size(); ++i) {
     const auto row = logits.data.subspan(i * classes, classes);
     const double most = *std::ranges::max_element(row);
-    double total = 0, weighted = 0;
+    double total = 0, weighted = 0, all = 0;
     for (const float y : row) {
+      all += static_cast<double>(y);
       const double e = std::exp(s * (static_cast<double>(y) - most));
       total += e;
       weighted += e * static_cast<double>(y);
     }
-    sum += weighted / total - static_cast<double>(row[static_cast<std::size_t>(labels[i])]);
+    const auto own = static_cast<double>(row[static_cast<std::size_t>(labels[i])]);
+    sum += weighted / total - own;
+    if (classes > 1) sum -= doubt * ((all - own) / static_cast<double>(classes - 1) - own);
   }
   return sum;
 }
@@ -33,11 +37,12 @@ double slope(ConstView logits, std::span<const std::int32_t> labels, double s) {
 double fit_temperature(ConstView logits, std::span<const std::int32_t> labels) {
   ensure(logits.shape.n == std::ssize(labels), "there is a label for each picture");
   if (labels.empty()) return 1;
+  const double doubt = 1.0 / (static_cast<double>(labels.size()) + 2);
   // Bisection on log T: the slope by 1/T rises with 1/T.
   double low = std::log(0.05), high = std::log(20.0);
   for (int step = 0; step < 60; ++step) {
     const double middle = (low + high) / 2;
-    (slope(logits, labels, std::exp(-middle)) > 0 ? low : high) = middle;
+    (slope(logits, labels, doubt, std::exp(-middle)) > 0 ? low : high) = middle;
   }
   return std::exp((low + high) / 2);
 }

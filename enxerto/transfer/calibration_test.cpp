@@ -53,9 +53,24 @@ TEST(Calibration, TheErrorIsThatOfTheDefinition) {
               1e-6);
 }
 
-TEST(Calibration, PerfectAnswersStayInBounds) {
+TEST(Calibration, OfNRightAnswersTheNextIsNotCertain) {
+  for (const int n : {2, 12, 400})
+    for (const int classes : {2, 5}) {
+      Tensor logits({.n = n, .c = classes});
+      std::vector<std::int32_t> labels;
+      for (int i = 0; i < n; ++i) {
+        labels.push_back(i % classes);
+        logits.data()[static_cast<std::size_t>(i * classes + labels.back())] = 1;
+      }
+      const double temperature = fit_temperature(logits.view(), labels);
+      const double confidence = 1 / (1 + (classes - 1) * std::exp(-1 / temperature));
+      EXPECT_NEAR(confidence, (n + 1.0) / (n + 2.0), 1e-6);  // Laplace's rule of succession
+    }
+}
+
+TEST(Calibration, TheTemperatureStaysInBounds) {
   Tensor logits({.n = 2, .c = 2});
-  logits.data()[0] = logits.data()[3] = 1;
+  logits.data()[0] = logits.data()[3] = 0.01f;
   EXPECT_NEAR(fit_temperature(logits.view(), std::vector<std::int32_t>{0, 1}), 0.05, 1e-6);
   EXPECT_NEAR(fit_temperature(logits.view(), std::vector<std::int32_t>{1, 0}), 20, 1e-6);
   EXPECT_EQ(fit_temperature(ConstView{{.n = 0, .c = 2}, {}}, {}), 1);

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <ranges>
 
 #include "enxerto/core/error.h"
 #include "enxerto/core/text.h"
@@ -24,6 +25,10 @@ HeadFit fit_probe(const Features& features, const Dataset& data, HeadConfig conf
   Tensor room;
   const ConstView rows = flat(features.all(room));
   const std::vector<std::string> classes(data.classes().begin(), data.classes().end());
+  const auto has_two = [&](int k) { return std::ranges::count(labels, k) > features.views(); };
+  if (config.folds > 0 &&
+      std::ranges::none_of(std::views::iota(0, static_cast<int>(classes.size())), has_two))
+    config.folds = 0;  // nothing to judge by: the usual C
   if (features.views() > 1 && config.folds > 1) {
     const auto pictures = static_cast<std::size_t>(data.size());
     Tensor first;

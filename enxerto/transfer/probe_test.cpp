@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "enxerto/core/error.h"
+#include "enxerto/transfer/advice.h"
 #include "enxerto/transfer/calibration.h"
 #include "enxerto/transfer/graft.h"
 #include "enxerto/transfer/pictures_for_tests.h"
@@ -67,6 +68,17 @@ TEST(Probe, TakesAllViews) {
                 three = fit_probe(thrice, *fitted.data, folded);
   for (std::size_t i = 0; i < once.report.path.size(); ++i) EXPECT_LE(three.report.path[i].mean, 1);
   EXPECT_EQ(three.report.path.back().accuracies.size(), 5U);
+}
+
+TEST(Probe, WithAPictureOfEachClassThereIsNothingToCrossValidate) {
+  Fitted fitted;
+  HeadConfig folded = config_of("logistic");
+  folded.folds = 5;
+  const Subset three(fitted.data, stratified_part(*fitted.data, 3, 0));
+  const Features few = compute_features(fitted.prefix, three);
+  const HeadFit fit = fit_probe(few, three, folded);
+  EXPECT_EQ(fit.report.strength, 1);
+  EXPECT_TRUE(fit.report.path.empty());
 }
 
 }  // namespace

@@ -88,6 +88,7 @@ class Extract(Case):
         for code, texts, *arguments in (
                 (2, ["--out"], "demo/data", "--weights", "demo"),
                 (2, [".safetensors"], "demo/data", "--weights", "demo", "--out", "e.parquet"),
+                (2, ["in use already"], "demo/data", "--weights", "demo", "--out", "e.npy", "--labels", "./e.npy"),
                 (3, ["nowhere"], "nowhere", "--weights", "demo", "--out", "e.npy"),
                 (3, ["nowhere"], "demo/data", "--weights", "nowhere", "--out", "e.npy"),
                 (3, ["no layer \"nothing\""], "demo/data", "--weights", "demo", "--cut", "nothing", "--out", "e.npy")):

@@ -188,6 +188,8 @@ class Refusals(Case):
                                (["--head", "knn", "--k", "500"], ["500 neighbours of 120 rows"]),
                                (["--head", "forest", "--trees", "0"], ["trees"]),
                                (["--head", "ridge", "--out", "missing/a.safetensors"], ["missing"]),
+                               (["--head", "ridge", "--out", "./train.npy"], ["in use already"]),
+                               (["--head", "ridge", "--out", WORK / "train_labels.npy"], ["in use already"]),
                                (["--head", "ridge", "--test", "test.npy"], ["--test"])):
             with self.subTest(options=options):
                 self.check_error(head("train.npy", "train_labels.npy", *options), 2, *texts)
