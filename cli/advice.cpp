@@ -72,7 +72,7 @@ class Adviser {
     for (const Cut& cut : cuts) {
       const Features train_rows = features_at(job_, cut, train, text("features of ", cut.layer), console_);
       const Features val_rows = features_at(job_, cut, val, text("features of ", cut.layer), console_);
-      depths_.push_back(probe_depth(cut, train_rows, train, val_rows, val, {}, usual_.seed));
+      depths_.push_back(probe_depth(cut, train_rows, train, val_rows, val, head_));
       const DepthProbe& made = depths_.back();
       const Accuracy top1 = made.top1();
       rows.push_back({{"layer", cut.layer},
@@ -93,9 +93,9 @@ class Adviser {
     const Dataset &train = *job_.splits.train, &val = *job_.splits.val;
     const Features train_rows = features_at(job_, cut, train, "features of train", console_);
     const Features val_rows = features_at(job_, cut, val, "features of val", console_);
-    probe_ = probe_depth(cut, train_rows, train, val_rows, val, {}, usual_.seed);
+    probe_ = probe_depth(cut, train_rows, train, val_rows, val, head_);
     const std::array<double, 3> shares{0.25, 0.5, 1};
-    curve_ = learning_curve(train_rows, train, val_rows, val, probe_.strength, shares, 3, usual_.seed);
+    curve_ = learning_curve(train_rows, train, val_rows, val, probe_.head, shares, 3, usual_.seed);
     Json points = Json::array();
     for (const CurvePoint& point : curve_)
       points.push_back({{"share", point.share},
@@ -196,9 +196,10 @@ class Adviser {
   Pilot run_pilot(const Job& part, const Recipe& recipe) {
     const Dataset &train = *part.splits.train, &val = *part.splits.val;
     const Cut& cut = part.backbone.cut;
-    const DepthProbe probe =
-        probe_depth(cut, features_at(part, cut, train, "features", console_), train,
-                    features_at(part, cut, val, "features", console_), val, probe_.strength, usual_.seed);
+    // What was chosen for this cut: another one's columns want another C.
+    const HeadConfig& head = cut == probe_.cut ? probe_.head : depths_.back().head;
+    const DepthProbe probe = probe_depth(cut, features_at(part, cut, train, "features", console_), train,
+                                         features_at(part, cut, val, "features", console_), val, head);
     Pilot pilot{.recipe = recipe.name,
                 .pictures = train.size(),
                 .val_pictures = val.size(),
@@ -308,6 +309,7 @@ class Adviser {
   const Recipe& usual_;
   const AdviceOptions& options_;
   Console& console_;
+  HeadConfig head_ = head_of_recipe(usual_);
   double began_ = 0;
   Json json_{{"pilots", Json::array()}};
   std::vector<DepthProbe> depths_;

@@ -162,15 +162,6 @@ struct Probe {
   std::int64_t computed = 0, rows = 0;
 };
 
-/// The head as the recipe says, with what follows from its other settings.
-HeadConfig head_of_recipe(const Recipe& recipe) {
-  HeadConfig config = recipe.head;
-  config.seed = recipe.seed;
-  config.class_weights.balanced = recipe.class_weights == "balanced";
-  config.folds = config.strength || (config.kind != "logistic" && config.kind != "svm") ? 0 : 5;
-  return config;
-}
-
 /// `with_unknown`: with the novelty too.
 Probe probe(const Job& job, const HeadConfig& config, const Views& views, bool with_unknown,
             Console& console) {
@@ -518,6 +509,14 @@ Json fit_by_tuning(const Job& job, Recipe recipe, const fs::path& out, Console& 
 std::int64_t count_of(const std::shared_ptr<const Dataset>& data) { return data ? data->size() : 0; }
 
 }  // namespace
+
+HeadConfig head_of_recipe(const Recipe& recipe) {
+  HeadConfig config = recipe.head;
+  config.seed = recipe.seed;
+  config.class_weights.balanced = recipe.class_weights == "balanced";
+  config.folds = config.strength || (config.kind != "logistic" && config.kind != "svm") ? 0 : 5;
+  return config;
+}
 
 Json interval_json(const Interval& interval) { return Json::array({interval.low, interval.high}); }
 

@@ -58,6 +58,9 @@ void add_recipe_flags(CLI::App& verb, Recipe& recipe);
 /// Throws Error{usage} where a value is out of range.
 void check_recipe(const Recipe& recipe);
 
+/// The head of a probe, with what follows from the recipe's other settings.
+HeadConfig head_of_recipe(const Recipe& recipe);
+
 /// As --json has it: [low, high].
 nlohmann::json interval_json(const Interval& interval);
 

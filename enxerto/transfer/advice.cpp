@@ -25,6 +25,14 @@ std::vector<std::uint8_t> right_of(ConstView outputs, const Dataset& data) {
   return right;
 }
 
+/// What finds the head again whose report this is, without choosing anew.
+HeadConfig as_chosen(HeadConfig config, const HeadReport& report) {
+  config.strength = report.strength;
+  config.standardize = report.standardized;
+  config.folds = 0;
+  return config;
+}
+
 /// The difference's standard error, as its interval has it.
 double error_of(const Contrast& contrast) {
   return (contrast.interval.high - contrast.interval.low) / 2 / normal_975;
@@ -63,15 +71,10 @@ std::vector<Cut> depth_cuts(const Graph& graph, const Cut& usual, int count) {
 }
 
 DepthProbe probe_depth(const Cut& cut, const Features& train_rows, const Dataset& train,
-                       const Features& val_rows, const Dataset& val, std::optional<double> strength,
-                       std::uint64_t seed) {
-  HeadConfig config;
-  config.strength = strength;
-  config.folds = strength ? 0 : 5;
-  config.seed = seed;
-  const HeadFit fit = fit_probe(train_rows, train, config);
+                       const Features& val_rows, const Dataset& val, const HeadConfig& head) {
+  const HeadFit fit = fit_probe(train_rows, train, head);
   DepthProbe made{.cut = cut,
-                  .strength = *fit.report.strength,
+                  .head = as_chosen(head, fit.report),
                   .seconds = fit.report.seconds,
                   .right = right_of(outputs_of(fit.head, val_rows).view(), val)};
   Tensor room;
@@ -86,14 +89,12 @@ double CurvePoint::mean() const {
 }
 
 std::vector<CurvePoint> learning_curve(const Features& train_rows, const Dataset& train,
-                                       const Features& val_rows, const Dataset& val, double strength,
+                                       const Features& val_rows, const Dataset& val, const HeadConfig& head,
                                        std::span<const double> shares, int draws, std::uint64_t seed) {
   Tensor room;
   const ConstView rows = flat(train_rows.matrix(1, room));
   const auto c = static_cast<std::size_t>(rows.shape.c);
   const std::vector<std::string> classes(train.classes().begin(), train.classes().end());
-  HeadConfig config;
-  config.strength = strength;
   std::vector<CurvePoint> curve;
   for (const double share : shares) {
     const auto wanted = std::llround(share * static_cast<double>(train.size()));
@@ -108,6 +109,8 @@ std::vector<CurvePoint> learning_curve(const Features& train_rows, const Dataset
                           some.data().begin() + static_cast<std::ptrdiff_t>(i * c));
         labels.push_back(train.label(part[i]));
       }
+      HeadConfig config = head;
+      config.k = static_cast<int>(std::min<std::int64_t>(head.k, std::ssize(part)));
       const HeadFit fit = fit_head(
           {.x = some.view(), .y = labels, .classes = static_cast<int>(classes.size())}, classes, config);
       const std::vector<std::uint8_t> right = right_of(outputs_of(fit.head, val_rows).view(), val);

@@ -28,16 +28,16 @@ std::vector<Cut> depth_cuts(const Graph& graph, const Cut& usual, int count);
 struct DepthProbe {
   Cut cut;
   std::int64_t features = 0;
-  double strength = 0, seconds = 0;  ///< C, given or chosen; of fitting
-  double logme = 0;                  ///< of the training pictures (transferability.h)
-  std::vector<std::uint8_t> right;   ///< of each validation picture
+  HeadConfig head = {};             ///< what was asked for, with what was chosen: finds the same head again
+  double seconds = 0;               ///< of fitting
+  double logme = 0;                 ///< of the training pictures (transferability.h)
+  std::vector<std::uint8_t> right;  ///< of each validation picture
   Accuracy top1() const { return accuracy_of({right}); }
 };
-/// Logistic regression with `strength` (empty: by five-fold cross-validation) on the training rows, asked
-/// about the validation rows. Pictures with one label each. Throws as fit_probe().
+/// A head on the training rows, asked about the validation rows. Pictures with one label each. Throws as
+/// fit_probe().
 DepthProbe probe_depth(const Cut& cut, const Features& train_rows, const Dataset& train,
-                       const Features& val_rows, const Dataset& val, std::optional<double> strength,
-                       std::uint64_t seed);
+                       const Features& val_rows, const Dataset& val, const HeadConfig& head);
 
 /// Validation accuracy of probes on a part of the training pictures.
 struct CurvePoint {
@@ -46,10 +46,10 @@ struct CurvePoint {
   std::vector<double> top1 = {};  ///< of each draw
   double mean() const;
 };
-/// For each share `draws` stratified parts of their own (one where it is all), logistic regression with
-/// `strength`.
+/// For each share `draws` stratified parts of their own (one where it is all), each with a head as `head`
+/// says (DepthProbe::head, so that the last point is that probe).
 std::vector<CurvePoint> learning_curve(const Features& train_rows, const Dataset& train,
-                                       const Features& val_rows, const Dataset& val, double strength,
+                                       const Features& val_rows, const Dataset& val, const HeadConfig& head,
                                        std::span<const double> shares, int draws, std::uint64_t seed);
 /// What twice as many pictures would bring: errors fall as a power of their number (Hestness et al. 2017),
 /// fitted to the curve's means. Empty with fewer than two points. Never below the last point.

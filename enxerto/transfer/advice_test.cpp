@@ -49,22 +49,95 @@ TEST(Advice, DepthsAreEvenlySpread) {
   EXPECT_EQ(names, (std::vector<std::string>{"block1", "block3", "block5", "pool"}));
 }
 
+HeadConfig head_of(const std::string& kind, int folds) {
+  HeadConfig head;
+  head.kind = kind;
+  head.folds = folds;
+  return head;
+}
+
 TEST(Advice, TheCurveEndsWithTheProbeOfAll) {
   const Graph graph = network();
   const auto train = pictures(90), val = pictures(300);
   const Prefix prefix{.graph = features_of(graph, {"pool"}), .preprocess = Preprocess::imagenet(16, 16)};
   const Features train_rows = compute_features(prefix, *train), val_rows = compute_features(prefix, *val);
-  const DepthProbe probe = probe_depth({"pool"}, train_rows, *train, val_rows, *val, {}, 1);
+  const DepthProbe probe = probe_depth({"pool"}, train_rows, *train, val_rows, *val, head_of("logistic", 5));
   EXPECT_EQ(probe.features, 8);
   EXPECT_GT(probe.top1().mean, 0.9);
+  EXPECT_TRUE(probe.head.strength);
+  EXPECT_EQ(probe.head.folds, 0);
   const std::vector<double> shares{0.034, 0.5, 1};
-  const std::vector<CurvePoint> curve = learning_curve(train_rows, *train, val_rows, *val, 1, shares, 3, 1);
+  const std::vector<CurvePoint> curve =
+      learning_curve(train_rows, *train, val_rows, *val, probe.head, shares, 3, 1);
   ASSERT_EQ(curve.size(), 3U);
   EXPECT_EQ(curve[0].pictures, 3);
   EXPECT_EQ(curve[0].top1.size(), 3U);
   EXPECT_EQ(curve[2].top1.size(), 1U);
-  const DepthProbe all = probe_depth({"pool"}, train_rows, *train, val_rows, *val, 1, 1);
-  EXPECT_EQ(curve[2].mean(), all.top1().mean);
+  EXPECT_EQ(curve[2].mean(), probe.top1().mean);
+}
+
+/// 64 columns, each a pixel of a grey picture, of which the first eight are thirty times as loud.
+Graph loud_columns() {
+  Graph graph;
+  const NodeId image = graph.input({1, 1, 8, 8});
+  const NodeId columns = graph.add("columns", Conv2d{.out = 64, .kernel = 8}, {image});
+  graph.add("head", Linear{.out = 3}, {graph.add("pool", GlobalAvgPool{}, {columns})});
+  graph.init({}, Rng(1));
+  const std::span<float> w = graph.params().front().value.data();
+  std::ranges::fill(w, 0.0f);
+  for (std::size_t k = 0; k < 64; ++k) w[64 * k + k] = k < 8 ? 30.0f : 1.0f;
+  return graph;
+}
+
+/// Pictures for these: the first eight pixels tell their class, not without errors, the others nothing.
+std::shared_ptr<const Dataset> pictures_of_columns(int n, std::uint64_t seed) {
+  PictureBlock block{.height = 8, .width = 8, .channels = 1, .pixels = {}, .sources = {{0, "noise"}}};
+  std::vector<std::int32_t> labels;
+  Rng rng(seed);
+  for (int i = 0; i < n; ++i) {
+    labels.push_back(i % 3);
+    for (int k = 0; k < 64; ++k) {
+      const float tells = k < 8 ? 0.7f * static_cast<float>((i % 3 + k) % 3 - 1) : 0.0f;
+      block.pixels.push_back(
+          static_cast<std::uint8_t>(std::clamp(128 + 30 * (tells + rng.normal()), 0.0f, 255.0f)));
+    }
+  }
+  return std::make_shared<MemoryDataset>(std::move(block), std::move(labels),
+                                         std::vector<std::string>{"a", "b", "c"});
+}
+
+TEST(Advice, ACurveStandardisesAsItsProbeDoes) {
+  const Prefix prefix{.graph = features_of(loud_columns(), {"pool"}),
+                      .preprocess = Preprocess::plain(8, 8, 1)};
+  const auto train = pictures_of_columns(90, 3), val = pictures_of_columns(300, 4);
+  const Features train_rows = compute_features(prefix, *train), val_rows = compute_features(prefix, *val);
+  const DepthProbe probe = probe_depth({"pool"}, train_rows, *train, val_rows, *val, head_of("logistic", 5));
+  EXPECT_EQ(probe.head.standardize, false);
+  const std::vector<double> shares{1};
+  const auto end_of_curve = [&](const HeadConfig& head) {
+    return learning_curve(train_rows, *train, val_rows, *val, head, shares, 1, 1).front().mean();
+  };
+  EXPECT_EQ(end_of_curve(probe.head), probe.top1().mean);
+  HeadConfig by_rule = probe.head;
+  by_rule.standardize.reset();
+  EXPECT_LT(end_of_curve(by_rule), probe.top1().mean - 0.05);
+}
+
+TEST(Advice, ACurveIsOfTheHeadThatWasAskedFor) {
+  const auto train = pictures(24), val = pictures(90);
+  const Prefix prefix{.graph = features_of(network(), {"pool"}), .preprocess = Preprocess::imagenet(16, 16)};
+  const Features train_rows = compute_features(prefix, *train), val_rows = compute_features(prefix, *val);
+  for (const std::string& kind : head_kinds()) {
+    HeadConfig head = head_of(kind, 0);
+    head.pca = 4;
+    head.trees = 9;
+    const DepthProbe probe = probe_depth({"pool"}, train_rows, *train, val_rows, *val, head);
+    // Three rows are fewer than the neighbours and the components that are asked for.
+    const std::vector<double> shares{0.125, 1};
+    const auto curve = learning_curve(train_rows, *train, val_rows, *val, probe.head, shares, 2, 1);
+    EXPECT_EQ(curve[0].pictures, 3) << kind;
+    EXPECT_EQ(curve[1].mean(), probe.top1().mean) << kind;
+  }
 }
 
 TEST(Advice, ErrorsFallAsAPowerOfThePictures) {

@@ -123,6 +123,14 @@ class Advise(Case):
         self.check(enxerto("advise", *SOURCE, "--pilot", 0), 0, "Where to cut", "No pilot", "Take probe",
                    "twice as many")
 
+    def test_its_probes_have_the_head_that_was_asked_for(self):
+        tops = set()
+        for head in ([], ["--head", "knn"], ["--head", "tree", "--pca", 1], ["--c", 1e-4]):
+            told = self.told("advise", *SOURCE, "--pilot", 0, *head)
+            tops.add(tuple(each["top1"] for each in told["depths"]["probes"]))
+            self.assertEqual(told["learning_curve"]["points"][-1]["top1"], told["choices"][0]["top1"])
+        self.assertEqual(len(tops), 4)
+
     def test_errors_say_what_is_wrong(self):
         for code, texts, *arguments in (
                 (2, ["DATA"], "--weights", "demo"),
