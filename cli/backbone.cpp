@@ -62,7 +62,8 @@ Backbone load_backbone(const BackboneFlags& flags) {
                     .graph = with_linear_head(loaded.model),
                     .preprocess = {},
                     .cut = {},
-                    .classes = loaded.model.classes};
+                    .classes = loaded.model.classes,
+                    .has_own_head = !loaded.model.head && !loaded.model.trunk};
   if (loaded.model.preprocess.is_null())
     throw Error(ErrorKind::usage,
                 text(file, ": does not say how its pictures are prepared; give ", flags.preprocess_flag,

@@ -29,6 +29,8 @@ struct Backbone {
   Preprocess preprocess;
   Cut cut;
   std::vector<std::string> classes;  ///< of its old head, where the file names them
+  /// False: the file's head is no layer, or it has none; the graph ends with one that knows nothing.
+  bool has_own_head = true;
 };
 /// What stands in for --weights: of the nets in the cache the one with the best published top-1 on ImageNet,
 /// or else the one in the box. Says on standard error which and why.

@@ -57,6 +57,14 @@ std::vector<std::string> numbered(const char* name, std::int64_t count) {
 
 /// The teacher's way from features to logits.
 Graph rest_of(const Backbone& backbone) {
+  if (!backbone.has_own_head)
+    throw Error(ErrorKind::usage,
+                text(backbone.file,
+                     backbone.classes.empty()
+                         ? ": gives features and knows no classes that a student could match"
+                         : ": its head is no layer (neighbours, a tree or a forest), whose classes a student "
+                           "cannot match",
+                     "; give --match features, or another --teacher"));
   if (backbone.cut.pool)
     throw Error(ErrorKind::usage,
                 text(backbone.file, ": its features after \"", backbone.cut.layer,

@@ -125,6 +125,16 @@ class Distill(Case):
         self.assertGreater(same, 0.8)  # whatever the truth is
         self.assertIn("enxerto predict", (WORK / "classes/report.html").read_text())
 
+    def test_classes_are_matched_only_where_a_layer_of_the_teacher_knows_them(self):
+        self.check(enxerto("fit", "demo/data", "--weights", "demo", "--recipe", "probe", "--head", "knn", "--out", "near"), 0)
+        self.check(enxerto("convert", "demo", "trunk.safetensors", "--cut", "relu3"), 0)
+        for teacher, text in (("near", "head is no layer"), ("trunk.safetensors", "knows no classes"),
+                              ("builtin", "knows no classes")):
+            arguments = ["distill", "demo/data", "--teacher", teacher, *STUDENT, "--epochs", 1, "--out", "headless"]
+            self.check_error(enxerto(*arguments, "--match", "classes"), 2, teacher, text, "--match features")
+            self.assertFalse((WORK / "headless").exists())
+        self.check(enxerto("distill", "demo/data", "--teacher", "near", *FEATURES, *STUDENT, "--epochs", 1, "--out", "of_near"), 0)
+
     def test_from_weights_and_in_full_precision(self):
         result = enxerto("distill", "demo/data", "--teacher", "demo", "--weights", "demo", "--full", "--epochs", 1, "--lr", 1e-4,
                          "--out", "itself", "--json")
