@@ -311,7 +311,7 @@ RunConfig config_of(const Job& job, const Recipe& recipe) {
   config.transfer = {{"recipe", recipe.name},
                      {"cut", job.backbone.cut.layer},
                      {"pooled", job.backbone.cut.pool},
-                     {"head", recipe.head.kind}};
+                     {"head", recipe.name == "probe" ? recipe.head.kind : "logistic"}};
   if (job.source.cache.half) config.transfer["half"] = true;
   if (job.source.cache.bf16) config.transfer["bf16"] = config.training.bf16 = true;
   return config;
@@ -573,10 +573,13 @@ Tuning plan_tuning(const Job& job, const Recipe& recipe, Console& console) {
     phases = unfreezing(graph, recipe.epochs, recipe.stages, recipe.share);
     training.layer_rates = falling_rates(graph, 0.5, 0.05);
     if (one_label) {
-      HeadConfig head = head_of_recipe(recipe);
-      head.kind = "logistic";  // whose scores are what the loss wants
-      const Probe warm = probe(job, head, {}, false, console);
+      Recipe warming = recipe;
+      warming.head.kind = "logistic";  // whose scores are what the loss wants
+      const Probe warm = probe(job, head_of_recipe(warming), {}, false, console);
       console.line(text("The head begins as ", format_head(warm.fit.report, "logistic"),
+                        recipe.head.kind == "logistic"
+                            ? ""
+                            : text(" (", recipe.head.kind, " is for a probe: this one goes on learning)"),
                         warm.val ? text(": ", percent(warm.val->top1()), " of validation right") : ""));
       set_head(std::get<LinearHead>(warm.fit.head.model), 1, graph);
     }

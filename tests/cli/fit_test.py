@@ -224,6 +224,15 @@ class Fit(Case):
         config = json.loads((WORK / "warm/config.json").read_text())
         self.assertTrue(config["transfer"]["half"])
         self.assertEqual(len(config["training"]["loss"]["class_weights"]), 2)
+        begins = []
+        for head in ("logistic", "knn"):
+            shown = enxerto("fit", "demo/data", "--weights", "demo", "--recipe", "warmup+finetune", "--head", head, "--epochs", 1,
+                            "--out", f"warm_{head}")
+            self.check(shown, 0, "by cross-validation")
+            begins.append((WORK / f"warm_{head}/start.safetensors").read_bytes())
+        self.assertIn("knn is for a probe", shown.stdout)
+        self.assertEqual(json.loads((WORK / "warm_knn/config.json").read_text())["transfer"]["head"], "logistic")
+        self.assertEqual(*begins)
 
     def test_a_probe_learns_from_views_where_it_is_asked_to(self):
         result = enxerto("fit", "demo/data", "--weights", "demo", "--recipe", "probe", "--flip", "--views", 3, "--out", "views",
