@@ -77,6 +77,15 @@ class Ledger {
     const Json found = Json::parse(read_text_file(file()), nullptr, false);
     if (!found.is_object() || !found.contains("asked") || !found.value("runs", Json()).is_object())
       throw Error(ErrorKind::corrupt, text(file().string(), ": is damaged; choose another --out"));
+    Json other = found.at("asked"), mine = json_.at("asked");
+    if (other.is_object() && other.contains("network") && other["network"] != mine["network"]) {
+      other.erase("network");
+      mine.erase("network");
+      if (other == mine)
+        throw Error(ErrorKind::usage, text(folder_.string(), ": holds a comparison of another network: ",
+                                           mine.at("--weights").at(0).get<std::string>(),
+                                           " has changed; choose another --out, or put the weights back"));
+    }
     if (found.at("asked") != json_.at("asked"))
       throw Error(ErrorKind::usage,
                   text(folder_.string(), ": holds a comparison that was asked for otherwise: ",
@@ -290,6 +299,8 @@ int run_compare(CompareFlags& flags, Json asked) {
   if (!job.splits.test)
     throw Error(ErrorKind::usage, "--test-fraction: without test pictures there is nothing to compare by");
   asked["--weights"] = {job.backbone.file};
+  // Other weights may lie under the same name tomorrow.
+  asked["network"] = format_key(prefix_at(job, job.backbone.cut).key());
   asked["splits"] = job.config.to_json().at("splits");
   Ledger ledger(flags.out, std::move(asked));
   print_job(job, console);

@@ -99,6 +99,12 @@ class Compare(Case):
         self.check(enxerto("compare", *SOURCE, "--recipes", "probe,probe:svm", "--seeds", 1, "--out", "one"), 0)
         self.check_error(enxerto("compare", *SOURCE, "--recipes", "probe,probe:svm", "--seeds", 2, "--out", "one", "--quiet"), 2,
                          "asked for otherwise")
+        shutil.copytree(WORK / "demo", WORK / "changing")
+        flags = ["changing/data", "--weights", "changing", "--recipes", "probe,probe:svm", "--seeds", 1, "--out", "changed"]
+        self.check(enxerto("compare", *flags), 0)
+        self.check(enxerto("train", "demo/data", "--weights", "demo", "--epochs", 1, "--out", "later"), 0)
+        shutil.copy(WORK / "later/model.safetensors", WORK / "changing/model.safetensors")
+        self.check_error(enxerto("compare", *flags, "--quiet"), 2, "changed", "another network", "--out")
         state = json.loads((WORK / "one/comparison.json").read_text())
         for broken in ({"right": "01"}, {"right": 7}, {}):
             state["runs"]["probe-0"] = broken
