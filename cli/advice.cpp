@@ -55,7 +55,8 @@ class Adviser {
     draw_curve();
     measure_speed();
     choices_.push_back(choice_of_probe());
-    for (const char* recipe : {"warmup+finetune", "finetune"}) try_out(recipe);
+    for (const std::string& recipe : advised_recipes())
+      if (recipe != "probe") try_out(recipe);
     return decide();
   }
 

@@ -59,7 +59,10 @@ void add_advise(CLI::App& app, Action& chosen) {
       "  enxerto advise photos --weights resnet50\n"
       "  enxerto advise photos --weights mobilenet_v2.onnx --budget 10 --price 0.34\n"
       "What it computes of the pictures is kept, and `enxerto fit` finds it again.");
-  verb->callback([flags, &chosen] { chosen = [flags] { return run_advise(*flags); }; });
+  verb->callback([flags, verb, &chosen] {
+    check_flags_have_meaning(*verb, advised_recipes());
+    chosen = [flags] { return run_advise(*flags); };
+  });
 }
 
 }  // namespace enxerto::cli

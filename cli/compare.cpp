@@ -373,6 +373,9 @@ void add_compare(CLI::App& app, Action& chosen) {
       "All are judged by the test pictures (where the data have only val/, by those), which nothing is "
       "chosen by.");
   verb->callback([flags, verb, &chosen] {
+    std::vector<std::string> names;
+    for (const std::string& each : flags->recipes) names.push_back(each.substr(0, each.find(':')));
+    check_flags_have_meaning(*verb, names);
     const Json asked = asked_by(*verb);
     chosen = [flags, asked] { return run_compare(*flags, asked); };
   });

@@ -159,6 +159,14 @@ void add_fit(CLI::App& app, Action& chosen) {
       std::set<std::string> allowed = flags_without_effect();
       allowed.insert("--resume");
       check_resume_alone(*verb, allowed);
+    } else if (flags->recipe.name == "auto") {
+      check_flags_have_meaning(*verb, advised_recipes());
+    } else {
+      for (const char* flag : {"--budget", "--pilot"})
+        if (verb->count(flag) > 0)
+          throw CLI::ValidationError(flag, text("is for the recipe auto and means nothing to ",
+                                                flags->recipe.name, "; leave it out"));
+      check_flags_have_meaning(*verb, {flags->recipe.name});
     }
     chosen = [flags] { return run_fit(*flags); };
   });

@@ -276,6 +276,8 @@ HeadConfig config_of(const HeadFlags& flags) {
   check_at_least("--pca", made.pca, 0);
   if (made.pca > 0 && made.pca_share > 0)
     throw Error(ErrorKind::usage, "either --pca or --pca-share, not both");
+  if (!(made.pca_share >= 0 && made.pca_share <= 1))
+    throw Error(ErrorKind::usage, text("--pca-share: from 0 to 1, not ", made.pca_share));
   if (flags.standardize != "auto") made.standardize = flags.standardize == "yes";
   made.class_weights.balanced = flags.class_weight == "balanced";
   made.multi_class =
@@ -283,6 +285,26 @@ HeadConfig config_of(const HeadFlags& flags) {
   made.metric = flags.metric == "cosine" ? DistanceKind::cosine : DistanceKind::euclidean;
   made.vote = flags.vote == "distance" ? Vote::distance : Vote::uniform;
   return made;
+}
+
+/// Throws CLI::ValidationError that names a flag which was given and that the head does not heed.
+void check_flags_of(const CLI::App& verb, const std::string& head) {
+  static const std::map<std::string, std::vector<std::string>> heeded_by{
+      {"--c", {"logistic", "svm", "ridge"}},
+      {"--folds", {"logistic", "svm"}},
+      {"--l1-ratio", {"logistic"}},
+      {"--multi-class", {"svm"}},
+      {"--iterations", {"logistic", "svm"}},
+      {"--k", {"knn"}},
+      {"--metric", {"knn"}},
+      {"--vote", {"knn"}},
+      {"--trees", {"forest"}},
+      {"--depth", {"tree", "forest"}},
+      {"--min-leaf", {"tree", "forest"}}};
+  for (const auto& [flag, heads] : heeded_by)
+    if (verb.count(flag) > 0 && std::ranges::find(heads, head) == heads.end())
+      throw CLI::ValidationError(
+          flag, text("means nothing to ", head, ", it is for ", join(heads, " and "), "; leave it out"));
 }
 
 int run_head(const HeadFlags& flags) {
@@ -398,6 +420,7 @@ void add_head(CLI::App& app, Action& chosen) {
       "docs/heads.md tells when to use which.");
   verb->callback([flags, verb, &chosen] {
     flags->has_c = verb->count("--c") > 0;
+    check_flags_of(*verb, flags->config.kind);
     chosen = [flags] { return run_head(*flags); };
   });
 }

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <map>
 #include <memory>
 
 #include "cli/commands.h"
@@ -541,6 +542,14 @@ Tuning plan_tuning(const Job& job, const Recipe& recipe, Console& console) {
   usual.usual = !recipe.plain;
   training.augment = augment_of(recipe.augment, augment_of(usual));
   const bool one_label = !job.splits.train->multi_label();
+  if (!one_label && recipe.class_weights == "balanced")
+    throw Error(ErrorKind::usage,
+                "--class-weights balanced is for pictures of one label each, and these may have several; "
+                "leave it out");
+  if (!one_label && (recipe.head.kind != HeadConfig{}.kind || recipe.head.pca > 0 || recipe.head.strength))
+    throw Error(ErrorKind::usage,
+                "--head, --pca and --c are for pictures of one label each, and these may have several, for "
+                "which no head is fitted before the training; leave them out");
   if (!one_label)
     training.loss = BinaryCrossEntropy{};
   else if (recipe.class_weights == "balanced")
@@ -673,14 +682,16 @@ const std::vector<std::string>& recipe_names() {
 }
 
 void add_recipe_flags(CLI::App& verb, Recipe& recipe) {
-  verb.add_option("--head", recipe.head.kind, "Of a probe: logistic, svm, ridge, knn, tree or forest")
+  verb.add_option(
+          "--head", recipe.head.kind,
+          "Of a probe: logistic, svm, ridge, knn, tree or forest (warmup+finetune begins as logistic)")
       ->capture_default_str()
       ->check(CLI::IsMember(head_kinds()))
       ->type_name("NAME");
-  verb.add_option("--pca", recipe.head.pca, "Of a probe: so many principal components (0: none)")
+  verb.add_option("--pca", recipe.head.pca, "Of a probe or a warm-up: so many principal components (0: none)")
       ->check(CLI::Range(0, 1'000'000))
       ->type_name("N");
-  verb.add_option("--c", recipe.head.strength, "Of a probe: C (by five-fold cross-validation)")
+  verb.add_option("--c", recipe.head.strength, "Of a probe or a warm-up: C (by five-fold cross-validation)")
       ->type_name("X");
   verb.add_option("--class-weights", recipe.class_weights, "none, or balanced: rare classes count more")
       ->capture_default_str()
@@ -727,14 +738,47 @@ void add_recipe_flags(CLI::App& verb, Recipe& recipe) {
   verb.add_option("--blocks", recipe.blocks,
                   "Of finetune: only the last so many blocks learn, and the head (0: all layers)")
       ->type_name("N");
-  verb.add_flag("--no-augment", recipe.plain, "Pictures as they are: no random changes");
+  CLI::Option* const plain =
+      verb.add_flag("--no-augment", recipe.plain, "Pictures as they are: no random changes");
+  const auto before = static_cast<std::ptrdiff_t>(verb.get_options().size());
   add_augment_flags(verb, recipe.augment);
+  const std::vector<CLI::Option*> options = verb.get_options();
+  for (auto each = options.begin() + before; each != options.end(); ++each) plain->excludes(*each);
   verb.add_option("--views", recipe.views,
                   "Random changes of each picture whose features are kept (0: new ones in each epoch)")
       ->capture_default_str()
       ->type_name("N");
   verb.add_option("--patience", recipe.patience, "Stop after so many epochs without a better one (0: never)")
       ->type_name("N");
+}
+
+const std::set<std::string>& flags_without_meaning(const std::string& recipe) {
+  static const std::map<std::string, std::set<std::string>> flags{
+      {"probe",
+       {"--lr", "--schedule", "--optimizer", "--stages", "--share", "--batch-norm", "--blocks",
+        "--patience"}},
+      {"warmup+finetune", {"--blocks"}},
+      {"finetune", {"--head", "--pca", "--c", "--stages", "--share"}},
+      {"scratch", {"--head", "--pca", "--c", "--stages", "--share", "--blocks"}}};
+  static const std::set<std::string> none;
+  const auto found = flags.find(recipe);
+  return found == flags.end() ? none : found->second;
+}
+
+void check_flags_have_meaning(const CLI::App& verb, const std::vector<std::string>& recipes) {
+  for (const CLI::Option* option : verb.get_options()) {
+    const std::string name = option->get_name();
+    if (option->count() > 0 && std::ranges::all_of(recipes, [&](const std::string& recipe) {
+          return flags_without_meaning(recipe).contains(name);
+        }))
+      throw CLI::ValidationError(
+          name, text("means nothing to the recipe ", join(recipes, " or "), "; leave it out"));
+  }
+}
+
+const std::vector<std::string>& advised_recipes() {
+  static const std::vector<std::string> names{"probe", "warmup+finetune", "finetune"};
+  return names;
 }
 
 void check_recipe(const Recipe& recipe) {
@@ -745,6 +789,8 @@ void check_recipe(const Recipe& recipe) {
   check_at_least("--blocks", recipe.blocks, 0);
   if (recipe.lr && !(std::isfinite(*recipe.lr) && *recipe.lr > 0))
     throw Error(ErrorKind::usage, text("--lr: more than 0, not ", *recipe.lr));
+  parse_optimizer(recipe.optimizer);
+  augment_of(recipe.augment);
 }
 
 void print_job(const Job& job, Console& console) {

@@ -57,6 +57,12 @@ const std::vector<std::string>& recipe_names();
 void add_recipe_flags(CLI::App& verb, Recipe& recipe);
 /// Throws Error{usage} where a value is out of range.
 void check_recipe(const Recipe& recipe);
+/// The flags of add_recipe_flags() that a recipe does not heed.
+const std::set<std::string>& flags_without_meaning(const std::string& recipe);
+/// Throws CLI::ValidationError that names a flag which was given and none of the recipes heeds.
+void check_flags_have_meaning(const CLI::App& verb, const std::vector<std::string>& recipes);
+/// The recipes that advice chooses from.
+const std::vector<std::string>& advised_recipes();
 
 /// The head of a probe, with what follows from the recipe's other settings.
 HeadConfig head_of_recipe(const Recipe& recipe);

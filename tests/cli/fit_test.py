@@ -270,6 +270,49 @@ class Fit(Case):
             self.check_error(enxerto("fit", *arguments), code, *texts)
         self.check_error(enxerto("train", "--resume", "demo/nothing"), 3)
 
+    def test_flags_that_a_recipe_does_not_heed_are_refused(self):
+        source = ["demo/data", "--weights", "demo"]
+        for verb, texts, *flags in (
+                ("fit", ["--head", "finetune"], "--recipe", "finetune", "--head", "forest"),
+                ("fit", ["--pca", "finetune"], "--recipe", "finetune", "--pca", 3),
+                ("fit", ["--stages", "finetune"], "--recipe", "finetune", "--stages", 7),
+                ("fit", ["--share", "scratch"], "--recipe", "scratch", "--share", 0.1),
+                ("fit", ["--blocks", "scratch"], "--recipe", "scratch", "--blocks", 1),
+                ("fit", ["--blocks", "warmup+finetune"], "--recipe", "warmup+finetune", "--blocks", 1),
+                ("fit", ["--optimizer", "probe"], "--recipe", "probe", "--optimizer", "foo"),
+                ("fit", ["--lr", "probe"], "--recipe", "probe", "--lr", 0.5),
+                ("fit", ["--schedule", "probe"], "--recipe", "probe", "--schedule", "step"),
+                ("fit", ["--blocks", "probe"], "--recipe", "probe", "--blocks", 3),
+                ("fit", ["--budget", "auto"], "--recipe", "probe", "--budget", 3),
+                ("fit", ["--pilot", "auto"], "--recipe", "finetune", "--pilot", 3),
+                ("fit", ["foo"], "--optimizer", "foo"),
+                ("fit", ["--no-augment", "--flip"], "--recipe", "finetune", "--no-augment", "--flip"),
+                ("advise", ["--no-augment", "--mixup"], "--no-augment", "--mixup", 0.2),
+                ("find-lr", ["--lr"], "--lr", "find"),
+                ("find-lr", ["--schedule"], "--schedule", "step"),
+                ("find-lr", ["--blocks", "scratch"], "--recipe", "scratch", "--blocks", 2),
+                ("compare", ["--blocks", "probe or scratch"], "--recipes", "probe,scratch", "--blocks", 2),
+                ("compare", ["--lr", "probe"], "--recipes", "probe,probe:svm", "--lr", 0.1)):
+            out = ["--out", "unheeded"] if verb in ("fit", "compare") else []
+            self.check_error(enxerto(verb, *source, *flags, *out, "--quiet"), 2, *texts)
+            self.assertFalse((WORK / "unheeded").exists())
+        # What one of several recipes heeds is right.
+        self.check(enxerto("compare", *source, "--recipes", "probe,finetune", "--blocks", 1, "--epochs", 1, "--seeds", 1, "--pca", 4,
+                           "--out", "heeded"), 0)
+        self.check(enxerto("fit", *source, "--pilot", 0, "--lr", 0.01, "--head", "svm", "--stages", 1, "--out", "heeded_too"), 0)
+
+    def test_several_labels_have_no_balanced_classes_and_no_fitted_head(self):
+        names = sorted(path.relative_to(WORK) for path in (WORK / "demo/data/train").rglob("*.png"))
+        labels = ("round", "straight", "round|straight")
+        (WORK / "several.csv").write_text("path,labels\n" + "".join(
+            f"{name},{labels[i % 3]}\n" for i, name in enumerate(names)))
+        arguments = ["fit", "several.csv", "--weights", "demo", "--out", "several", "--quiet"]
+        for texts, *flags in ((["--class-weights balanced"], "--class-weights", "balanced"), (["--c"], "--c", 1),
+                              (["--class-weights balanced"], "--recipe", "finetune", "--class-weights", "balanced")):
+            self.check_error(enxerto(*arguments, *flags), 2, *texts)
+            self.assertFalse((WORK / "several").exists())
+        self.check(enxerto(*arguments, "--epochs", 1), 0)
+
 
 class Builtin(Case):
     """The network in the box: what there is without --weights, without a network, and without a cache."""

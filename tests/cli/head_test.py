@@ -190,7 +190,14 @@ class Refusals(Case):
                                (["--head", "ridge", "--out", "missing/a.safetensors"], ["missing"]),
                                (["--head", "ridge", "--out", "./train.npy"], ["in use already"]),
                                (["--head", "ridge", "--out", WORK / "train_labels.npy"], ["in use already"]),
-                               (["--head", "ridge", "--test", "test.npy"], ["--test"])):
+                               (["--head", "ridge", "--test", "test.npy"], ["--test"]),
+                               (["--head", "ridge", "--pca-share", "-1"], ["--pca-share", "-1"]),
+                               (["--head", "ridge", "--pca-share", "1.5"], ["--pca-share", "1.5"]),
+                               (["--head", "svm", "--l1-ratio", "0.5"], ["--l1-ratio", "svm", "logistic"]),
+                               (["--l1-ratio", "0.5", "--k", "3"], ["--k", "logistic", "knn"]),
+                               (["--head", "tree", "--c", "1"], ["--c", "tree"]),
+                               (["--head", "tree", "--trees", "9"], ["--trees", "forest"]),
+                               (["--head", "logistic", "--multi-class", "one-vs-rest"], ["--multi-class", "svm"])):
             with self.subTest(options=options):
                 self.check_error(head("train.npy", "train_labels.npy", *options), 2, *texts)
 
