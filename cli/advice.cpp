@@ -4,6 +4,7 @@
 #include <array>
 #include <cmath>
 #include <map>
+#include <set>
 
 #include "cli/commands.h"
 #include "cli/progress.h"
@@ -291,18 +292,24 @@ class Adviser {
     return made;
   }
 
+  /// With the flags that it was measured with, but for those that the recipe does not heed.
   std::string command_for(const Choice& choice) const {
+    std::set<std::string> left_out{"--weights", "--recipe", "--epochs", "--out",  "--budget",
+                                   "--pilot",   "--price",  "--quiet",  "--json", "--resume"};
+    left_out.merge(std::set<std::string>(flags_without_meaning(choice.recipe)));
     std::string command = text("enxerto fit ", shell_word(job_.source.data), " --weights ",
                                shell_word(job_.source.backbone.model.path), " --recipe ", choice.recipe);
-    if (choice.recipe == "probe" && !(choice.cut == job_.backbone.cut)) {
+    if (!(choice.cut == job_.backbone.cut)) {
+      left_out.insert({"--cut", "--pool"});
       command += text(" --cut ", shell_word(choice.cut.layer), choice.cut.pool ? " --pool" : "");
-    } else if (!job_.source.backbone.cut.empty()) {
-      command +=
-          text(" --cut ", shell_word(job_.source.backbone.cut), job_.source.backbone.pool ? " --pool" : "");
     }
     if (choice.recipe != "probe" && epochs_.at(choice.recipe) != Recipe{}.epochs)
       command += text(" --epochs ", epochs_.at(choice.recipe));
-    if (usual_.seed != 0) command += text(" --seed ", usual_.seed);
+    for (const GivenFlag& flag : options_.given) {
+      if (left_out.contains(flag.name)) continue;
+      command += text(" ", flag.name);
+      for (const std::string& value : flag.values) command += text(" ", shell_word(value));
+    }
     return command + " --out run";
   }
 

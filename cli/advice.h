@@ -13,6 +13,7 @@ struct AdviceOptions {
       0;  ///< recipes that take longer are no choice, or with fewer epochs; 0: whatever it takes
   double pilot_seconds = 60;  ///< about so long each pilot may take; 0: none
   std::optional<double> price_per_hour = {};
+  std::vector<GivenFlag> given = {};  ///< to the verb that asks: the recommended command has them too
 };
 /// Adds --pilot and --budget, both in minutes.
 void add_advice_flags(CLI::App& verb, AdviceOptions& options);

@@ -61,6 +61,7 @@ void add_advise(CLI::App& app, Action& chosen) {
       "What it computes of the pictures is kept, and `enxerto fit` finds it again.");
   verb->callback([flags, verb, &chosen] {
     check_flags_have_meaning(*verb, advised_recipes());
+    flags->options.given = given_flags(*verb);
     chosen = [flags] { return run_advise(*flags); };
   });
 }

@@ -122,13 +122,10 @@ class Ledger {
 /// where things lie or how they are shown.
 Json asked_by(const CLI::App& verb) {
   std::set<std::string> passed_over = flags_without_effect();
-  passed_over.insert({"--out", "--help"});
-  Json asked = Json::object();
-  for (const CLI::Option* option : verb.get_options()) {
-    const std::string name = option->get_name();
-    if (option->count() == 0 || passed_over.contains(name)) continue;
-    asked[name] = option->results();
-  }
+  passed_over.insert("--out");
+  Json asked{{"data", verb.get_option("data")->results()}};
+  for (const GivenFlag& flag : given_flags(verb))
+    if (!passed_over.contains(flag.name)) asked[flag.name] = flag.values;
   return asked;
 }
 

@@ -71,11 +71,13 @@ Json asked_now(const std::string& weights) {
 FitFlags flags_of(const Json& asked, const fs::path& run) {
   FitFlags flags;
   CLI::App app;
-  add_flags(*app.add_subcommand("fit"), flags);
+  CLI::App* const verb = app.add_subcommand("fit");
+  add_flags(*verb, flags);
   try {
     auto words = asked.at("words").get<std::vector<std::string>>();
     std::ranges::reverse(words);
     app.parse(std::move(words));
+    flags.advice.given = given_flags(*verb);
     flags.source.backbone.model.path = asked.value("weights", flags.source.backbone.model.path);
     const fs::path folder = asked.at("folder").get<std::string>();
     for (std::string* path :
@@ -161,6 +163,7 @@ void add_fit(CLI::App& app, Action& chosen) {
       check_resume_alone(*verb, allowed);
     } else if (flags->recipe.name == "auto") {
       check_flags_have_meaning(*verb, advised_recipes());
+      flags->advice.given = given_flags(*verb);
     } else {
       for (const char* flag : {"--budget", "--pilot"})
         if (verb->count(flag) > 0)

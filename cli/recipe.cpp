@@ -676,6 +676,15 @@ const std::set<std::string>& flags_without_effect() {
   return names;
 }
 
+std::vector<GivenFlag> given_flags(const CLI::App& verb) {
+  std::vector<GivenFlag> given;
+  for (const CLI::Option* option : verb.get_options())
+    if (option->count() > 0 && option->nonpositional() && option != verb.get_help_ptr())
+      given.push_back({option->get_name(),
+                       option->get_expected_max() > 0 ? option->results() : std::vector<std::string>()});
+  return given;
+}
+
 const std::vector<std::string>& recipe_names() {
   static const std::vector<std::string> names{"probe", "warmup+finetune", "finetune", "scratch"};
   return names;

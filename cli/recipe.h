@@ -36,6 +36,14 @@ void check_source_flags(const char* verb, const SourceFlags& flags);
 /// Flags of a verb that change nothing in what comes out: where things lie, how fast, how it is shown.
 const std::set<std::string>& flags_without_effect();
 
+/// A flag that was given, as its verb's --help has it; no values where it takes none.
+struct GivenFlag {
+  std::string name;
+  std::vector<std::string> values;
+};
+/// Those of a verb that has been parsed, without DATA and what CLI11 adds.
+std::vector<GivenFlag> given_flags(const CLI::App& verb);
+
 /// How it learns.
 struct Recipe {
   std::string name = "probe";  ///< probe, warmup+finetune, finetune, scratch

@@ -5,6 +5,7 @@ usage: compare_test.py PATH_OF_ENXERTO [unittest arguments]
 """
 import json
 import random
+import shlex
 import shutil
 import time
 
@@ -128,6 +129,31 @@ class Advise(Case):
         self.assertIn("enxerto fit demo/data --weights demo --recipe", told["recommended"]["command"])
         self.check(enxerto("advise", *SOURCE, "--pilot", 0), 0, "Where to cut", "No pilot", "Take probe",
                    "twice as many")
+
+    def test_the_command_is_that_of_what_was_measured(self):
+        (WORK / "my pictures").symlink_to("demo/data")
+        given = ["--size", "48", "--fit", "pad", "--val-fraction", "0.3", "--seed", "4", "--head", "svm", "--class-weights",
+                 "balanced", "--feature-cache", "my features"]
+        flags = ["--weights", "builtin", *given, "--pca", 8, "--lr", 0.002, "--epochs", 3]
+        told = self.told("advise", "my pictures", *flags, "--pilot", 0, "--price", 2, "--budget", 9)
+        words = shlex.split(told["recommended"]["command"])
+        self.assertEqual(words[:7], ["enxerto", "fit", "my pictures", "--weights", "builtin", "--recipe",
+                                     "probe"])
+        self.assertEqual(words[-2:], ["--out", "run"])
+        shown = " ".join(words)
+        for flag, value in zip(given[::2], given[1::2]):
+            self.assertIn(f" {flag} {value} ", shown)
+        self.assertIn(" --pca 8 ", shown)
+        for flag in ("--lr", "--epochs", "--pilot", "--price", "--budget", "--json"):
+            self.assertNotIn(flag, words)
+        # It runs, and finds the features and the accuracy that were promised.
+        result = self.told(*words[1:])
+        self.assertEqual(result["transfer"]["computed"], 0)
+        self.assertEqual(result["val"]["top1"], told["choices"][0]["top1"])
+        # Of fit it is the same, resumed or not.
+        auto = self.told("fit", "demo/data", *flags, "--pilot", 0, "--out", "told_by_fit")
+        auto = auto["transfer"]["auto"]["advice"]["recommended"]["command"]
+        self.assertEqual(auto, told["recommended"]["command"].replace("'my pictures'", "demo/data"))
 
     def test_its_probes_have_the_head_that_was_asked_for(self):
         tops = set()
