@@ -8,6 +8,9 @@
 
 namespace enxerto::cli {
 
+/// Of a budget, what each pilot takes at most: most of the time is for what they recommend.
+inline constexpr double pilot_share = 0.15;
+
 struct AdviceOptions {
   double budget_seconds =
       0;  ///< recipes that take longer are no choice, or with fewer epochs; 0: whatever it takes

@@ -1,4 +1,5 @@
 // enxerto advise: which recipe for these pictures, on this computer.
+#include <algorithm>
 #include <memory>
 
 #include "cli/advice.h"
@@ -43,6 +44,10 @@ void add_advise(CLI::App& app, Action& chosen) {
   CLI::App* verb = app.add_subcommand("advise", "Which recipe for your pictures, measured on them");
   add_source_flags(*verb, flags->source);
   add_advice_flags(*verb, flags->options);
+  verb->get_option("--budget")
+      ->description(
+          "Minutes that the recipe may take; a trial takes at most 15 % of them, unless --pilot says more "
+          "(any)");
   verb->add_option("--price", flags->options.price_per_hour,
                    "Of an hour of this computer, to tell what a recipe costs")
       ->check(CLI::Range(0.0, 1e9))
@@ -62,6 +67,9 @@ void add_advise(CLI::App& app, Action& chosen) {
   verb->callback([flags, verb, &chosen] {
     check_flags_have_meaning(*verb, advised_recipes());
     flags->options.given = given_flags(*verb);
+    AdviceOptions& options = flags->options;
+    if (options.budget_seconds > 0 && verb->count("--pilot") == 0)
+      options.pilot_seconds = std::min(options.pilot_seconds, pilot_share * options.budget_seconds);
     chosen = [flags] { return run_advise(*flags); };
   });
 }

@@ -146,9 +146,8 @@ class AutoRun {
   void measure() {
     AdviceOptions options = options_;
     options.budget_seconds = left();
-    // All pilots together leave most of the time to what they recommend.
     if (options_.budget_seconds > 0)
-      options.pilot_seconds = std::min(options.pilot_seconds, 0.15 * options_.budget_seconds);
+      options.pilot_seconds = std::min(options.pilot_seconds, pilot_share * options_.budget_seconds);
     Advice advice = advise(job_, usual_, options, console_);
     if (!console_.is_quiet()) print_advice(advice.json, console_);
     state_["advice"] = std::move(advice.json);

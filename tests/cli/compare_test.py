@@ -130,6 +130,12 @@ class Advise(Case):
         self.check(enxerto("advise", *SOURCE, "--pilot", 0), 0, "Where to cut", "No pilot", "Take probe",
                    "twice as many")
 
+    def test_pilots_are_short_where_there_is_little_time(self):
+        told = self.told("advise", *SOURCE, "--budget", 0.0005)
+        self.assertEqual([pilot["recipe"] for pilot in told["pilots"] if "skipped" in pilot], ["warmup+finetune", "finetune"])
+        told = self.told("advise", *SOURCE, "--budget", 0.0005, "--pilot", 1)
+        self.assertFalse(any("skipped" in pilot for pilot in told["pilots"]))
+
     def test_the_command_is_that_of_what_was_measured(self):
         (WORK / "my pictures").symlink_to("demo/data")
         given = ["--size", "48", "--fit", "pad", "--val-fraction", "0.3", "--seed", "4", "--head", "svm", "--class-weights",
