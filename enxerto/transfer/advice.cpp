@@ -109,6 +109,7 @@ std::vector<CurvePoint> learning_curve(const Features& train_rows, const Dataset
                           some.data().begin() + static_cast<std::ptrdiff_t>(i * c));
         labels.push_back(train.label(part[i]));
       }
+      if (labels.empty() || std::ranges::count(labels, labels.front()) == std::ssize(labels)) continue;
       HeadConfig config = head;
       config.k = static_cast<int>(std::min<std::int64_t>(head.k, std::ssize(part)));
       const HeadFit fit = fit_head(
@@ -117,7 +118,7 @@ std::vector<CurvePoint> learning_curve(const Features& train_rows, const Dataset
       point.pictures = std::ssize(part);
       point.top1.push_back(accuracy_of({right}).mean);
     }
-    curve.push_back(std::move(point));
+    if (!point.top1.empty()) curve.push_back(std::move(point));
   }
   return curve;
 }

@@ -47,7 +47,8 @@ struct CurvePoint {
   double mean() const;
 };
 /// For each share `draws` stratified parts of their own (one where it is all), each with a head as `head`
-/// says (DepthProbe::head, so that the last point is that probe).
+/// says (DepthProbe::head, so that the last point is that probe). A share so small that its parts have no two
+/// classes has no point.
 std::vector<CurvePoint> learning_curve(const Features& train_rows, const Dataset& train,
                                        const Features& val_rows, const Dataset& val, const HeadConfig& head,
                                        std::span<const double> shares, int draws, std::uint64_t seed);

@@ -138,6 +138,8 @@ TEST(Advice, ACurveIsOfTheHeadThatWasAskedFor) {
     EXPECT_EQ(curve[0].pictures, 3) << kind;
     EXPECT_EQ(curve[1].mean(), probe.top1().mean) << kind;
   }
+  const std::vector<double> shares{1e-3, 1};  // of no picture
+  EXPECT_EQ(learning_curve(train_rows, *train, val_rows, *val, head_of("ridge", 0), shares, 2, 1).size(), 1);
 }
 
 TEST(Advice, ErrorsFallAsAPowerOfThePictures) {
