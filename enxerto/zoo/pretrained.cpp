@@ -182,17 +182,23 @@ std::string nearest(const std::vector<Match>& matches) {
                        : "the nearest are " + join(lines, ", ");
 }
 
-/// The one net that the weights are of, as it was asked for or found.
+/// The input that was asked for; empty: the net's own.
+std::optional<Shape> image_of(const NetInfo& net, const PretrainedOptions& options) {
+  if (!options.size) return std::nullopt;
+  return Shape{.c = net.image.c, .h = options.size, .w = options.size};
+}
+
+/// The one net that the weights are of, as it was asked for or found, with how they fit at the size that was
+/// asked for.
 Match choose(const ConventionalWeights& weights, const std::string& file, const PretrainedOptions& options) {
-  if (!options.net.empty()) {
-    const NetInfo& net = find_net(options.net);
-    std::optional<Shape> image;
-    if (options.size) image = Shape{.c = net.image.c, .h = options.size, .w = options.size};
-    return match_net(net, weights, image).front();
-  }
+  const auto at_size = [&](const NetInfo& net) {
+    return match_net(net, weights, image_of(net, options)).front();
+  };
+  if (!options.net.empty()) return at_size(find_net(options.net));
   const std::vector<Match> matches = match_zoo(weights);
   std::vector<Match> fitting = best_of(matches);
-  if (fitting.size() == 1) return std::move(fitting.front());
+  // It is recognised at the net's own size, where all of it fits.
+  if (fitting.size() == 1) return options.size ? at_size(*fitting.front().net) : std::move(fitting.front());
   if (fitting.empty())
     throw Error(ErrorKind::unsupported,
                 text(file, ": its weights are not those of any net that we know; ", nearest(matches),
@@ -222,8 +228,7 @@ Pretrained from_weights(Content& content, const std::string& file, const Pretrai
   const ConventionalWeights weights = to_our_convention(std::move(content.tensors), file);
   const Match match = choose(weights, file, options);
   const NetInfo& net = *match.net;
-  std::optional<Shape> image;
-  if (options.size) image = Shape{.c = net.image.c, .h = options.size, .w = options.size};
+  const std::optional<Shape> image = image_of(net, options);
   Pretrained made;
   made.net = net.name;
   made.model.graph = make_matched(match, weights, image, options.strict, file);

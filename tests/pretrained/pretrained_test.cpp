@@ -290,6 +290,25 @@ TEST_F(Pretraining, WhatDoesNotFitIsListedAtOnceAndLeftOutOnDemand) {
                                   [](const std::string& note) { return note.starts_with("not strict: 3"); }));
 }
 
+TEST_F(Pretraining, AnotherSizeIsRefusedWhereItLeavesLinearLayersWithoutWeights) {
+  Graph net = make_net("lenet5");
+  net.init({}, Rng(5));
+  save_safetensors(folder / "lenet.safetensors", net.state());
+  for (const char* named : {"", "lenet5"}) {
+    const Error error = error_of(folder / "lenet.safetensors", {.net = named, .size = 64});
+    EXPECT_EQ(error.kind(), ErrorKind::corrupt) << named;
+    EXPECT_TRUE(mentions(error, {"lenet.safetensors", "lenet5", "fc1.weight is {120,400}"})) << error.what();
+  }
+  // Without linear layers on pixels any size will do.
+  Graph other = make_net("resnet20_cifar");
+  other.init({}, Rng(5));
+  save_safetensors(folder / "resnet.safetensors", other.state());
+  const Pretrained larger = load_pretrained(folder / "resnet.safetensors", {.size = 48});
+  EXPECT_EQ(larger.model.graph.input_shape(), (Shape{.c = 3, .h = 48, .w = 48}));
+  EXPECT_TRUE(std::ranges::equal(larger.model.graph.find_param("layer3.2.conv2.weight")->value.data(),
+                                 other.find_param("layer3.2.conv2.weight")->value.data()));
+}
+
 TEST_F(Pretraining, OtherNumbersOfClassesAndLabelsBesideAreTaken) {
   Graph net = make_net("resnet20_cifar", {.classes = 3});
   net.init({}, Rng(5));
