@@ -81,6 +81,7 @@ int run_convert(const ConvertFlags& flags) {
     if (!model.preprocess.is_null()) extras.preprocess = Preprocess::from_json(model.preprocess);
     extras.classes = model.classes;
     if (model.multi_label) extras.metadata["enxerto.multi_label"] = "true";
+    if (model.trunk) extras.metadata["enxerto.trunk"] = "true";
     extras.preprocess_inside = !flags.plain_input;
     save_onnx(flags.out, model.graph, extras);
     if (model.novelty) {

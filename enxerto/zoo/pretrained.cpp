@@ -123,10 +123,15 @@ std::vector<std::string> classes_in(const std::map<std::string, std::string>& me
 
 void name_classes(Pretrained& made, const fs::path& path,
                   const std::map<std::string, std::string>& metadata) {
+  const auto is_true = [&](const char* key) {
+    const auto found = metadata.find(key);
+    return found != metadata.end() && found->second == "true";
+  };
+  made.model.trunk = is_true("enxerto.trunk");
+  if (made.model.trunk) return;  // its outputs are features
   const Shape output = made.model.graph.output_shape();
   // One that convert wrote: each output is a question of its own, so there may be one alone.
-  const auto multi_label = metadata.find("enxerto.multi_label");
-  made.model.multi_label = multi_label != metadata.end() && multi_label->second == "true";
+  made.model.multi_label = is_true("enxerto.multi_label");
   const std::int64_t least = made.model.multi_label ? 1 : 2;
   if (output.h != 1 || output.w != 1 || output.c < least || output.c > 1'000'000) return;
   const auto outputs = static_cast<std::size_t>(output.c);

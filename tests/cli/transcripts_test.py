@@ -833,6 +833,21 @@ class Convert(Case):
         self.check(enxerto("summary", "demo.onnx"), 0, "conv3")
         self.check(enxerto("evaluate", "demo.onnx", "demo/data", "--split", "test"), 0, "top-1")
 
+    def test_a_trunk_stays_a_trunk_in_every_format(self):
+        self.check(enxerto("convert", "demo", "stem.safetensors", "--cut", "pool1"), 0, "no classes")
+        self.check(enxerto("convert", "stem.safetensors", "stem.onnx"), 0, "no classes")
+        self.check(enxerto("convert", "stem.onnx", "stem2.safetensors"), 0, "no classes")
+        self.check(enxerto("convert", "builtin", "box.onnx"), 0, "no classes")
+        self.check_error(enxerto("predict", "box.onnx", pictures("test", "circle", 1)[0]), 3, "box.onnx", "no classes")
+        features = {}
+        for stem in ("stem.safetensors", "stem.onnx", "stem2.safetensors", "builtin", "box.onnx"):
+            result = enxerto("extract", "demo/data", "--weights", stem, "--split", "val", "--out", "stem.npy", "--json")
+            self.check(result, 0)
+            features[stem] = json.loads(result.stdout)["features"]
+        self.assertEqual(features["stem.onnx"], features["stem.safetensors"])
+        self.assertEqual(features["stem2.safetensors"], features["stem.safetensors"])
+        self.assertEqual(features["box.onnx"], features["builtin"])
+
     def test_a_network_of_others_is_trained_on_with_a_new_head(self):
         self.check(enxerto("convert", "demo", "start.onnx"), 0)
         data = make_data("three", {"round": "circle", "sharp": "cross", "sharper": "cross"})
