@@ -863,6 +863,12 @@ class Convert(Case):
         self.check_error(enxerto("convert", "nowhere.pth", "out.onnx"), 3, "nowhere.pth")
         self.check_error(enxerto("convert", "demo", "nowhere/out.onnx"), 3, "nowhere/out.onnx")
         self.check_error(enxerto("convert", "demo/model.safetensors", "demo/model.safetensors"), 2, "another name")
+        before = (WORK / "demo/model.safetensors").read_bytes()
+        (WORK / "link.safetensors").symlink_to("demo/model.safetensors")
+        for given, out in (("demo", "demo/model.safetensors"), ("demo", "link.safetensors"),
+                           ("link.safetensors", "demo/model.safetensors")):
+            self.check_error(enxerto("convert", given, out, "--cut", "pool1"), 2, out, "another name")
+        self.assertEqual((WORK / "demo/model.safetensors").read_bytes(), before)
         self.check_error(enxerto("convert", "demo", "out.onnx", "--net", "resnet18"), 2, "model file")
         self.check_error(enxerto("predict", "resnet50", "demo/data/test"), 3, "enxerto pull resnet50")
         self.check_error(enxerto("predict", "lenet5", "demo/data/test"), 2, "lenet5")
