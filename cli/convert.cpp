@@ -41,10 +41,13 @@ void cut(Graph& graph, const std::vector<std::string>& layers) {
   std::vector<NodeId> lists;
   for (const std::string& layer : layers) {
     const NodeId id = graph.id_of(layer);
-    lists.push_back(is_map(graph.node(id).out) ? graph.add(layer + ".mean", GlobalAvgPool{}, {id}) : id);
+    const bool map = is_map(graph.node(id).out);
+    lists.push_back(map ? graph.add(free_name(graph, layer + ".mean"), GlobalAvgPool{}, {id}) : id);
   }
-  graph.add("features", Concat{}, lists);
-  graph.cut_after("features");
+  // A trunk that was made so before has layers of these names.
+  const std::string name = free_name(graph, "features");
+  graph.add(name, Concat{}, lists);
+  graph.cut_after(name);
 }
 
 /// What is behind the layers goes, and what belonged to it.
