@@ -41,12 +41,31 @@ void add_model(CLI::App& verb, ModelFlags& flags) {
   add_weight_flags(verb, flags);
 }
 
+namespace {
+
+void set_decode(ModelFile& model, Decode decode, const std::string& path) {
+  if (model.preprocess.is_null())
+    throw Error(ErrorKind::usage,
+                text(path, ": does not say how its pictures are prepared, so --decode means nothing; give "
+                           "--preprocess with it"));
+  try {
+    Preprocess preprocess = Preprocess::from_json(model.preprocess);
+    preprocess.decode = decode;
+    model.preprocess = preprocess.to_json();
+  } catch (const Error& error) {
+    throw Error(error.kind(), text(path, ": ", error.what()));
+  }
+}
+
+}  // namespace
+
 Pretrained load(const ModelFlags& flags) {
   if (flags.size != 0) check_at_least("--size", flags.size, 1);
   PretrainedOptions options{.net = flags.net, .size = flags.size, .strict = !flags.not_strict};
   if (!flags.preprocess.empty()) options.normalization = parse_normalization(flags.preprocess);
   Pretrained loaded = load_pretrained(find_model(flags.path), options);
   for (const std::string& note : loaded.notes) std::cerr << flags.path << ": " << note << '\n';
+  if (!flags.decode.empty()) set_decode(loaded.model, parse_decode(flags.decode), flags.path);
   return loaded;
 }
 
@@ -86,7 +105,6 @@ Classifier load_classifier(const ModelFlags& flags) {
   } catch (const Error& error) {
     throw Error(error.kind(), text(path, ": ", error.what()));
   }
-  if (!flags.decode.empty()) model.preprocess.decode = parse_decode(flags.decode);
   if (model.preprocess.shape() != file.graph.input_shape())
     throw Error(ErrorKind::corrupt,
                 text(path, ": it prepares pictures as ", format_shape(model.preprocess.shape()),

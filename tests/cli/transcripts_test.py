@@ -858,6 +858,15 @@ class Convert(Case):
         self.check(enxerto("train", data, "--out", "never"), 2, "--net", "--weights")
         self.check(enxerto("train", data, "--net", "lenet5", "--out", "never", "--preprocess", "half"), 2, "--weights")
 
+    def test_the_way_to_decode_is_kept_in_what_is_written(self):
+        for out in ("fast.onnx", "fast.safetensors"):
+            self.check(enxerto("convert", "demo", out, "--decode", "fast"), 0)
+            result = enxerto("convert", out, "fast_again.safetensors", "--json")
+            self.check(result, 0)
+            self.assertEqual(json.loads(result.stdout)["preprocess"]["decode"], "fast")
+        self.check_error(enxerto("convert", "demo", "slow.onnx", "--decode", "slow"), 2, "slow", "exact")
+        self.assertFalse((WORK / "slow.onnx").exists())
+
     def test_what_cannot_be_converted_is_said(self):
         self.check_error(enxerto("convert", "demo", "demo.h5"), 2, "demo.h5", ".onnx")
         self.check_error(enxerto("convert", "nowhere.pth", "out.onnx"), 3, "nowhere.pth")
