@@ -46,8 +46,9 @@ namespace {
 void set_decode(ModelFile& model, Decode decode, const std::string& path) {
   if (model.preprocess.is_null())
     throw Error(ErrorKind::usage,
-                text(path, ": does not say how its pictures are prepared, so --decode means nothing; give "
-                           "--preprocess with it"));
+                text(path,
+                     ": does not say how its pictures are prepared, so --decode means nothing; give "
+                     "--preprocess with it"));
   try {
     Preprocess preprocess = Preprocess::from_json(model.preprocess);
     preprocess.decode = decode;

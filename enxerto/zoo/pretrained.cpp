@@ -260,6 +260,20 @@ Pretrained from_weights(Content& content, const std::string& file, const Pretrai
   return made;
 }
 
+/// Pictures come larger or smaller; the weights stay.
+void resize_input(ModelFile& model, int size, const std::string& file) {
+  try {
+    model.graph =
+        rebuilt(model.graph, {.image = Shape{.c = model.graph.input_shape().c, .h = size, .w = size}});
+    if (model.preprocess.is_null()) return;
+    Preprocess preprocess = Preprocess::from_json(model.preprocess);
+    preprocess.height = preprocess.width = size;
+    model.preprocess = preprocess.to_json();
+  } catch (const Error& error) {
+    throw Error(error.kind(), text(file, ": ", error.what()));
+  }
+}
+
 Pretrained from_graph(Content& content, const std::string& file, const PretrainedOptions& options) {
   if (!options.net.empty())
     throw Error(ErrorKind::usage, text(file, ": holds a whole network; leave out --net"));
@@ -275,6 +289,7 @@ Pretrained from_graph(Content& content, const std::string& file, const Pretraine
   std::optional<Normalization> normalization = options.normalization;
   if (!normalization && own != content.metadata.end()) {
     made.model.preprocess = Json::parse(own->second, nullptr, false);
+    if (options.size) resize_input(made.model, options.size, file);
     return made;
   }
   double crop_fraction = usual_crop;
@@ -283,26 +298,13 @@ Pretrained from_graph(Content& content, const std::string& file, const Pretraine
     crop_fraction = family->net->crop_fraction;
     if (!normalization) normalization = family->normalization;
   }
+  if (options.size) resize_input(made.model, options.size, file);
   const Shape in = graph.input_shape();
   if (!normalization || (in.c != 1 && in.c != 3)) return made;
   const Preprocess preprocess = fitted_to(graph, *normalization, crop_fraction, file);
   made.model.preprocess = preprocess.to_json();
   made.notes.push_back(text("pictures as ", format_preprocess(preprocess)));
   return made;
-}
-
-/// Pictures come larger or smaller; the weights stay.
-void resize_input(ModelFile& model, int size, const std::string& file) {
-  try {
-    model.graph =
-        rebuilt(model.graph, {.image = Shape{.c = model.graph.input_shape().c, .h = size, .w = size}});
-    if (model.preprocess.is_null()) return;
-    Preprocess preprocess = Preprocess::from_json(model.preprocess);
-    preprocess.height = preprocess.width = size;
-    model.preprocess = preprocess.to_json();
-  } catch (const Error& error) {
-    throw Error(error.kind(), text(file, ": ", error.what()));
-  }
 }
 
 }  // namespace

@@ -309,6 +309,42 @@ TEST_F(Pretraining, AnotherSizeIsRefusedWhereItLeavesLinearLayersWithoutWeights)
                                  other.find_param("layer3.2.conv2.weight")->value.data()));
 }
 
+/// A whole network of no family, of `image` with a mean over all pixels, or a linear layer on all of them.
+Graph small_network(const Shape& image, bool on_pixels = false) {
+  Graph graph;
+  NodeId at = graph.add("first", Conv2d{.out = 5, .kernel = 3, .pad = 1}, {graph.input(image)});
+  if (!on_pixels) at = graph.add("mean", GlobalAvgPool{}, {at});
+  graph.add("last", Linear{.out = 3}, {at});
+  graph.init({}, Rng(5));
+  return graph;
+}
+
+TEST_F(Pretraining, WholeNetworksAreRebuiltForAnotherSizeOrRefused) {
+  const Preprocess own = Preprocess::plain(12, 10, 3);
+  save_onnx(folder / "own.onnx", small_network({1, 3, 12, 10}), {.preprocess = own});
+  save_onnx(folder / "bare.onnx", small_network({1, 3, 12, 10}));
+  save_onnx(folder / "pixels.onnx", small_network({1, 3, 12, 10}, true), {.preprocess = own});
+  const std::vector<std::pair<const char*, std::optional<Normalization>>> files{
+      {"own.onnx", {}}, {"own.onnx", Normalization::half}, {"bare.onnx", Normalization::half}};
+  for (const auto& [file, normalization] : files) {
+    const Pretrained loaded = load_pretrained(folder / file, {.normalization = normalization, .size = 16});
+    EXPECT_EQ(loaded.model.graph.input_shape(), (Shape{1, 3, 16, 16})) << file;
+    EXPECT_EQ(Preprocess::from_json(loaded.model.preprocess).shape(), (Shape{1, 3, 16, 16})) << file;
+    EXPECT_EQ(loaded.model.classes.size(), 3u) << file;
+  }
+  EXPECT_EQ(load_pretrained(folder / "bare.onnx", {.size = 16}).model.graph.input_shape().h, 16);
+  const Error error = error_of(folder / "pixels.onnx", {.size = 16});
+  EXPECT_EQ(error.kind(), ErrorKind::usage);
+  EXPECT_TRUE(mentions(error, {"pixels.onnx", "last.weight", "keep the input's size"})) << error.what();
+  const fs::path keras = "tests/files/keras";
+  EXPECT_NE(load_pretrained(keras / "nested.keras").model.graph.input_shape().h, 16);
+  EXPECT_EQ(load_pretrained(keras / "nested.keras", {.size = 16}).model.graph.input_shape().h, 16);
+  for (const char* fixed : {"plain.keras", "plain.h5", "every_layer.keras"}) {
+    const Error refused = error_of(keras / fixed, {.size = 48});
+    EXPECT_TRUE(mentions(refused, {fixed, "keep the input's size"})) << refused.what();
+  }
+}
+
 TEST_F(Pretraining, OtherNumbersOfClassesAndLabelsBesideAreTaken) {
   Graph net = make_net("resnet20_cifar", {.classes = 3});
   net.init({}, Rng(5));
