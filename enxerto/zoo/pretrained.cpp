@@ -162,7 +162,13 @@ std::optional<Normalization> normalization_in(const std::string& words) {
   return std::nullopt;
 }
 
-constexpr double usual_crop = 0.875;  // of ImageNet's evaluations: 224 of 256
+/// The part of pictures that networks of no known family are evaluated on. ImageNet's evaluations cut 224 of
+/// 256; small pictures, such as MNIST's and CIFAR's, are the object and no more.
+double usual_crop(Normalization normalization, const Shape& input) {
+  constexpr std::int64_t small = 96;
+  const bool whole = normalization == Normalization::mnist || std::min(input.h, input.w) < small;
+  return whole ? 1 : 0.875;
+}
 
 Preprocess fitted_to(const Graph& graph, Normalization normalization, double crop_fraction,
                      const std::string& file) {
@@ -292,15 +298,13 @@ Pretrained from_graph(Content& content, const std::string& file, const Pretraine
     if (options.size) resize_input(made.model, options.size, file);
     return made;
   }
-  double crop_fraction = usual_crop;
   if (!normalization && words != content.metadata.end()) normalization = normalization_in(words->second);
-  if (family) {
-    crop_fraction = family->net->crop_fraction;
-    if (!normalization) normalization = family->normalization;
-  }
+  if (family && !normalization) normalization = family->normalization;
+  const Shape trained_on = graph.input_shape();
   if (options.size) resize_input(made.model, options.size, file);
   const Shape in = graph.input_shape();
   if (!normalization || (in.c != 1 && in.c != 3)) return made;
+  const double crop_fraction = family ? family->net->crop_fraction : usual_crop(*normalization, trained_on);
   const Preprocess preprocess = fitted_to(graph, *normalization, crop_fraction, file);
   made.model.preprocess = preprocess.to_json();
   made.notes.push_back(text("pictures as ", format_preprocess(preprocess)));

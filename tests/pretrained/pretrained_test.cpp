@@ -345,6 +345,22 @@ TEST_F(Pretraining, WholeNetworksAreRebuiltForAnotherSizeOrRefused) {
   }
 }
 
+TEST_F(Pretraining, SmallPicturesAreSeenWhole) {
+  const auto crop_of = [&](const Shape& image, Normalization normalization, int size = 0) {
+    save_onnx(folder / "small.onnx", small_network(image));
+    const Pretrained loaded =
+        load_pretrained(folder / "small.onnx", {.normalization = normalization, .size = size});
+    return Preprocess::from_json(loaded.model.preprocess).crop_fraction;
+  };
+  EXPECT_EQ(crop_of({1, 1, 28, 28}, Normalization::unit), 1);
+  EXPECT_EQ(crop_of({1, 3, 32, 48}, Normalization::imagenet), 1);
+  EXPECT_EQ(crop_of({1, 1, 112, 112}, Normalization::mnist), 1);
+  EXPECT_EQ(crop_of({1, 3, 96, 96}, Normalization::imagenet), 0.875);
+  // It was trained on what it was trained on.
+  EXPECT_EQ(crop_of({1, 3, 96, 96}, Normalization::imagenet, 64), 0.875);
+  EXPECT_EQ(crop_of({1, 3, 32, 32}, Normalization::imagenet, 128), 1);
+}
+
 TEST_F(Pretraining, OtherNumbersOfClassesAndLabelsBesideAreTaken) {
   Graph net = make_net("resnet20_cifar", {.classes = 3});
   net.init({}, Rng(5));
