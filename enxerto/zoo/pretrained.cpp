@@ -260,8 +260,9 @@ Pretrained from_weights(Content& content, const std::string& file, const Pretrai
                               " can do without are left out, such as ", match.unused.front()));
   if (!match.doubt.empty()) made.notes.emplace_back(match.doubt);
   if (!match.fits())
-    made.notes.push_back(text("not strict: ", match.problems.size(),
-                              " tensors do not fit and are left out, such as ", match.problems.front()));
+    made.notes.push_back(
+        text("not strict: parameters of ", net.name, " that find no weights and are at rest: ", match.missing,
+             "; tensors of the file left over: ", match.left_over, "; such as: ", match.problems.front()));
   if (match.cut.empty()) name_classes(made, file, content.metadata);  // else its outputs are features
   return made;
 }

@@ -286,8 +286,14 @@ TEST_F(Pretraining, WhatDoesNotFitIsListedAtOnceAndLeftOutOnDemand) {
   const Pretrained loose = load_pretrained(file, {.net = "resnet20_cifar", .strict = false});
   EXPECT_TRUE(std::ranges::equal(loose.model.graph.find_param("layer3.2.conv2.weight")->value.data(),
                                  net.find_param("layer3.2.conv2.weight")->value.data()));
-  EXPECT_TRUE(std::ranges::any_of(loose.notes,
-                                  [](const std::string& note) { return note.starts_with("not strict: 3"); }));
+  EXPECT_TRUE(std::ranges::any_of(loose.notes, [](const std::string& note) {
+    return note.starts_with("not strict: ") && note.find("at rest: 2;") != std::string::npos &&
+           note.find("left over: 1;") != std::string::npos;
+  })) << join(loose.notes, "\n");
+  // Where nothing fits, what would be left is a network that has learnt nothing.
+  const Error nothing = error_of(file, {.net = "lenet5", .strict = false});
+  EXPECT_EQ(nothing.kind(), ErrorKind::corrupt);
+  EXPECT_TRUE(mentions(nothing, {"other.safetensors", "lenet5", "fc1.weight is missing"})) << nothing.what();
 }
 
 TEST_F(Pretraining, AnotherSizeIsRefusedWhereItLeavesLinearLayersWithoutWeights) {
@@ -297,7 +303,9 @@ TEST_F(Pretraining, AnotherSizeIsRefusedWhereItLeavesLinearLayersWithoutWeights)
   for (const char* named : {"", "lenet5"}) {
     const Error error = error_of(folder / "lenet.safetensors", {.net = named, .size = 64});
     EXPECT_EQ(error.kind(), ErrorKind::corrupt) << named;
-    EXPECT_TRUE(mentions(error, {"lenet.safetensors", "lenet5", "fc1.weight is {120,400}"})) << error.what();
+    EXPECT_TRUE(
+        mentions(error, {"lenet.safetensors", "lenet5 for pictures of 64x64", "fc1.weight is {120,400}"}))
+        << error.what();
   }
   // Without linear layers on pixels any size will do.
   Graph other = make_net("resnet20_cifar");
