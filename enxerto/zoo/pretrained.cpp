@@ -13,6 +13,7 @@
 #include "enxerto/graph/rebuild.h"
 #include "enxerto/interop/keras_graph.h"
 #include "enxerto/interop/onnx_read.h"
+#include "enxerto/weights/checks.h"
 #include "enxerto/weights/hdf5.h"
 #include "enxerto/weights/keras_file.h"
 #include "enxerto/weights/safetensors.h"
@@ -89,14 +90,47 @@ Content read_content(Bytes bytes, const std::string& file, const PretrainedOptio
 constexpr std::array<const char*, 10> cifar10_names = {"airplane", "automobile", "bird",  "cat",  "deer",
                                                        "dog",      "frog",       "horse", "ship", "truck"};
 
+/// Gives names that are there more than once numbers, from "crane (2)" on, as ImageNet's short names need it.
+/// The last of those that were changed; empty where all were distinct. Throws Error{corrupt} where one is
+/// empty.
+std::string make_distinct(std::vector<std::string>& names, const std::string& where) {
+  const std::set<std::string> given(names.begin(), names.end());
+  std::set<std::string> seen;
+  std::map<std::string, int> numbers;
+  std::string changed;
+  for (std::size_t i = 0; i < names.size(); ++i) {
+    std::string& name = names[i];
+    if (name.empty())
+      throw Error(ErrorKind::corrupt, text(where, ": name ", i + 1, " of ", names.size(), " is empty"));
+    if (seen.insert(name).second) continue;
+    int& number = numbers.try_emplace(name, 1).first->second;
+    do changed = text(name, " (", ++number, ")");
+    while (given.contains(changed) || !seen.insert(changed).second);
+    name = changed;
+  }
+  return changed;
+}
+
+void note_distinct(Pretrained& made, const std::string& changed) {
+  if (!changed.empty())
+    made.notes.push_back(
+        text("class names that are there more than once have a number, such as \"", changed, "\""));
+}
+
+fs::path labels_path(fs::path path) { return path.replace_extension(".labels.txt"); }
+
 /// The lines of FILE.labels.txt beside the file, as names; empty where there is no such file.
 std::vector<std::string> labels_beside(const fs::path& path, std::size_t outputs) {
-  fs::path labels = path;
-  labels.replace_extension(".labels.txt");
+  const fs::path labels = labels_path(path);
   std::error_code ignored;
   if (!fs::is_regular_file(labels, ignored)) return {};
   std::vector<std::string> names;
-  for (std::string& line : split(read_text_file(labels), '\n')) {
+  std::string content = read_text_file(labels);
+  if (!is_utf8(content))
+    throw Error(ErrorKind::corrupt, text(labels.string(), ": is not UTF-8; save it as UTF-8 or remove it"));
+  constexpr std::string_view mark = "\xEF\xBB\xBF";  // that Windows puts in front of UTF-8
+  if (content.starts_with(mark)) content.erase(0, mark.size());
+  for (std::string& line : split(content, '\n')) {
     while (!line.empty() && (line.back() == '\r' || line.back() == ' ')) line.pop_back();
     const auto known = find_imagenet_class(line);
     names.push_back(known ? std::string(imagenet_classes()[static_cast<std::size_t>(*known)].name)
@@ -138,8 +172,9 @@ void name_classes(Pretrained& made, const fs::path& path,
   std::vector<std::string>& classes = made.model.classes;
   if (classes = labels_beside(path, outputs); !classes.empty()) {
     made.notes.push_back("class names: those of the labels file beside it");
+    note_distinct(made, make_distinct(classes, labels_path(path).string()));
   } else if (classes = classes_in(metadata, path.string()); classes.size() == outputs) {
-    return;
+    note_distinct(made, make_distinct(classes, text(path.string(), ": enxerto.classes")));
   } else if (outputs == imagenet_classes().size()) {
     classes = imagenet_names();
     made.notes.push_back("class names: ImageNet's 1,000, in their usual order");

@@ -380,6 +380,38 @@ TEST_F(Pretraining, OtherNumbersOfClassesAndLabelsBesideAreTaken) {
             (std::vector<std::string>{"tench, Tinca tinca", "frog", "rio"}));
   write_file(folder / "three.labels.txt", "one\ntwo\n");
   EXPECT_TRUE(mentions(error_of(folder / "three.safetensors"), {"three.labels.txt", "2 names", "3 outputs"}));
+  for (const char* wrong : {"one\n\nthree\n",
+                            "p\xEA"
+                            "ssego\nfigo\nuva\n"}) {
+    write_file(folder / "three.labels.txt", wrong);
+    const Error error = error_of(folder / "three.safetensors");
+    EXPECT_EQ(error.kind(), ErrorKind::corrupt) << wrong;
+    EXPECT_TRUE(mentions(error, {"three.labels.txt"})) << error.what();
+  }
+  write_file(folder / "three.labels.txt", "\xEF\xBB\xBFp\xC3\xAAssego\r\nfigo\r\nuva\r\n");
+  EXPECT_EQ(load_pretrained(folder / "three.safetensors").model.classes,
+            (std::vector<std::string>{"p\xC3\xAAssego", "figo", "uva"}));
+}
+
+TEST_F(Pretraining, NamesThatAreThereTwiceBecomeDistinctWhereverTheyGo) {
+  Graph net = make_net("resnet20_cifar", {.classes = 5});
+  net.init({}, Rng(5));
+  save_safetensors(folder / "five.safetensors", net.state());
+  write_file(folder / "five.labels.txt", "crane\nmaillot\ncrane\ncrane (2)\ncrane\n");
+  const std::vector<std::string> distinct{"crane", "maillot", "crane (3)", "crane (2)", "crane (4)"};
+  const Pretrained loaded = load_pretrained(folder / "five.safetensors");
+  EXPECT_EQ(loaded.model.classes, distinct);
+  EXPECT_NE(join(loaded.notes, "\n").find("\"crane (4)\""), std::string::npos);
+  save_model(folder / "model.safetensors", loaded.model);
+  EXPECT_EQ(load_pretrained(folder / "model.safetensors").model.classes, distinct);
+  save_onnx(folder / "model.onnx", loaded.model.graph, {.classes = loaded.model.classes});
+  EXPECT_EQ(load_pretrained(folder / "model.onnx").model.classes, distinct);
+  // Of a file that somebody else wrote.
+  save_onnx(folder / "twice.onnx", net, {.metadata = {{"enxerto.classes", R"(["a","b","a","c","d"])"}}});
+  EXPECT_EQ(load_pretrained(folder / "twice.onnx").model.classes,
+            (std::vector<std::string>{"a", "b", "a (2)", "c", "d"}));
+  save_onnx(folder / "empty.onnx", net, {.metadata = {{"enxerto.classes", R"(["a","","e","c","d"])"}}});
+  EXPECT_TRUE(mentions(error_of(folder / "empty.onnx"), {"empty.onnx", "enxerto.classes", "name 2 of 5"}));
 }
 
 TEST_F(Pretraining, AFileOfAnotherKindIsToldWhatThereIs) {
