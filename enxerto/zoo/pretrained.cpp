@@ -293,6 +293,8 @@ Pretrained from_weights(Content& content, const std::string& file, const Pretrai
   if (!match.unused.empty())
     made.notes.push_back(text(match.unused.size(), " tensors that ", net.name,
                               " can do without are left out, such as ", match.unused.front()));
+  if (weights.leaves_average)
+    made.notes.emplace_back("the weights themselves are taken, not their average (EMA or SWA) beside them");
   if (!match.doubt.empty()) made.notes.emplace_back(match.doubt);
   if (!match.fits())
     made.notes.push_back(
