@@ -905,6 +905,14 @@ class Summary(Case):
         shorter = json.loads(enxerto("summary", "lenet5", "--no-top", "--json").stdout)
         self.assertEqual(shorter["layers"][-1]["output"], [16, 5, 5])
 
+    def test_a_net_that_one_picture_cannot_train_is_told_all_the_same(self):
+        self.check(enxerto("summary", "resnet18", "--size", "32"), 0, "11,689,512", "to predict", "larger --batch")
+        told = json.loads(enxerto("summary", "resnet18", "--size", "32", "--json").stdout)
+        self.assertIsNone(told["training_bytes"])
+        self.assertGreater(told["inference_bytes"], 0)
+        told = json.loads(enxerto("summary", "resnet18", "--size", "32", "--batch", "2", "--json").stdout)
+        self.assertGreater(told["training_bytes"], told["inference_bytes"])
+
     def test_a_frozen_body_with_a_new_head_counts_as_in_keras(self):
         net = ["summary", "resnet50_keras", "--style", "keras", "--size", "64"]
         self.check(enxerto(*net, "--no-top"), 0, "23,587,712")
