@@ -16,6 +16,12 @@
 #include "enxerto/zoo/zoo.h"
 
 namespace enxerto::cli {
+namespace {
+
+constexpr std::string_view model_endings[] = {".safetensors", ".pth",   ".pt",  ".h5",
+                                              ".hdf5",        ".keras", ".onnx"};
+
+}  // namespace
 
 void add_weight_flags(CLI::App& verb, ModelFlags& flags) {
   verb.add_option(
@@ -70,9 +76,24 @@ Pretrained load(const ModelFlags& flags) {
   return loaded;
 }
 
+namespace {
+
+/// Whether it can only be meant for a file or folder: no net's name looks so.
+bool looks_like_path(const std::string& what) {
+  const std::string ending = std::filesystem::path(what).extension().string();
+  return what.find('/') != std::string::npos ||
+         std::ranges::find(model_endings, ending) != std::end(model_endings);
+}
+
+}  // namespace
+
 ModelFile load_net_or_model(const ModelFlags& flags, int classes, bool no_top) {
   const std::string& what = flags.path;
-  if (!is_net(what) && (what == builtin_name || std::filesystem::exists(what))) {
+  std::error_code ignored;
+  const bool is_there = what == builtin_name || std::filesystem::exists(what, ignored);
+  if (!is_there && looks_like_path(what))
+    throw Error(ErrorKind::not_found, text(what, ": there is no such file, and no net of that name"));
+  if (!is_net(what) && is_there) {
     if (classes || no_top)
       throw Error(ErrorKind::usage, text(what, ": a model is as it is; leave out --classes and --no-top"));
     return load(flags).model;

@@ -905,6 +905,15 @@ class Summary(Case):
         shorter = json.loads(enxerto("summary", "lenet5", "--no-top", "--json").stdout)
         self.assertEqual(shorter["layers"][-1]["output"], [16, 5, 5])
 
+    def test_a_file_that_is_not_there_is_wrong_input_and_no_net(self):
+        for missing in ("missing.safetensors", "missing.pth", "nowhere/run", "./lenet5"):
+            self.check_error(enxerto("summary", missing), 3, missing, "no such file", "no net of that name")
+        self.check_error(enxerto("summary", "lenet4"), 2, "lenet4", "lenet5")
+        os.mkfifo(WORK / "pipe.safetensors")
+        self.check_error(enxerto("summary", "pipe.safetensors"), 3, "pipe.safetensors", "pipe")
+        (WORK / "labels_inside").mkdir()
+        self.check_error(enxerto("summary", "labels_inside"), 3, "labels_inside")
+
     def test_a_net_that_one_picture_cannot_train_is_told_all_the_same(self):
         self.check(enxerto("summary", "resnet18", "--size", "32"), 0, "11,689,512", "to predict", "larger --batch")
         told = json.loads(enxerto("summary", "resnet18", "--size", "32", "--json").stdout)
