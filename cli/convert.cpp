@@ -41,10 +41,13 @@ void cut(Graph& graph, const std::vector<std::string>& layers) {
   std::vector<NodeId> lists;
   for (const std::string& layer : layers) {
     const NodeId id = graph.id_of(layer);
-    lists.push_back(is_map(graph.node(id).out) ? graph.add(layer + ".mean", GlobalAvgPool{}, {id}) : id);
+    const bool map = is_map(graph.node(id).out);
+    lists.push_back(map ? graph.add(free_name(graph, layer + ".mean"), GlobalAvgPool{}, {id}) : id);
   }
-  graph.add("features", Concat{}, lists);
-  graph.cut_after("features");
+  // A trunk that was made so before has layers of these names.
+  const std::string name = free_name(graph, "features");
+  graph.add(name, Concat{}, lists);
+  graph.cut_after(name);
 }
 
 /// What is behind the layers goes, and what belonged to it.
@@ -64,7 +67,8 @@ void cut(ModelFile& model, const ConvertFlags& flags) {
 int run_convert(const ConvertFlags& flags) {
   const bool onnx = is_onnx(flags.out);
   std::error_code ignored;
-  if (fs::equivalent(flags.model.path, flags.out, ignored))
+  // The file that is read, which a run folder or a name in the cache only leads to.
+  if (fs::equivalent(find_model(flags.model.path), flags.out, ignored))
     throw Error(ErrorKind::usage, text(flags.out, ": is the file to be converted; choose another name"));
   if (onnx && flags.half) throw Error(ErrorKind::usage, "--half is for .safetensors; leave it out for ONNX");
   Pretrained loaded = load(flags.model);
@@ -81,6 +85,7 @@ int run_convert(const ConvertFlags& flags) {
     if (!model.preprocess.is_null()) extras.preprocess = Preprocess::from_json(model.preprocess);
     extras.classes = model.classes;
     if (model.multi_label) extras.metadata["enxerto.multi_label"] = "true";
+    if (model.trunk) extras.metadata["enxerto.trunk"] = "true";
     extras.preprocess_inside = !flags.plain_input;
     save_onnx(flags.out, model.graph, extras);
     if (model.novelty) {

@@ -16,6 +16,12 @@
 #include "enxerto/zoo/zoo.h"
 
 namespace enxerto::cli {
+namespace {
+
+constexpr std::string_view model_endings[] = {".safetensors", ".pth",   ".pt",  ".h5",
+                                              ".hdf5",        ".keras", ".onnx"};
+
+}  // namespace
 
 void add_weight_flags(CLI::App& verb, ModelFlags& flags) {
   verb.add_option(
@@ -41,18 +47,53 @@ void add_model(CLI::App& verb, ModelFlags& flags) {
   add_weight_flags(verb, flags);
 }
 
+namespace {
+
+void set_decode(ModelFile& model, Decode decode, const std::string& path) {
+  if (model.preprocess.is_null())
+    throw Error(ErrorKind::usage,
+                text(path,
+                     ": does not say how its pictures are prepared, so --decode means nothing; give "
+                     "--preprocess with it"));
+  try {
+    Preprocess preprocess = Preprocess::from_json(model.preprocess);
+    preprocess.decode = decode;
+    model.preprocess = preprocess.to_json();
+  } catch (const Error& error) {
+    throw Error(error.kind(), text(path, ": ", error.what()));
+  }
+}
+
+}  // namespace
+
 Pretrained load(const ModelFlags& flags) {
   if (flags.size != 0) check_at_least("--size", flags.size, 1);
   PretrainedOptions options{.net = flags.net, .size = flags.size, .strict = !flags.not_strict};
   if (!flags.preprocess.empty()) options.normalization = parse_normalization(flags.preprocess);
   Pretrained loaded = load_pretrained(find_model(flags.path), options);
   for (const std::string& note : loaded.notes) std::cerr << flags.path << ": " << note << '\n';
+  if (!flags.decode.empty()) set_decode(loaded.model, parse_decode(flags.decode), flags.path);
   return loaded;
 }
 
+namespace {
+
+/// Whether it can only be meant for a file or folder: no net's name looks so.
+bool looks_like_path(const std::string& what) {
+  const std::string ending = std::filesystem::path(what).extension().string();
+  return what.find('/') != std::string::npos ||
+         std::ranges::find(model_endings, ending) != std::end(model_endings);
+}
+
+}  // namespace
+
 ModelFile load_net_or_model(const ModelFlags& flags, int classes, bool no_top) {
   const std::string& what = flags.path;
-  if (!is_net(what) && (what == builtin_name || std::filesystem::exists(what))) {
+  std::error_code ignored;
+  const bool is_there = what == builtin_name || std::filesystem::exists(what, ignored);
+  if (!is_there && looks_like_path(what))
+    throw Error(ErrorKind::not_found, text(what, ": there is no such file, and no net of that name"));
+  if (!is_net(what) && is_there) {
     if (classes || no_top)
       throw Error(ErrorKind::usage, text(what, ": a model is as it is; leave out --classes and --no-top"));
     return load(flags).model;
@@ -86,7 +127,6 @@ Classifier load_classifier(const ModelFlags& flags) {
   } catch (const Error& error) {
     throw Error(error.kind(), text(path, ": ", error.what()));
   }
-  if (!flags.decode.empty()) model.preprocess.decode = parse_decode(flags.decode);
   if (model.preprocess.shape() != file.graph.input_shape())
     throw Error(ErrorKind::corrupt,
                 text(path, ": it prepares pictures as ", format_shape(model.preprocess.shape()),

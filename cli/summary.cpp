@@ -4,6 +4,7 @@
 #include <iostream>
 #include <memory>
 #include <nlohmann/json.hpp>
+#include <optional>
 
 #include "cli/commands.h"
 #include "cli/model.h"
@@ -39,6 +40,17 @@ std::int64_t planned_bytes(const Graph& graph, int batch, bool train) {
   return executor.memory_bytes() + executor.param_bytes();
 }
 
+/// Empty where one picture alone is too few to train on: batch norm on a map of one pixel.
+std::optional<std::int64_t> training_bytes(const Graph& graph, int batch) {
+  try {
+    return planned_bytes(graph, batch, true);
+  } catch (const Error&) {
+    if (batch > 1) throw;
+    planned_bytes(graph, 2, true);  // throws where it is not the batch that is wrong
+    return std::nullopt;
+  }
+}
+
 int run_summary(const SummaryFlags& flags) {
   check_at_least("--batch", flags.batch, 1);
   if (flags.model.size != 0) check_at_least("--size", flags.model.size, 1);
@@ -49,13 +61,13 @@ int run_summary(const SummaryFlags& flags) {
   change(graph, flags);
   const Summary summary =
       summarize(graph, flags.style == "keras" ? SummaryStyle::keras : SummaryStyle::torch);
-  const std::int64_t inference = planned_bytes(graph, flags.batch, false),
-                     training = planned_bytes(graph, flags.batch, true);
+  const std::int64_t inference = planned_bytes(graph, flags.batch, false);
+  const std::optional<std::int64_t> training = training_bytes(graph, flags.batch);
   if (flags.common.json) {
     nlohmann::json json = summary_to_json(summary);
     json["batch"] = flags.batch;
     json["inference_bytes"] = inference;
-    json["training_bytes"] = training;
+    json["training_bytes"] = training ? nlohmann::json(*training) : nlohmann::json(nullptr);
     if (model.head) {
       json["head"] = {{"kind", model.head->kind}, {"features", model.head->columns()}};
       if (model.head->pca) json["head"]["pca"] = model.head->pca->size();
@@ -65,8 +77,10 @@ int run_summary(const SummaryFlags& flags) {
     return 0;
   }
   std::cout << format_summary(summary) << "Memory:        " << human_bytes(static_cast<double>(inference))
-            << " to predict, " << human_bytes(static_cast<double>(training)) << " to train (batch "
-            << flags.batch << ", without the optimizer's own)\n";
+            << " to predict, "
+            << (training ? human_bytes(static_cast<double>(*training)) + " to train"
+                         : std::string("and to train it takes a larger --batch"))
+            << " (batch " << flags.batch << ", without the optimizer's own)\n";
   if (model.head) std::cout << "Head:          " << format_fitted_head(*model.head) << '\n';
   if (model.novelty)
     std::cout << "Unknown:       beyond distance " << fixed(model.novelty->threshold, 3)

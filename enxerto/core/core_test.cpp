@@ -1,10 +1,14 @@
+#include <fcntl.h>
 #include <gtest/gtest.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <unistd.h>
 
 #include <cmath>
 #include <csignal>
 #include <filesystem>
+#include <future>
 #include <set>
 
 #include "enxerto/core/error.h"
@@ -63,6 +67,83 @@ TEST_F(Files, AFullDiskIsSaidAndTheOldFileStays) {
   std::signal(SIGXFSZ, handler);
   EXPECT_EQ(read_text_file(folder / "old"), "kept");
   EXPECT_EQ(std::distance(fs::directory_iterator(folder), fs::directory_iterator()), 1);
+}
+
+ErrorKind kind_of_failure(const fs::path& path) {
+  try {
+    read_file(path);
+  } catch (const Error& error) {
+    EXPECT_NE(std::string(error.what()).find(path.string()), std::string::npos) << error.what();
+    return error.kind();
+  }
+  return ErrorKind::interrupted;
+}
+
+TEST_F(Files, ANameThatLeadsToNoFileForUsIsNotTheSystemsFailure) {
+  write_file(folder / "closed", "secret");
+  EXPECT_EQ(kind_of_failure(folder / "closed/inside"), ErrorKind::not_found);
+  fs::create_symlink("circle", folder / "circle");
+  EXPECT_EQ(kind_of_failure(folder / "circle"), ErrorKind::not_found);
+  EXPECT_THROW(write_file(folder / "circle", "x"), Error);
+  fs::permissions(folder / "closed", fs::perms::none);
+  constexpr uid_t nobody = 65534;  // the permissions do not bind root
+  const uid_t us = ::geteuid();
+  if (us == 0) {
+    ASSERT_EQ(::seteuid(nobody), 0);
+  }
+  EXPECT_EQ(kind_of_failure(folder / "closed"), ErrorKind::not_found);
+  ASSERT_EQ(::seteuid(us), 0);
+}
+
+TEST_F(Files, APipeIsNotReadAsAFile) {
+  ASSERT_EQ(::mkfifo((folder / "pipe").c_str(), 0600), 0);
+  EXPECT_EQ(kind_of_failure(folder / "pipe"), ErrorKind::unsupported);
+}
+
+TEST_F(Files, LinksStayAndWhereTheyLeadIsWritten) {
+  fs::create_directories(folder / "there");
+  write_file(folder / "there/old", "old");
+  fs::create_symlink("there/old", folder / "link");
+  fs::create_symlink(folder / "link", folder / "link_to_link");
+  fs::create_symlink("there/new", folder / "dangling");
+  write_file(folder / "link_to_link", "new");
+  write_file(folder / "dangling", "made");
+  for (const char* link : {"link", "link_to_link", "dangling"})
+    EXPECT_TRUE(fs::is_symlink(folder / link)) << link;
+  EXPECT_EQ(read_text_file(folder / "there/old"), "new");
+  EXPECT_EQ(read_text_file(folder / "there/new"), "made");
+  EXPECT_EQ(std::distance(fs::directory_iterator(folder / "there"), fs::directory_iterator()), 2);
+}
+
+TEST_F(Files, APipeTakesWhatIsWrittenAndStaysAPipe) {
+  const fs::path pipe = folder / "pipe";
+  ASSERT_EQ(::mkfifo(pipe.c_str(), 0600), 0);
+  auto got = std::async(std::launch::async, [&] {
+    std::string bytes(100, 0);
+    const int fd = ::open(pipe.c_str(), O_RDONLY);
+    const ssize_t count = ::read(fd, bytes.data(), bytes.size());
+    ::close(fd);
+    return bytes.substr(0, static_cast<std::size_t>(std::max<ssize_t>(count, 0)));
+  });
+  write_file(pipe, "through");
+  EXPECT_EQ(got.get(), "through");
+  EXPECT_TRUE(fs::is_fifo(pipe));
+  EXPECT_EQ(std::distance(fs::directory_iterator(folder), fs::directory_iterator()), 1);
+}
+
+TEST_F(Files, ADeviceStaysADeviceAndAFolderAFolder) {
+  EXPECT_THROW(write_file(folder, "x"), Error);
+  EXPECT_TRUE(fs::is_directory(folder));
+  const fs::path device = folder / "null";
+  // The numbers of /dev/null, which swallows everything.
+  if (::mknod(device.c_str(), S_IFCHR | 0666, makedev(1, 3)) != 0) GTEST_SKIP() << "devices are for root";
+  try {
+    write_file(device, "swallowed");
+  } catch (const Error& error) {
+    // A file system may be mounted so that devices on it are dead.
+    EXPECT_EQ(error.kind(), ErrorKind::io) << error.what();
+  }
+  EXPECT_TRUE(fs::is_character_file(device));
 }
 
 TEST(Random, ChildrenAndPlacesAreReproducible) {

@@ -31,24 +31,61 @@ class Descriptor {
   int fd_;
 };
 
-[[noreturn]] void fail(const fs::path& path, std::string_view tried) {
+[[noreturn]] void fail(const fs::path& path, std::string_view tried, ErrorKind kind = ErrorKind::io) {
   const int code = errno;
-  const ErrorKind kind = code == ENOENT ? ErrorKind::not_found : ErrorKind::io;
+  if (code == ENOENT) kind = ErrorKind::not_found;
   std::string advice;
   if (code == ENOSPC) advice = "; free some space or choose another place";
   if (code == EROFS || code == EACCES) advice = "; check the permissions or choose another place";
   throw Error(kind, text(path.string(), ": ", tried, ": ", std::strerror(code), advice));
 }
 
+/// Whether it is the name that leads to no file for us, rather than the system that failed.
+bool is_about_name(int code) {
+  return code == EACCES || code == EPERM || code == ENOTDIR || code == ELOOP || code == ENAMETOOLONG;
+}
+
+/// Where symbolic links lead, be there a file or not.
+fs::path end_of_links(fs::path path) {
+  constexpr int most_links = 40;  // as Linux has it
+  std::error_code ignored;
+  for (int i = 0; fs::is_symlink(path, ignored); ++i) {
+    if (i == most_links) {
+      errno = ELOOP;
+      fail(path, "cannot be written");
+    }
+    path = path.parent_path() / fs::read_symlink(path);
+  }
+  return path;
+}
+
+/// Whether something is there that is no file to be replaced: a pipe or a device, which takes what is
+/// written.
+bool takes_bytes_as_they_come(const fs::path& path) {
+  struct stat info {};
+  if (::stat(path.c_str(), &info) != 0) return false;
+  if (S_ISDIR(info.st_mode)) {
+    errno = EISDIR;
+    fail(path, "cannot be written");
+  }
+  return !S_ISREG(info.st_mode);
+}
+
 }  // namespace
 
 std::vector<std::uint8_t> read_file(const fs::path& path, std::uint64_t limit) {
-  Descriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
-  if (file.get() < 0) fail(path, "cannot be opened");
+  // Not to wait for whoever writes into a pipe.
+  Descriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
+  if (file.get() < 0)
+    fail(path, "cannot be opened", is_about_name(errno) ? ErrorKind::not_found : ErrorKind::io);
   struct stat info {};
   if (::fstat(file.get(), &info) != 0) fail(path, "cannot be read");
   if (S_ISDIR(info.st_mode))
     throw Error(ErrorKind::not_found, text(path.string(), ": is a folder, a file was expected"));
+  // Readers look at a file several times, which a pipe does not bear.
+  if (!S_ISREG(info.st_mode))
+    throw Error(ErrorKind::unsupported,
+                text(path.string(), ": is a pipe or a device, a file was expected; copy it into one first"));
   const auto size = static_cast<std::uint64_t>(info.st_size);
   if (size > limit)
     throw Error(ErrorKind::unsupported,
@@ -73,12 +110,16 @@ std::string read_text_file(const fs::path& path, std::uint64_t limit) {
 }
 
 void write_file(const fs::path& path, std::span<const std::span<const std::uint8_t>> parts) {
-  const fs::path beside = path.string() + text(".partial", ::getpid());
-  Descriptor file(::open(beside.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644));
+  // Before the links: /dev/stdout's ends in a name that is no path.
+  const bool in_place = takes_bytes_as_they_come(path);
+  const fs::path target = in_place ? path : end_of_links(path);
+  const fs::path written = in_place ? path : fs::path(target.string() + text(".partial", ::getpid()));
+  const int how = in_place ? O_WRONLY | O_CLOEXEC : O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC;
+  Descriptor file(::open(written.c_str(), how, 0644));
   if (file.get() < 0) fail(path, "cannot be written");
   const auto give_up = [&] {
     const int code = errno;
-    ::unlink(beside.c_str());
+    if (!in_place) ::unlink(written.c_str());
     errno = code;
     fail(path, "cannot be written");
   };
@@ -91,10 +132,10 @@ void write_file(const fs::path& path, std::span<const std::span<const std::uint8
       done += static_cast<std::size_t>(put);
     }
   }
-  if (::fsync(file.get()) != 0 && errno != EINVAL && errno != ENOTSUP) give_up();
+  if (!in_place && ::fsync(file.get()) != 0 && errno != EINVAL && errno != ENOTSUP) give_up();
   // Some file systems report a full disk only here.
   if (::close(file.release()) != 0) give_up();
-  if (::rename(beside.c_str(), path.c_str()) != 0) give_up();
+  if (!in_place && ::rename(written.c_str(), target.c_str()) != 0) give_up();
 }
 
 void write_file(const fs::path& path, std::string_view content) {

@@ -10,14 +10,14 @@
 
 namespace enxerto {
 
-/// The whole file. Throws Error: not_found where it is missing or a folder, io where it cannot be
-/// read, unsupported where it is larger than `limit` bytes.
+/// The whole file. Throws Error: not_found where it is missing, a folder or closed to us, io where reading
+/// fails, unsupported where it is larger than `limit` bytes, or a pipe or a device.
 std::vector<std::uint8_t> read_file(const std::filesystem::path& path,
                                     std::uint64_t limit = std::uint64_t{8} << 30);
 std::string read_text_file(const std::filesystem::path& path, std::uint64_t limit = 256u << 20);
 
-/// Writes the parts one after the other into a temporary file beside `path`, flushes it to the disk
-/// and renames it: a failed save leaves the old file whole. Throws Error{io} naming the file.
+/// Writes the parts into a temporary file beside `path`, or where its links lead, flushes it to the disk and
+/// renames it: a failed save leaves the old file whole. Straight into a pipe or device. Throws Error{io}.
 void write_file(const std::filesystem::path& path, std::span<const std::span<const std::uint8_t>> parts);
 void write_file(const std::filesystem::path& path, std::string_view content);
 

@@ -54,6 +54,11 @@ Graph rebuilt(const Graph& graph, const Rebuild& changes) {
       norm->eps = *changes.batch_norm_eps;
     if (behind_head && lists_outputs(node, head->out.c)) layer = Flatten{};
     behind_head = behind_head || &node == head;
+    if (std::holds_alternative<Rearrange>(layer) &&
+        made.node(inputs[0]).out != graph.node(node.inputs[0]).out)
+      throw Error(ErrorKind::usage, text("layer \"", node.name, "\" moves single places of a ",
+                                         format_shape(graph.node(node.inputs[0]).out),
+                                         ", which another size has elsewhere; keep the input's size"));
     const NodeId id = made.add(node.name, std::move(layer), std::move(inputs));
     made.set_frozen(id, node.frozen);
     moved.push_back(id);

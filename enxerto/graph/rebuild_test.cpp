@@ -56,6 +56,12 @@ TEST(Rebuild, RefusesWhatCannotBe) {
   Graph norm;
   norm.add("bn", BatchNorm{}, {norm.input({1, 1, 4, 4})});
   EXPECT_THROW(rebuilt(norm, {.classes = 2}), Error);
+  // Rows turned upside down by number: of a larger picture it would be a part.
+  Graph moves;
+  moves.add("flip", Rearrange{.c = 1, .h = 2, .w = 2, .sizes = {2, 2}, .strides = {0, 1}, .offset = 2},
+            {moves.input({1, 1, 2, 2})});
+  EXPECT_THROW(rebuilt(moves, {.image = Shape{1, 1, 4, 4}}), Error);
+  EXPECT_EQ(rebuilt(moves, {}).output_shape(), (Shape{1, 1, 2, 2}));
   Graph nothing;
   nothing.input({1, 1, 4, 4});
   EXPECT_THROW(rebuilt(nothing, {.classes = 2}), Error);

@@ -104,6 +104,11 @@ std::optional<NodeId> features_cut(const Graph& graph) {
   return last;
 }
 
+std::string free_name(const Graph& graph, std::string name) {
+  while (std::ranges::any_of(graph.nodes(), [&](const Node& node) { return node.name == name; })) name += "_";
+  return name;
+}
+
 void copy_params(const Graph& from, Graph& to) {
   for (Param& param : to.params())
     if (const Param* source = from.find_param(param.name); source && source->spec.shape == param.spec.shape)

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <optional>
+#include <string>
 #include <string_view>
 #include <vector>
 
@@ -39,6 +40,9 @@ std::optional<NodeId> frozen_cut(const Graph& graph);
 /// dropout: what a picture's features usually are. Empty where there is none, as in a network whose head is a
 /// convolution over a map.
 std::optional<NodeId> features_cut(const Graph& graph);
+
+/// `name`, with as many "_" behind it as it takes to be no node's yet.
+std::string free_name(const Graph& graph, std::string name);
 
 /// Gives `to` the values of the parameters that `from` has under the same names and shapes.
 void copy_params(const Graph& from, Graph& to);

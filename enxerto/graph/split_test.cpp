@@ -83,6 +83,14 @@ TEST(Split, TheFrozenCutIsTheLastBeforeAnythingMoves) {
   EXPECT_EQ(graph.node(*frozen_cut(graph)).name, "drop");
 }
 
+TEST(Split, AFreeNameIsNoNodesYet) {
+  Graph graph = residual();
+  EXPECT_EQ(free_name(graph, "features"), "features");
+  EXPECT_EQ(free_name(graph, "head"), "head_");
+  graph.add("head_", Softmax{}, {graph.last()});
+  EXPECT_EQ(free_name(graph, "head"), "head__");
+}
+
 TEST(Split, FeaturesAreTheListBeforeTheHead) {
   const Graph graph = residual();
   EXPECT_EQ(graph.node(*features_cut(graph)).name, "pool");

@@ -58,7 +58,7 @@ void elements_neg(Call& call) {
   call.give({.node = scaled(call, from.node, -1, 0, ""), .view = from.view});
 }
 
-/// A bound of Clip: an attribute before version 11, an input since. Absent, or as far as floats go: infinite.
+/// A bound of Clip: an attribute before version 11, an input since. Absent, or where no values are: infinite.
 float bound(const Call& call, std::string_view name, int i, float infinity) {
   float made = infinity;
   if (call.opset() < 11) {
@@ -69,7 +69,18 @@ float bound(const Call& call, std::string_view name, int i, float infinity) {
     made = given[0];
   }
   if (std::isnan(made)) call.fail(text("its ", name, " is not a number"));
-  return std::fabs(made) >= std::numeric_limits<float>::max() ? std::copysign(infinity, made) : made;
+  // No network's values reach so far, and 6 / bound would be too small a float to be exact.
+  constexpr float far = 1e18f;
+  return std::fabs(made) >= far ? std::copysign(std::numeric_limits<float>::infinity(), made) : made;
+}
+
+/// min(relu(x * sign), high), as exact as x whatever the bound.
+int bounded_half(const Call& call, int node, float sign, float high, const std::string& suffix) {
+  const float scale = std::isinf(high) ? 1 : 6 / high;
+  if (sign * scale != 1) node = scaled(call, node, sign * scale, 0, suffix + "/scale");
+  node = activated(call, node, std::isinf(high) ? Activation::relu : Activation::relu6);
+  const float back = sign / scale;
+  return back == 1 ? node : scaled(call, node, back, 0, suffix + "/back");
 }
 
 void elements_clip(Call& call) {
@@ -83,6 +94,15 @@ void elements_clip(Call& call) {
   // The others by relu and relu6, on a scale of their own.
   const Value from = for_elements(call, x);
   int node = from.node;
+  // Wide bounds on both sides of zero, such as float16's: to shift by one of them and back would cost small
+  // values all their digits, so each side of zero goes by itself.
+  constexpr float narrow = 16;
+  const float shift = low == -infinity ? high : high == infinity ? -low : std::max(-low, high);
+  if (low < 0 && high > 0 && shift > narrow) {
+    const int above = bounded_half(call, node, 1, high, "/above"),
+              below = bounded_half(call, node, -1, -low, "/below");
+    return call.give({.node = call.builder().add(call.name(), Add{}, {above, below}), .view = from.view});
+  }
   if (low == -infinity)  // high - relu(high - x)
     node = scaled(call, activated(call, scaled(call, node, -1, high, "/scale"), Activation::relu), -1, high,
                   "/back");

@@ -308,7 +308,8 @@ void move_resize(Call& call) {
   } else {
     if (scales.size() != dims.size()) call.fail("its scales are not as many as the axes");
     for (std::size_t i = 0; i < dims.size(); ++i) {
-      const double size = std::floor(static_cast<double>(dims[i]) * scales[i]);
+      // In float, as onnxruntime does it: 10 * 0.7f is 7 there, and just below it in double.
+      const float size = std::floor(static_cast<float>(dims[i]) * scales[i]);
       if (!(size >= 1 && size < 1 << 28)) call.fail("a scale that makes no sense");
       sizes.push_back(static_cast<std::int64_t>(size));
     }

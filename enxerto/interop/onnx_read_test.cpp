@@ -4,12 +4,16 @@
 #include <gtest/gtest.h>
 #include <onnx.pb.h>
 
+#include <algorithm>
+#include <cmath>
 #include <cstring>
 #include <filesystem>
+#include <limits>
 
 #include "enxerto/core/error.h"
 #include "enxerto/core/file.h"
 #include "enxerto/core/text.h"
+#include "enxerto/graph/executor.h"
 
 namespace enxerto {
 namespace {
@@ -114,6 +118,60 @@ TEST(OnnxFile, IsKnownByItsBeginning) {
        {"", "\x08", "PK\x03\x04....", "\x89HDF\r\n\x1a\n", "{\"a\": 1}", "\x08\x08\x08\x08"})
     EXPECT_FALSE(looks_like_onnx(Bytes(other, other + std::strlen(other)))) << other;
   EXPECT_EQ(refusal(convolution()), "");
+}
+
+TEST(OnnxFile, ClipKeepsSmallValuesWithinWideBounds) {
+  const std::vector<float> given{0, 1e-3f, -1e-3f, 0.3f, -0.7f, 5, -30, 100, -65504, 70000, 1e6f, -1e6f};
+  const auto clipped = [&](float low, float high) {
+    onnx::ModelProto model = empty_model({0, 3, 2, 2});
+    add_tensor(model, "low", {}, 1).set_float_data(0, low);
+    add_tensor(model, "high", {}, 1).set_float_data(0, high);
+    add_node(model, "Clip", {"x", "low", "high"}, "y");
+    const OnnxModel read = parse_onnx(bytes_of(model), "a.onnx");
+    Tensor x({1, 3, 2, 2});
+    std::ranges::copy(given, x.data().begin());
+    Executor executor(read.graph, {.batch = 1});
+    const ConstView out = executor.forward(x.view());
+    return std::vector<float>(out.data.begin(), out.data.end());
+  };
+  constexpr float infinity = std::numeric_limits<float>::infinity(), most = std::numeric_limits<float>::max();
+  for (const auto& [low, high] : std::vector<std::pair<float, float>>{{-65504, 65504},
+                                                                      {-1e30f, 1e30f},
+                                                                      {-3e38f, 3e38f},
+                                                                      {-most, most},
+                                                                      {-1e17f, 200},
+                                                                      {-infinity, 65504},
+                                                                      {-100, infinity},
+                                                                      {-100, 6},
+                                                                      {-1, 1},
+                                                                      {2, 4e4f},
+                                                                      {-4e4f, -2}}) {
+    const std::vector<float> got = clipped(low, high);
+    for (std::size_t i = 0; i < given.size(); ++i) {
+      const float wanted = std::clamp(given[i], low, high);
+      EXPECT_NEAR(got[i], wanted, std::fabs(wanted) * 1e-6 + 1e-6)
+          << given[i] << " in " << low << ".." << high;
+    }
+  }
+}
+
+TEST(OnnxFile, ResizingByAScaleGivesOnnxruntimesSizes) {
+  const auto size_of = [](std::int64_t side, float scale) {
+    onnx::ModelProto model = empty_model({0, 1, side, side});
+    onnx::TensorProto& scales = add_tensor(model, "scales", {4}, 4);
+    scales.set_float_data(2, scale);
+    scales.set_float_data(3, scale);
+    onnx::NodeProto& node = add_node(model, "Resize", {"x", "", "scales"}, "y");
+    onnx::AttributeProto& mode = *node.add_attribute();
+    mode.set_name("mode");
+    mode.set_type(onnx::AttributeProto::STRING);
+    mode.set_s("nearest");
+    return parse_onnx(bytes_of(model), "a.onnx").graph.output_shape().h;
+  };
+  EXPECT_EQ(size_of(10, 0.7f), 7);
+  EXPECT_EQ(size_of(10, 0.5f), 5);
+  EXPECT_EQ(size_of(10, 0.69f), 6);
+  EXPECT_EQ(size_of(7, 2), 14);
 }
 
 TEST(OnnxFile, IsRefusedWhereverItIsCutOff) {

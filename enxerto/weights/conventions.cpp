@@ -16,9 +16,11 @@ namespace {
 using Dims = std::vector<std::int64_t>;
 
 // Under these a checkpoint keeps the weights, beside other things; what comes first is preferred.
-constexpr std::array<std::string_view, 8> containers = {
-    "state_dict.", "model_state_dict.", "state_dict_ema.", "model_ema.",
-    "net.",        "network.",          "weights.",        "model."};
+constexpr std::array<std::string_view, 7> containers = {
+    "state_dict.", "model_state_dict.", "net.", "network.", "weights.", "params.", "model."};
+// Under these their mean over the steps of training, of which no optimizer goes on.
+constexpr std::array<std::string_view, 6> averages = {"state_dict_ema.", "model_ema.", "ema_model.",
+                                                      "params_ema.",     "ema.",       "swa_model."};
 // Before every name: wrappers of parallel and compiled modules.
 constexpr std::array<std::string_view, 4> wrappers = {"module.", "_orig_mod.", "model.", "net."};
 
@@ -34,26 +36,48 @@ void drop_prefix(NamedTensors& tensors, std::size_t length) {
 
 /// What a training loop saves beside the weights.
 bool is_training_state(std::string_view name) {
-  return name.starts_with("optimizer") || name.starts_with("lr_scheduler") || name.starts_with("scheduler") ||
+  return name.starts_with("optim") || name.starts_with("lr_scheduler") || name.starts_with("scheduler") ||
          name.starts_with("scaler") || name.starts_with("rng");
 }
 
-void unwrap(NamedTensors& tensors) {
-  std::erase_if(tensors, [](const NamedTensor& each) { return each.name.ends_with("num_batches_tracked"); });
-  for (const std::string_view container : containers) {
-    const auto inside = [&](const NamedTensor& each) { return each.name.starts_with(container); };
-    // "model." may be a layer's own name: only beside a training's state does it tell anything.
-    const bool tells = std::ranges::all_of(
-        tensors, [&](const NamedTensor& each) { return inside(each) || is_training_state(each.name); });
-    const bool certain = container.find("state_dict") != std::string_view::npos;
-    if ((!tells && !certain) || std::ranges::none_of(tensors, inside)) continue;
-    std::erase_if(tensors, [&](const NamedTensor& each) { return !inside(each); });
-    drop_prefix(tensors, container.size());
-    break;
-  }
+bool is_average(std::string_view name) {
+  return std::ranges::any_of(averages, [&](std::string_view prefix) { return name.starts_with(prefix); });
+}
+
+/// "best_acc", "epoch": a number that stands alone.
+bool is_figure(const NamedTensor& tensor) {
+  return tensor.name.find('.') == std::string::npos && tensor.value.shape().size() == 1;
+}
+
+/// Leaves nothing but what is in the container, without its name; false where it tells nothing.
+bool take_out(NamedTensors& tensors, std::string_view container) {
+  const auto inside = [&](const NamedTensor& each) { return each.name.starts_with(container); };
+  // "model." may be a layer's own name: only beside what a training keeps does it tell anything.
+  const bool tells = std::ranges::all_of(tensors, [&](const NamedTensor& each) {
+    return inside(each) || is_average(each.name) || is_training_state(each.name) || is_figure(each);
+  });
+  const bool certain = container.find("state_dict") != std::string_view::npos;
+  if ((!tells && !certain) || std::ranges::none_of(tensors, inside)) return false;
+  std::erase_if(tensors, [&](const NamedTensor& each) { return !inside(each); });
+  drop_prefix(tensors, container.size());
+  return true;
+}
+
+/// Whether an average was left out for the weights themselves.
+bool unwrap(NamedTensors& tensors) {
+  std::erase_if(tensors, [](const NamedTensor& each) {
+    return each.name.ends_with("num_batches_tracked") || each.name == "n_averaged" ||
+           each.name.ends_with(".n_averaged");
+  });
+  const bool has_average =
+      std::ranges::any_of(tensors, [](const NamedTensor& each) { return is_average(each.name); });
+  const auto take = [&](std::string_view container) { return take_out(tensors, container); };
+  const bool is_plain = std::ranges::any_of(containers, take);
+  if (!is_plain) std::ranges::any_of(averages, take);
   for (bool again = true; std::exchange(again, false);)
     for (const std::string_view wrapper : wrappers)
       if (all_start_with(tensors, wrapper)) drop_prefix(tensors, wrapper.size()), again = true;
+  return is_plain && has_average;
 }
 
 /// The tensor with its sizes in another order: size k of the new one was size `from[k]`.
@@ -179,8 +203,8 @@ const char* convention_name(Convention convention) {
 }
 
 ConventionalWeights to_our_convention(NamedTensors tensors, const std::string& where) {
-  unwrap(tensors);
   ConventionalWeights made;
+  made.leaves_average = unwrap(tensors);
   if (is_keras(tensors)) {
     made.convention = Convention::keras;
     for (NamedTensor& tensor : tensors) from_keras(tensor);

@@ -15,11 +15,15 @@ const char* convention_name(Convention convention);
 struct ConventionalWeights {
   NamedTensors tensors;
   Convention convention = Convention::torch;  ///< that the file had
+  bool leaves_average =
+      false;  ///< the file has a mean over training steps too (EMA, SWA), which is not taken
 };
 
 /// Sees through wrappers: what lies under "state_dict.", "model_state_dict.", "model." and the like beside an
-/// optimizer's state is taken alone; "module." and "_orig_mod." before every name are dropped, and so are
-/// counters ("num_batches_tracked").
+/// optimizer's state, single numbers and averaged copies is taken alone. Of weights and their average
+/// ("model_ema.", "state_dict_ema.", "params_ema.") the weights are taken, the average where it is alone.
+/// "module." and "_orig_mod." before every name are dropped, and so are counters ("num_batches_tracked",
+/// "n_averaged").
 /// Keras: "X/kernel" {h, w, in, out} and {in, out}, "X/depthwise_kernel" {h, w, c, m}, "X/gamma", "X/beta",
 /// "X/moving_mean", "X/moving_variance". The inputs of a dense layer behind a flatten stay in Keras's order,
 /// h, w, c. Caffe: blobs "X.0", "X.1", "X.2" by number. A batch norm's mean and variance are divided by its

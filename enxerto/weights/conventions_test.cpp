@@ -56,6 +56,48 @@ TEST(Conventions, WrappersAreSeenThrough) {
   EXPECT_TRUE(unwrapped({}).empty());
 }
 
+TEST(Conventions, OfWeightsAndTheirAverageTheWeightsAreTaken) {
+  const auto unwrapped = [](NamedTensors tensors) { return to_our_convention(std::move(tensors), "f"); };
+  const auto average_of = [](const std::string& name) {
+    NamedTensor made = counted(name, {2});
+    made.value.data()[0] = 7;
+    return made;
+  };
+  // As torchvision's reference scripts and DeiT's leave it; in any order.
+  for (const bool average_first : {false, true}) {
+    NamedTensors tensors = list(counted("model.a.weight", {2}), average_of("model_ema.module.a.weight"));
+    if (average_first) std::swap(tensors[0], tensors[1]);
+    tensors.push_back(counted("model_ema.n_averaged", {}));
+    tensors.push_back(counted("optimizer.state.0.momentum_buffer", {2}));
+    tensors.push_back(counted("max_accuracy", {}));
+    const ConventionalWeights made = unwrapped(std::move(tensors));
+    EXPECT_EQ(names_of(made.tensors), (Names{"a.weight"}));
+    EXPECT_EQ(values(made.tensors[0]), (Floats{0, 1}));
+    EXPECT_TRUE(made.leaves_average);
+  }
+  for (const char* name : {"state_dict", "params", "model"}) {
+    const std::string plain = std::string(name) + ".a.weight", average = std::string(name) + "_ema.a.weight";
+    const ConventionalWeights made = unwrapped(list(average_of(average), counted(plain, {2})));
+    EXPECT_EQ(names_of(made.tensors), (Names{"a.weight"})) << name;
+    EXPECT_EQ(values(made.tensors[0]), (Floats{0, 1})) << name;
+    // Alone it is what there is.
+    const ConventionalWeights alone = unwrapped(list(average_of(average)));
+    EXPECT_EQ(names_of(alone.tensors), (Names{"a.weight"})) << name;
+    EXPECT_FALSE(alone.leaves_average) << name;
+  }
+  // torch.optim.swa_utils.AveragedModel, and a figure beside the weights.
+  EXPECT_EQ(names_of(unwrapped(list(counted("n_averaged", {}), counted("module.a.weight", {1}))).tensors),
+            (Names{"a.weight"}));
+  EXPECT_EQ(names_of(unwrapped(list(counted("model.a.weight", {1}), counted("best_acc", {}))).tensors),
+            (Names{"a.weight"}));
+  EXPECT_EQ(
+      names_of(unwrapped(list(counted("model.a.weight", {1}), counted("optim.0.exp_avg", {1}))).tensors),
+      (Names{"a.weight"}));
+  // Two parts of one network are both needed, whatever they are called.
+  EXPECT_EQ(names_of(unwrapped(list(counted("net.a.weight", {1}), counted("model.b.weight", {1}))).tensors),
+            (Names{"net.a.weight", "model.b.weight"}));
+}
+
 TEST(Conventions, KerassOrdersBecomeOurs) {
   const ConventionalWeights made =
       to_our_convention(list(counted("c/kernel", {1, 2, 3, 2}), counted("c/bias", {2}),

@@ -141,10 +141,8 @@ NodeId features_node(const Graph& graph, const FittedHead* head) {
 Graph with_linear_head(const ModelFile& model) {
   Graph graph = model.graph.clone();
   if (!model.head && !model.trunk) return graph;
-  const auto add = [&](std::string name, AnyLayer layer) {
-    const auto taken = [&](const Node& node) { return node.name == name; };
-    while (std::ranges::any_of(graph.nodes(), taken)) name += "_";
-    graph.add(name, std::move(layer), {graph.last()});
+  const auto add = [&](const char* name, AnyLayer layer) {
+    graph.add(free_name(graph, name), std::move(layer), {graph.last()});
   };
   if (is_map(graph.output_shape())) add("pool", GlobalAvgPool{});
   add("head", Linear{.out = model.trunk ? 1 : static_cast<int>(model.classes.size())});

@@ -13,6 +13,7 @@
 #include "enxerto/graph/rebuild.h"
 #include "enxerto/interop/keras_graph.h"
 #include "enxerto/interop/onnx_read.h"
+#include "enxerto/weights/checks.h"
 #include "enxerto/weights/hdf5.h"
 #include "enxerto/weights/keras_file.h"
 #include "enxerto/weights/safetensors.h"
@@ -89,14 +90,47 @@ Content read_content(Bytes bytes, const std::string& file, const PretrainedOptio
 constexpr std::array<const char*, 10> cifar10_names = {"airplane", "automobile", "bird",  "cat",  "deer",
                                                        "dog",      "frog",       "horse", "ship", "truck"};
 
+/// Gives names that are there more than once numbers, from "crane (2)" on, as ImageNet's short names need it.
+/// The last of those that were changed; empty where all were distinct. Throws Error{corrupt} where one is
+/// empty.
+std::string make_distinct(std::vector<std::string>& names, const std::string& where) {
+  const std::set<std::string> given(names.begin(), names.end());
+  std::set<std::string> seen;
+  std::map<std::string, int> numbers;
+  std::string changed;
+  for (std::size_t i = 0; i < names.size(); ++i) {
+    std::string& name = names[i];
+    if (name.empty())
+      throw Error(ErrorKind::corrupt, text(where, ": name ", i + 1, " of ", names.size(), " is empty"));
+    if (seen.insert(name).second) continue;
+    int& number = numbers.try_emplace(name, 1).first->second;
+    do changed = text(name, " (", ++number, ")");
+    while (given.contains(changed) || !seen.insert(changed).second);
+    name = changed;
+  }
+  return changed;
+}
+
+void note_distinct(Pretrained& made, const std::string& changed) {
+  if (!changed.empty())
+    made.notes.push_back(
+        text("class names that are there more than once have a number, such as \"", changed, "\""));
+}
+
+fs::path labels_path(fs::path path) { return path.replace_extension(".labels.txt"); }
+
 /// The lines of FILE.labels.txt beside the file, as names; empty where there is no such file.
 std::vector<std::string> labels_beside(const fs::path& path, std::size_t outputs) {
-  fs::path labels = path;
-  labels.replace_extension(".labels.txt");
+  const fs::path labels = labels_path(path);
   std::error_code ignored;
   if (!fs::is_regular_file(labels, ignored)) return {};
   std::vector<std::string> names;
-  for (std::string& line : split(read_text_file(labels), '\n')) {
+  std::string content = read_text_file(labels);
+  if (!is_utf8(content))
+    throw Error(ErrorKind::corrupt, text(labels.string(), ": is not UTF-8; save it as UTF-8 or remove it"));
+  constexpr std::string_view mark = "\xEF\xBB\xBF";  // that Windows puts in front of UTF-8
+  if (content.starts_with(mark)) content.erase(0, mark.size());
+  for (std::string& line : split(content, '\n')) {
     while (!line.empty() && (line.back() == '\r' || line.back() == ' ')) line.pop_back();
     const auto known = find_imagenet_class(line);
     names.push_back(known ? std::string(imagenet_classes()[static_cast<std::size_t>(*known)].name)
@@ -123,18 +157,24 @@ std::vector<std::string> classes_in(const std::map<std::string, std::string>& me
 
 void name_classes(Pretrained& made, const fs::path& path,
                   const std::map<std::string, std::string>& metadata) {
+  const auto is_true = [&](const char* key) {
+    const auto found = metadata.find(key);
+    return found != metadata.end() && found->second == "true";
+  };
+  made.model.trunk = is_true("enxerto.trunk");
+  if (made.model.trunk) return;  // its outputs are features
   const Shape output = made.model.graph.output_shape();
   // One that convert wrote: each output is a question of its own, so there may be one alone.
-  const auto multi_label = metadata.find("enxerto.multi_label");
-  made.model.multi_label = multi_label != metadata.end() && multi_label->second == "true";
+  made.model.multi_label = is_true("enxerto.multi_label");
   const std::int64_t least = made.model.multi_label ? 1 : 2;
   if (output.h != 1 || output.w != 1 || output.c < least || output.c > 1'000'000) return;
   const auto outputs = static_cast<std::size_t>(output.c);
   std::vector<std::string>& classes = made.model.classes;
   if (classes = labels_beside(path, outputs); !classes.empty()) {
     made.notes.push_back("class names: those of the labels file beside it");
+    note_distinct(made, make_distinct(classes, labels_path(path).string()));
   } else if (classes = classes_in(metadata, path.string()); classes.size() == outputs) {
-    return;
+    note_distinct(made, make_distinct(classes, text(path.string(), ": enxerto.classes")));
   } else if (outputs == imagenet_classes().size()) {
     classes = imagenet_names();
     made.notes.push_back("class names: ImageNet's 1,000, in their usual order");
@@ -157,7 +197,13 @@ std::optional<Normalization> normalization_in(const std::string& words) {
   return std::nullopt;
 }
 
-constexpr double usual_crop = 0.875;  // of ImageNet's evaluations: 224 of 256
+/// The part of pictures that networks of no known family are evaluated on. ImageNet's evaluations cut 224 of
+/// 256; small pictures, such as MNIST's and CIFAR's, are the object and no more.
+double usual_crop(Normalization normalization, const Shape& input) {
+  constexpr std::int64_t small = 96;
+  const bool whole = normalization == Normalization::mnist || std::min(input.h, input.w) < small;
+  return whole ? 1 : 0.875;
+}
 
 Preprocess fitted_to(const Graph& graph, Normalization normalization, double crop_fraction,
                      const std::string& file) {
@@ -182,17 +228,23 @@ std::string nearest(const std::vector<Match>& matches) {
                        : "the nearest are " + join(lines, ", ");
 }
 
-/// The one net that the weights are of, as it was asked for or found.
+/// The input that was asked for; empty: the net's own.
+std::optional<Shape> image_of(const NetInfo& net, const PretrainedOptions& options) {
+  if (!options.size) return std::nullopt;
+  return Shape{.c = net.image.c, .h = options.size, .w = options.size};
+}
+
+/// The one net that the weights are of, as it was asked for or found, with how they fit at the size that was
+/// asked for.
 Match choose(const ConventionalWeights& weights, const std::string& file, const PretrainedOptions& options) {
-  if (!options.net.empty()) {
-    const NetInfo& net = find_net(options.net);
-    std::optional<Shape> image;
-    if (options.size) image = Shape{.c = net.image.c, .h = options.size, .w = options.size};
-    return match_net(net, weights, image).front();
-  }
+  const auto at_size = [&](const NetInfo& net) {
+    return match_net(net, weights, image_of(net, options)).front();
+  };
+  if (!options.net.empty()) return at_size(find_net(options.net));
   const std::vector<Match> matches = match_zoo(weights);
   std::vector<Match> fitting = best_of(matches);
-  if (fitting.size() == 1) return std::move(fitting.front());
+  // It is recognised at the net's own size, where all of it fits.
+  if (fitting.size() == 1) return options.size ? at_size(*fitting.front().net) : std::move(fitting.front());
   if (fitting.empty())
     throw Error(ErrorKind::unsupported,
                 text(file, ": its weights are not those of any net that we know; ", nearest(matches),
@@ -222,8 +274,7 @@ Pretrained from_weights(Content& content, const std::string& file, const Pretrai
   const ConventionalWeights weights = to_our_convention(std::move(content.tensors), file);
   const Match match = choose(weights, file, options);
   const NetInfo& net = *match.net;
-  std::optional<Shape> image;
-  if (options.size) image = Shape{.c = net.image.c, .h = options.size, .w = options.size};
+  const std::optional<Shape> image = image_of(net, options);
   Pretrained made;
   made.net = net.name;
   made.model.graph = make_matched(match, weights, image, options.strict, file);
@@ -242,12 +293,29 @@ Pretrained from_weights(Content& content, const std::string& file, const Pretrai
   if (!match.unused.empty())
     made.notes.push_back(text(match.unused.size(), " tensors that ", net.name,
                               " can do without are left out, such as ", match.unused.front()));
+  if (weights.leaves_average)
+    made.notes.emplace_back("the weights themselves are taken, not their average (EMA or SWA) beside them");
   if (!match.doubt.empty()) made.notes.emplace_back(match.doubt);
   if (!match.fits())
-    made.notes.push_back(text("not strict: ", match.problems.size(),
-                              " tensors do not fit and are left out, such as ", match.problems.front()));
+    made.notes.push_back(
+        text("not strict: parameters of ", net.name, " that find no weights and are at rest: ", match.missing,
+             "; tensors of the file left over: ", match.left_over, "; such as: ", match.problems.front()));
   if (match.cut.empty()) name_classes(made, file, content.metadata);  // else its outputs are features
   return made;
+}
+
+/// Pictures come larger or smaller; the weights stay.
+void resize_input(ModelFile& model, int size, const std::string& file) {
+  try {
+    model.graph =
+        rebuilt(model.graph, {.image = Shape{.c = model.graph.input_shape().c, .h = size, .w = size}});
+    if (model.preprocess.is_null()) return;
+    Preprocess preprocess = Preprocess::from_json(model.preprocess);
+    preprocess.height = preprocess.width = size;
+    model.preprocess = preprocess.to_json();
+  } catch (const Error& error) {
+    throw Error(error.kind(), text(file, ": ", error.what()));
+  }
 }
 
 Pretrained from_graph(Content& content, const std::string& file, const PretrainedOptions& options) {
@@ -265,34 +333,20 @@ Pretrained from_graph(Content& content, const std::string& file, const Pretraine
   std::optional<Normalization> normalization = options.normalization;
   if (!normalization && own != content.metadata.end()) {
     made.model.preprocess = Json::parse(own->second, nullptr, false);
+    if (options.size) resize_input(made.model, options.size, file);
     return made;
   }
-  double crop_fraction = usual_crop;
   if (!normalization && words != content.metadata.end()) normalization = normalization_in(words->second);
-  if (family) {
-    crop_fraction = family->net->crop_fraction;
-    if (!normalization) normalization = family->normalization;
-  }
+  if (family && !normalization) normalization = family->normalization;
+  const Shape trained_on = graph.input_shape();
+  if (options.size) resize_input(made.model, options.size, file);
   const Shape in = graph.input_shape();
   if (!normalization || (in.c != 1 && in.c != 3)) return made;
+  const double crop_fraction = family ? family->net->crop_fraction : usual_crop(*normalization, trained_on);
   const Preprocess preprocess = fitted_to(graph, *normalization, crop_fraction, file);
   made.model.preprocess = preprocess.to_json();
   made.notes.push_back(text("pictures as ", format_preprocess(preprocess)));
   return made;
-}
-
-/// Pictures come larger or smaller; the weights stay.
-void resize_input(ModelFile& model, int size, const std::string& file) {
-  try {
-    model.graph =
-        rebuilt(model.graph, {.image = Shape{.c = model.graph.input_shape().c, .h = size, .w = size}});
-    if (model.preprocess.is_null()) return;
-    Preprocess preprocess = Preprocess::from_json(model.preprocess);
-    preprocess.height = preprocess.width = size;
-    model.preprocess = preprocess.to_json();
-  } catch (const Error& error) {
-    throw Error(error.kind(), text(file, ": ", error.what()));
-  }
 }
 
 }  // namespace

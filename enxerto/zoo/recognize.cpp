@@ -119,6 +119,7 @@ Match match(const NetInfo& net, const Graph& usual, const Index& index, const Al
 
   std::unordered_set<std::string_view> used;
   for_each_param(graph, index, alias, [&](const Node&, const Param& param, const NamedTensor* tensor) {
+    made.missing += !tensor || !holds(*tensor, param.spec);
     if (!tensor) {
       made.problems.push_back(text(param.name, " is missing"));
       return;
@@ -142,8 +143,9 @@ Match match(const NetInfo& net, const Graph& usual, const Index& index, const Al
     if (!used.contains(name)) (is_dispensable(name) ? made.unused : left_over).push_back(name);
   if (left_over.empty() && made.fitting == static_cast<int>(used.size()) && !made.problems.empty()) {
     made.cut = trunk_end(graph, index, alias);
-    if (!made.cut.empty()) made.problems.clear();
+    if (!made.cut.empty()) made.problems.clear(), made.missing = 0;
   }
+  made.left_over = static_cast<int>(left_over.size());
   for (const std::string& name : left_over) made.problems.push_back(text(name, " is left over"));
   std::ranges::sort(made.unused);
   std::ranges::sort(made.problems);
@@ -247,17 +249,18 @@ void take(const Match& match, const Graph& graph, const ConventionalWeights& wei
                  });
 }
 
-void check_fits(const Match& match, const std::string& where) {
-  if (!match.fits())
-    throw Error(ErrorKind::corrupt,
-                text(where, ": these are not the weights of ", match.net->name, ": ", list(match.problems)));
+void check_fits(const Match& match, const std::optional<Shape>& image, const std::string& where) {
+  if (match.fits()) return;
+  const std::string size = image ? text(" for pictures of ", image->h, "x", image->w) : "";
+  throw Error(ErrorKind::corrupt, text(where, ": these are not the weights of ", match.net->name, size, ": ",
+                                       list(match.problems)));
 }
 
 }  // namespace
 
 NamedTensors adopt(const Match& match, const ConventionalWeights& weights, const std::optional<Shape>& image,
                    bool strict, const std::string& where) {
-  if (strict) check_fits(match, where);
+  if (strict) check_fits(match, image, where);
   NamedTensors made;
   take(match, make(*match.net, image, match.classes), weights, [&](const Param& param) {
     const Shape& shape = param.spec.shape;
@@ -270,7 +273,7 @@ NamedTensors adopt(const Match& match, const ConventionalWeights& weights, const
 
 Graph make_matched(const Match& match, const ConventionalWeights& weights, const std::optional<Shape>& image,
                    bool strict, const std::string& where) {
-  if (strict) check_fits(match, where);
+  if (strict || match.fitting == 0) check_fits(match, image, where);
   Graph graph = make(*match.net, image, match.classes);
   if (match.batch_norm_eps) graph = rebuilt(graph, {.batch_norm_eps = match.batch_norm_eps});
   take(match, graph, weights, [&](const Param& param) {

@@ -22,6 +22,8 @@ struct Match {
   int classes = 0;                           ///< outputs that the weights have
   std::string cut;  ///< the node after which the net is cut since the weights hold no more; empty: whole
   int fitting = 0;  ///< tensors that fit
+  int missing = 0,
+      left_over = 0;  ///< parameters without a tensor that fits them; tensors that are no parameter's
   std::vector<std::string> unused;    ///< what the file has beside them and the net can do without
   std::vector<std::string> problems;  ///< what is missing, misshapen or left over; empty: they fit
 
@@ -47,7 +49,7 @@ NamedTensors adopt(const Match& match, const ConventionalWeights& weights, const
                    bool strict, const std::string& where);
 
 /// The net, cut where the match says so, with these weights and what else the program has different; what has
-/// no weights starts from zero.
+/// no weights is at rest (Graph::add). Error{corrupt} where none fits, strict or not.
 Graph make_matched(const Match& match, const ConventionalWeights& weights, const std::optional<Shape>& image,
                    bool strict, const std::string& where);
 

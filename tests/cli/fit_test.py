@@ -346,6 +346,13 @@ class Builtin(Case):
                 for i in range(size):
                     self.assertAlmostEqual(one[row * size + i], two[row * sum(sizes) + begin + i], 2)
         self.check_error(enxerto("convert", "demo", "no.safetensors", "--cut", f"{lists[1]},nowhere"), 3, "demo", "nowhere")
+        # Again of what was made so, whose names are taken; and of the network in the box, which was.
+        self.check(enxerto("convert", "both.safetensors", "again.safetensors", "--cut", f"{maps[2]},features"), 0)
+        again = self.told("extract", "demo/data", "--weights", "again.safetensors", "--split", "val", "--out", "again.npy")
+        self.assertEqual(again["features"], sizes[0] + sum(sizes))
+        boxed = json.loads(enxerto("summary", "builtin", "--json").stdout)["layers"]
+        maps = [layer["name"] for layer in boxed if len(layer["output"]) == 3 and layer["output"][1] > 1]
+        self.check(enxerto("convert", "builtin", "boxed.safetensors", "--cut", f"{maps[-2]},{maps[-1]}"), 0)
 
     def test_without_a_place_for_its_file_it_says_what_to_set(self):
         nowhere = {key: value for key, value in ENVIRONMENT.items()

@@ -833,6 +833,21 @@ class Convert(Case):
         self.check(enxerto("summary", "demo.onnx"), 0, "conv3")
         self.check(enxerto("evaluate", "demo.onnx", "demo/data", "--split", "test"), 0, "top-1")
 
+    def test_a_trunk_stays_a_trunk_in_every_format(self):
+        self.check(enxerto("convert", "demo", "stem.safetensors", "--cut", "pool1"), 0, "no classes")
+        self.check(enxerto("convert", "stem.safetensors", "stem.onnx"), 0, "no classes")
+        self.check(enxerto("convert", "stem.onnx", "stem2.safetensors"), 0, "no classes")
+        self.check(enxerto("convert", "builtin", "box.onnx"), 0, "no classes")
+        self.check_error(enxerto("predict", "box.onnx", pictures("test", "circle", 1)[0]), 3, "box.onnx", "no classes")
+        features = {}
+        for stem in ("stem.safetensors", "stem.onnx", "stem2.safetensors", "builtin", "box.onnx"):
+            result = enxerto("extract", "demo/data", "--weights", stem, "--split", "val", "--out", "stem.npy", "--json")
+            self.check(result, 0)
+            features[stem] = json.loads(result.stdout)["features"]
+        self.assertEqual(features["stem.onnx"], features["stem.safetensors"])
+        self.assertEqual(features["stem2.safetensors"], features["stem.safetensors"])
+        self.assertEqual(features["box.onnx"], features["builtin"])
+
     def test_a_network_of_others_is_trained_on_with_a_new_head(self):
         self.check(enxerto("convert", "demo", "start.onnx"), 0)
         data = make_data("three", {"round": "circle", "sharp": "cross", "sharper": "cross"})
@@ -843,11 +858,26 @@ class Convert(Case):
         self.check(enxerto("train", data, "--out", "never"), 2, "--net", "--weights")
         self.check(enxerto("train", data, "--net", "lenet5", "--out", "never", "--preprocess", "half"), 2, "--weights")
 
+    def test_the_way_to_decode_is_kept_in_what_is_written(self):
+        for out in ("fast.onnx", "fast.safetensors"):
+            self.check(enxerto("convert", "demo", out, "--decode", "fast"), 0)
+            result = enxerto("convert", out, "fast_again.safetensors", "--json")
+            self.check(result, 0)
+            self.assertEqual(json.loads(result.stdout)["preprocess"]["decode"], "fast")
+        self.check_error(enxerto("convert", "demo", "slow.onnx", "--decode", "slow"), 2, "slow", "exact")
+        self.assertFalse((WORK / "slow.onnx").exists())
+
     def test_what_cannot_be_converted_is_said(self):
         self.check_error(enxerto("convert", "demo", "demo.h5"), 2, "demo.h5", ".onnx")
         self.check_error(enxerto("convert", "nowhere.pth", "out.onnx"), 3, "nowhere.pth")
         self.check_error(enxerto("convert", "demo", "nowhere/out.onnx"), 3, "nowhere/out.onnx")
         self.check_error(enxerto("convert", "demo/model.safetensors", "demo/model.safetensors"), 2, "another name")
+        before = (WORK / "demo/model.safetensors").read_bytes()
+        (WORK / "link.safetensors").symlink_to("demo/model.safetensors")
+        for given, out in (("demo", "demo/model.safetensors"), ("demo", "link.safetensors"),
+                           ("link.safetensors", "demo/model.safetensors")):
+            self.check_error(enxerto("convert", given, out, "--cut", "pool1"), 2, out, "another name")
+        self.assertEqual((WORK / "demo/model.safetensors").read_bytes(), before)
         self.check_error(enxerto("convert", "demo", "out.onnx", "--net", "resnet18"), 2, "model file")
         self.check_error(enxerto("predict", "resnet50", "demo/data/test"), 3, "enxerto pull resnet50")
         self.check_error(enxerto("predict", "lenet5", "demo/data/test"), 2, "lenet5")
@@ -874,6 +904,23 @@ class Summary(Case):
         self.check(enxerto("summary", "demo"), 0, "conv3", "fc")
         shorter = json.loads(enxerto("summary", "lenet5", "--no-top", "--json").stdout)
         self.assertEqual(shorter["layers"][-1]["output"], [16, 5, 5])
+
+    def test_a_file_that_is_not_there_is_wrong_input_and_no_net(self):
+        for missing in ("missing.safetensors", "missing.pth", "nowhere/run", "./lenet5"):
+            self.check_error(enxerto("summary", missing), 3, missing, "no such file", "no net of that name")
+        self.check_error(enxerto("summary", "lenet4"), 2, "lenet4", "lenet5")
+        os.mkfifo(WORK / "pipe.safetensors")
+        self.check_error(enxerto("summary", "pipe.safetensors"), 3, "pipe.safetensors", "pipe")
+        (WORK / "labels_inside").mkdir()
+        self.check_error(enxerto("summary", "labels_inside"), 3, "labels_inside")
+
+    def test_a_net_that_one_picture_cannot_train_is_told_all_the_same(self):
+        self.check(enxerto("summary", "resnet18", "--size", "32"), 0, "11,689,512", "to predict", "larger --batch")
+        told = json.loads(enxerto("summary", "resnet18", "--size", "32", "--json").stdout)
+        self.assertIsNone(told["training_bytes"])
+        self.assertGreater(told["inference_bytes"], 0)
+        told = json.loads(enxerto("summary", "resnet18", "--size", "32", "--batch", "2", "--json").stdout)
+        self.assertGreater(told["training_bytes"], told["inference_bytes"])
 
     def test_a_frozen_body_with_a_new_head_counts_as_in_keras(self):
         net = ["summary", "resnet50_keras", "--style", "keras", "--size", "64"]

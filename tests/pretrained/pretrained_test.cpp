@@ -286,8 +286,87 @@ TEST_F(Pretraining, WhatDoesNotFitIsListedAtOnceAndLeftOutOnDemand) {
   const Pretrained loose = load_pretrained(file, {.net = "resnet20_cifar", .strict = false});
   EXPECT_TRUE(std::ranges::equal(loose.model.graph.find_param("layer3.2.conv2.weight")->value.data(),
                                  net.find_param("layer3.2.conv2.weight")->value.data()));
-  EXPECT_TRUE(std::ranges::any_of(loose.notes,
-                                  [](const std::string& note) { return note.starts_with("not strict: 3"); }));
+  EXPECT_TRUE(std::ranges::any_of(loose.notes, [](const std::string& note) {
+    return note.starts_with("not strict: ") && note.find("at rest: 2;") != std::string::npos &&
+           note.find("left over: 1;") != std::string::npos;
+  })) << join(loose.notes, "\n");
+  // Where nothing fits, what would be left is a network that has learnt nothing.
+  const Error nothing = error_of(file, {.net = "lenet5", .strict = false});
+  EXPECT_EQ(nothing.kind(), ErrorKind::corrupt);
+  EXPECT_TRUE(mentions(nothing, {"other.safetensors", "lenet5", "fc1.weight is missing"})) << nothing.what();
+}
+
+TEST_F(Pretraining, AnotherSizeIsRefusedWhereItLeavesLinearLayersWithoutWeights) {
+  Graph net = make_net("lenet5");
+  net.init({}, Rng(5));
+  save_safetensors(folder / "lenet.safetensors", net.state());
+  for (const char* named : {"", "lenet5"}) {
+    const Error error = error_of(folder / "lenet.safetensors", {.net = named, .size = 64});
+    EXPECT_EQ(error.kind(), ErrorKind::corrupt) << named;
+    EXPECT_TRUE(
+        mentions(error, {"lenet.safetensors", "lenet5 for pictures of 64x64", "fc1.weight is {120,400}"}))
+        << error.what();
+  }
+  // Without linear layers on pixels any size will do.
+  Graph other = make_net("resnet20_cifar");
+  other.init({}, Rng(5));
+  save_safetensors(folder / "resnet.safetensors", other.state());
+  const Pretrained larger = load_pretrained(folder / "resnet.safetensors", {.size = 48});
+  EXPECT_EQ(larger.model.graph.input_shape(), (Shape{.c = 3, .h = 48, .w = 48}));
+  EXPECT_TRUE(std::ranges::equal(larger.model.graph.find_param("layer3.2.conv2.weight")->value.data(),
+                                 other.find_param("layer3.2.conv2.weight")->value.data()));
+}
+
+/// A whole network of no family, of `image` with a mean over all pixels, or a linear layer on all of them.
+Graph small_network(const Shape& image, bool on_pixels = false) {
+  Graph graph;
+  NodeId at = graph.add("first", Conv2d{.out = 5, .kernel = 3, .pad = 1}, {graph.input(image)});
+  if (!on_pixels) at = graph.add("mean", GlobalAvgPool{}, {at});
+  graph.add("last", Linear{.out = 3}, {at});
+  graph.init({}, Rng(5));
+  return graph;
+}
+
+TEST_F(Pretraining, WholeNetworksAreRebuiltForAnotherSizeOrRefused) {
+  const Preprocess own = Preprocess::plain(12, 10, 3);
+  save_onnx(folder / "own.onnx", small_network({1, 3, 12, 10}), {.preprocess = own});
+  save_onnx(folder / "bare.onnx", small_network({1, 3, 12, 10}));
+  save_onnx(folder / "pixels.onnx", small_network({1, 3, 12, 10}, true), {.preprocess = own});
+  const std::vector<std::pair<const char*, std::optional<Normalization>>> files{
+      {"own.onnx", {}}, {"own.onnx", Normalization::half}, {"bare.onnx", Normalization::half}};
+  for (const auto& [file, normalization] : files) {
+    const Pretrained loaded = load_pretrained(folder / file, {.normalization = normalization, .size = 16});
+    EXPECT_EQ(loaded.model.graph.input_shape(), (Shape{1, 3, 16, 16})) << file;
+    EXPECT_EQ(Preprocess::from_json(loaded.model.preprocess).shape(), (Shape{1, 3, 16, 16})) << file;
+    EXPECT_EQ(loaded.model.classes.size(), 3u) << file;
+  }
+  EXPECT_EQ(load_pretrained(folder / "bare.onnx", {.size = 16}).model.graph.input_shape().h, 16);
+  const Error error = error_of(folder / "pixels.onnx", {.size = 16});
+  EXPECT_EQ(error.kind(), ErrorKind::usage);
+  EXPECT_TRUE(mentions(error, {"pixels.onnx", "last.weight", "keep the input's size"})) << error.what();
+  const fs::path keras = "tests/files/keras";
+  EXPECT_NE(load_pretrained(keras / "nested.keras").model.graph.input_shape().h, 16);
+  EXPECT_EQ(load_pretrained(keras / "nested.keras", {.size = 16}).model.graph.input_shape().h, 16);
+  for (const char* fixed : {"plain.keras", "plain.h5", "every_layer.keras"}) {
+    const Error refused = error_of(keras / fixed, {.size = 48});
+    EXPECT_TRUE(mentions(refused, {fixed, "keep the input's size"})) << refused.what();
+  }
+}
+
+TEST_F(Pretraining, SmallPicturesAreSeenWhole) {
+  const auto crop_of = [&](const Shape& image, Normalization normalization, int size = 0) {
+    save_onnx(folder / "small.onnx", small_network(image));
+    const Pretrained loaded =
+        load_pretrained(folder / "small.onnx", {.normalization = normalization, .size = size});
+    return Preprocess::from_json(loaded.model.preprocess).crop_fraction;
+  };
+  EXPECT_EQ(crop_of({1, 1, 28, 28}, Normalization::unit), 1);
+  EXPECT_EQ(crop_of({1, 3, 32, 48}, Normalization::imagenet), 1);
+  EXPECT_EQ(crop_of({1, 1, 112, 112}, Normalization::mnist), 1);
+  EXPECT_EQ(crop_of({1, 3, 96, 96}, Normalization::imagenet), 0.875);
+  // It was trained on what it was trained on.
+  EXPECT_EQ(crop_of({1, 3, 96, 96}, Normalization::imagenet, 64), 0.875);
+  EXPECT_EQ(crop_of({1, 3, 32, 32}, Normalization::imagenet, 128), 1);
 }
 
 TEST_F(Pretraining, OtherNumbersOfClassesAndLabelsBesideAreTaken) {
@@ -301,6 +380,38 @@ TEST_F(Pretraining, OtherNumbersOfClassesAndLabelsBesideAreTaken) {
             (std::vector<std::string>{"tench, Tinca tinca", "frog", "rio"}));
   write_file(folder / "three.labels.txt", "one\ntwo\n");
   EXPECT_TRUE(mentions(error_of(folder / "three.safetensors"), {"three.labels.txt", "2 names", "3 outputs"}));
+  for (const char* wrong : {"one\n\nthree\n",
+                            "p\xEA"
+                            "ssego\nfigo\nuva\n"}) {
+    write_file(folder / "three.labels.txt", wrong);
+    const Error error = error_of(folder / "three.safetensors");
+    EXPECT_EQ(error.kind(), ErrorKind::corrupt) << wrong;
+    EXPECT_TRUE(mentions(error, {"three.labels.txt"})) << error.what();
+  }
+  write_file(folder / "three.labels.txt", "\xEF\xBB\xBFp\xC3\xAAssego\r\nfigo\r\nuva\r\n");
+  EXPECT_EQ(load_pretrained(folder / "three.safetensors").model.classes,
+            (std::vector<std::string>{"p\xC3\xAAssego", "figo", "uva"}));
+}
+
+TEST_F(Pretraining, NamesThatAreThereTwiceBecomeDistinctWhereverTheyGo) {
+  Graph net = make_net("resnet20_cifar", {.classes = 5});
+  net.init({}, Rng(5));
+  save_safetensors(folder / "five.safetensors", net.state());
+  write_file(folder / "five.labels.txt", "crane\nmaillot\ncrane\ncrane (2)\ncrane\n");
+  const std::vector<std::string> distinct{"crane", "maillot", "crane (3)", "crane (2)", "crane (4)"};
+  const Pretrained loaded = load_pretrained(folder / "five.safetensors");
+  EXPECT_EQ(loaded.model.classes, distinct);
+  EXPECT_NE(join(loaded.notes, "\n").find("\"crane (4)\""), std::string::npos);
+  save_model(folder / "model.safetensors", loaded.model);
+  EXPECT_EQ(load_pretrained(folder / "model.safetensors").model.classes, distinct);
+  save_onnx(folder / "model.onnx", loaded.model.graph, {.classes = loaded.model.classes});
+  EXPECT_EQ(load_pretrained(folder / "model.onnx").model.classes, distinct);
+  // Of a file that somebody else wrote.
+  save_onnx(folder / "twice.onnx", net, {.metadata = {{"enxerto.classes", R"(["a","b","a","c","d"])"}}});
+  EXPECT_EQ(load_pretrained(folder / "twice.onnx").model.classes,
+            (std::vector<std::string>{"a", "b", "a (2)", "c", "d"}));
+  save_onnx(folder / "empty.onnx", net, {.metadata = {{"enxerto.classes", R"(["a","","e","c","d"])"}}});
+  EXPECT_TRUE(mentions(error_of(folder / "empty.onnx"), {"empty.onnx", "enxerto.classes", "name 2 of 5"}));
 }
 
 TEST_F(Pretraining, AFileOfAnotherKindIsToldWhatThereIs) {
