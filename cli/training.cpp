@@ -285,6 +285,7 @@ Resumed open_resumed(const fs::path& folder, std::string_view verb, int threads_
     if (result.is_object() &&
         (result.value("stopped_early", false) || result.value("epochs", 0) >= config.training.epochs)) {
       console.line(text(folder.string(), ": the run has ended already"));
+      result["run"] = folder.string();  // it may have been moved since
       made.ended = std::move(result);
       return made;
     }

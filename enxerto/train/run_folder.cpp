@@ -265,7 +265,7 @@ RunFolder RunFolder::create(const fs::path& folder, RunConfig config) {
   config.chip = chip_name();
   RunFolder made(folder, std::move(config));
   write_json(folder / config_name, made.config_.to_json());
-  made.open_log(0);
+  made.open_log();
   return made;
 }
 
@@ -281,9 +281,11 @@ RunConfig load_run_config(const fs::path& folder) {
 
 RunFolder RunFolder::resume(const fs::path& folder) {
   RunFolder made(folder, load_run_config(folder));
-  std::uint64_t log_bytes = 0;
-  if (fs::exists(folder / checkpoint_name)) log_bytes = made.load_checkpoint();
-  made.open_log(log_bytes);
+  if (fs::exists(folder / checkpoint_name)) {
+    std::error_code no_log;
+    const std::uint64_t size = fs::file_size(folder / log_name, no_log);
+    made.log_bytes_ = std::min(made.load_checkpoint(), no_log ? 0 : size);
+  }
   return made;
 }
 
@@ -300,18 +302,17 @@ void RunFolder::check_same_data(const Dataset& train, const Dataset* val, const 
   }
 }
 
-void RunFolder::open_log(std::uint64_t keep_bytes) {
+void RunFolder::open_log() {
   const fs::path path = folder_ / log_name;
   std::error_code code;
-  const std::uint64_t size = fs::exists(path) ? fs::file_size(path, code) : 0;
-  log_bytes_ = std::min(keep_bytes, size);
-  if (size > log_bytes_) fs::resize_file(path, log_bytes_, code);
+  if (fs::exists(path)) fs::resize_file(path, log_bytes_, code);
   log_.open(path, std::ios::binary | std::ios::app);
   if (code || !log_)
     throw Error(ErrorKind::io, text(path.string(), ": cannot be written; check the permissions"));
 }
 
 void RunFolder::log(const Json& line) {
+  if (!log_.is_open()) open_log();
   const std::string content = line.dump() + "\n";
   log_.write(content.data(), static_cast<std::streamsize>(content.size()));
   log_.flush();

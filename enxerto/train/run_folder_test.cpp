@@ -254,6 +254,16 @@ TEST_F(RunFolders, AFinishedRunIsLeftAsItIsByAResume) {
   EXPECT_EQ(lines("run", "evaluation").size(), 1u);
 }
 
+TEST_F(RunFolders, AResumeThatWritesNothingLeavesTheLogAsItIs) {
+  start("run", tiny_config());
+  const auto log = read_file(root / "run" / "log.jsonl");
+  EXPECT_TRUE(RunFolder::resume(root / "run").take_checkpoint());
+  EXPECT_EQ(read_file(root / "run" / "log.jsonl"), log);
+  fs::remove(root / "run" / "checkpoint.safetensors");
+  EXPECT_FALSE(RunFolder::resume(root / "run").take_checkpoint());
+  EXPECT_EQ(read_file(root / "run" / "log.jsonl"), log);
+}
+
 TEST_F(RunFolders, FinalWeightsOfARunThatEndedAreLeftAsTheyAreByAResume) {
   TrainConfig training = tiny_config();
   training.epochs = 1;  // the best one is the last

@@ -568,10 +568,24 @@ class Interrupt(Case):
             self.assertEqual(outcomes[0][key], outcomes[1][key], key)
         epochs = [json.loads(line)["epoch"] for line in log.read_text().splitlines() if '"kind":"epoch"' in line]
         self.assertEqual(epochs, list(range(1, 61)))
+        self.check_resume_of_a_run_that_has_ended(parts)
         again = enxerto("train", "--resume", "parts", "--json")
         self.check(again, 0)
         self.assertEqual(json.loads(again.stdout), outcomes[1])
         self.assertIn("ended already", again.stderr)
+
+    def check_resume_of_a_run_that_has_ended(self, run):
+        """Elsewhere it is told where it lies now; nothing of it changes, whoever asks."""
+        moved = WORK / "moved"
+        shutil.copytree(run, moved)
+        before = {path.name: path.read_bytes() for path in moved.iterdir()}
+        self.assertIn(b'"kind":"evaluation"', before["log.jsonl"])
+        self.check_error(enxerto("fit", "--resume", "moved"), 2, "is a run of train")
+        result = enxerto("train", "--resume", "moved", "--json")
+        self.check(result, 0)
+        self.assertEqual(json.loads(result.stdout)["run"], "moved")
+        self.check(enxerto("train", "--resume", "moved"), 0, "Model   moved/model.safetensors")
+        self.assertEqual({path.name: path.read_bytes() for path in moved.iterdir()}, before)
 
     def test_a_resume_of_nothing_or_with_other_data_is_an_error(self):
         self.check_error(enxerto("train", "--resume", "nowhere"), 3, "nowhere")
