@@ -435,6 +435,23 @@ TEST_F(OpenData, ReadsIdxFilesPackedOrNot) {
   EXPECT_EQ(data.val, nullptr);
 }
 
+TEST_F(OpenData, TheSplitOfIdxFilesIsAWordOfTheirNames) {
+  const std::string one = string_of(idx({2, 1, 2}, {1, 2, 3, 4})), labels = string_of(idx({2}, {0, 1}));
+  for (const char* prefix : {"emnist-letters-train-", "emnist-letters-test-", "qmnist_val_", "contest-"}) {
+    put(text(prefix, "images-idx3-ubyte"), one);
+    put(text(prefix, "labels-idx1-ubyte"), labels);
+  }
+  const Splits data = open_data(folder);
+  EXPECT_EQ(data.train->size(), 4);
+  EXPECT_EQ(fs::path(data.val->name(0)).filename(), "qmnist_val_images-idx3-ubyte#0");
+  EXPECT_EQ(data.test->size(), 2);
+  EXPECT_EQ(fs::path(data.test->name(1)).filename(), "emnist-letters-test-images-idx3-ubyte#1");
+  EXPECT_EQ(data.notes,
+            std::vector<std::string>{folder.string() + " (train): is the pictures of 2 files together: "
+                                                       "\"contest-images-idx3-ubyte\" and "
+                                                       "\"emnist-letters-train-images-idx3-ubyte\""});
+}
+
 TEST_F(OpenData, DamagedIdxFilesAreErrors) {
   const Bytes pictures = idx({3, 1, 2}, {1, 2, 3, 4, 5, 6});
   put("train-labels-idx1-ubyte", string_of(idx({3}, {1, 0, 1})));
