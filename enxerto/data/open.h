@@ -22,8 +22,8 @@ std::shared_ptr<const Dataset> joined(const Splits& splits);
 
 struct OpenOptions {
   /// Empty: the data is for training, so it has a train split with two classes or more, and the others
-  /// have each of its classes and no other. Else a model's classes, which number the labels; any split
-  /// may be missing, and any class, but there must be none that is not among these.
+  /// have no class besides these; some may lack there. Else a model's classes, which number the labels; any
+  /// split may be missing, and any class, but there must be none that is not among these.
   std::vector<std::string> classes;
   /// False: any split and any class may be missing, as where data are only looked at. Not beside `classes`.
   bool for_training = true;

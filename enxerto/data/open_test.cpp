@@ -232,16 +232,17 @@ TEST_F(OpenData, SaysWhatIsWrongWithAFolder) {
             "F: there are no pictures in its folders; put those of each class there");
 }
 
-TEST_F(OpenData, SaysWhichClassIsMissingFromASplit) {
+TEST_F(OpenData, SaysWhichClassASplitLacksOrHasTooMuch) {
   for (const char* path : {"train/ants/1.png", "train/bees/1.png", "train/wasps/1.png", "val/ants/1.png"})
     put_picture(path);
-  EXPECT_EQ(
-      open_text("", ErrorKind::not_found),
-      "F/val: the classes \"bees\" and \"wasps\" of F/train are missing; add pictures or rename the folder");
-  put_picture("val/bees/1.png");
-  EXPECT_EQ(open_text("", ErrorKind::not_found),
-            "F/val: the class \"wasps\" of F/train is missing; add pictures or rename the folder");
+  const std::string val = (folder / "val").string();
+  EXPECT_EQ(open_data(folder).notes,
+            std::vector<std::string>{val + ": no picture is of the classes \"bees\" and \"wasps\""});
   put_picture("val/wasps/1.png");
+  const Splits data = open_data(folder);
+  EXPECT_EQ(data.notes, std::vector<std::string>{val + ": no picture is of the class \"bees\""});
+  EXPECT_EQ(classes_of(*data.val), classes_of(*data.train));
+  EXPECT_EQ(labels_of(*data.val), (std::vector<std::int32_t>{0, 2}));
   put_picture("val/flies/1.png");
   EXPECT_EQ(open_text("", ErrorKind::not_found),
             "F/val: has the class \"flies\", which F/train has not; the names must be the same");

@@ -353,13 +353,10 @@ class Train(Case):
         words = make_data("words", {"a": "circle", "b": "cross"})
         for name in ("notes.jpg", "words.jpg"):
             (words / "a" / name).write_text("these are words, not a picture\n")
-        shutil.copytree(WORK / "demo/data", WORK / "lacking")
-        shutil.rmtree(WORK / "lacking/val/cross")
         file = WORK / "list.txt"
         file.write_text("a b c")
         for data, texts in [(empty, ["empty"]), (one, ["one", "\"a\"", "two"]), (corrupt, [broken]),
-                            (words, ["words/a/notes.jpg"]), (WORK / "lacking", ["cross", "val"]),
-                            (WORK / "nowhere", ["nowhere"]), (file, ["list.txt"])]:
+                            (words, ["words/a/notes.jpg"]), (WORK / "nowhere", ["nowhere"]), (file, ["list.txt"])]:
             with self.subTest(str(data)):
                 self.check(enxerto(*small(data, "never", "--json")), 3, *texts)
                 self.assertFalse((WORK / "never").exists())
@@ -522,6 +519,23 @@ class Doctor(Case):
         self.assertEqual(rows[0], ["path", "label", "split"])
         counts = {split: sum(row[2] == split for row in rows) for split in ("train", "val", "test")}
         self.assertEqual(counts, {"train": 60, "val": 10, "test": 30})
+
+    def test_a_class_that_cannot_be_shared_out_is_no_obstacle_to_its_own_split(self):
+        data = WORK / "doctor_rare"
+        for label, shape, count in [("circle", "circle", 30), ("cross", "cross", 30), ("rare", "cross", 32)]:
+            (data / label).mkdir(parents=True)
+            for i, picture in enumerate(pictures("train", shape, count)[30 if label == "rare" else 0:]):
+                shutil.copy(picture, data / label / f"{10 * i}x.png")
+        self.check(enxerto("doctor", data, "--split-out", "rare.csv"), 0, "enxerto train rare.csv")
+        result = enxerto(*small("rare.csv", "rare", "--json"))
+        self.check(result, 0)
+        self.assertIn('no picture is of the class "rare"', result.stderr)
+        score = json.loads(result.stdout)["test"]
+        self.check_evaluation(score, ["circle", "cross", "rare"])
+        self.assertEqual(score["per_class"][2]["n"], 0)
+        self.assertIsNone(score["per_class"][2]["recall"])
+        self.assertIn("</html>", (WORK / "rare/report.html").read_text())
+        self.check(enxerto("evaluate", "rare", "rare.csv"), 0, "rare")
 
     def test_what_cannot_be_looked_at_is_an_error(self):
         self.check_error(enxerto("doctor", "nowhere"), 3, "nowhere")
