@@ -408,6 +408,31 @@ class Train(Case):
         self.check_evaluation(json.loads(result.stdout), ["café", "犬 & 'katze'"], 25)
 
 
+    def test_names_steer_no_terminal(self):
+        data = WORK / "steering"
+        for label, shape in [("a\x1b[2J", "circle"), ("b\nc\x9b1m", "cross")]:
+            (data / label).mkdir(parents=True)
+            for i, picture in enumerate(pictures("train", shape, 25)):
+                shutil.copy(picture, data / label / f"{10 * i}\x1b]0;title\x07.png")
+        cut = data / "a\x1b[2J" / "0\x1b]0;title\x07.png"
+        cut.write_bytes(cut.read_bytes()[:150])
+        shown = ["a\\x1b[2J/0\\x1b]0;title\\x07.png"]
+        results = [(enxerto("doctor", data), [*shown, "b\\x0ac\\x9b1m"]), (enxerto(*small(data, "steered")), shown),
+                   (enxerto("evaluate", "steered", data, "--split", "val"), ["b\\x0ac\\x9b1m"])]
+        for result, texts in results:
+            self.check(result, 0, *texts)
+        for verb in [["predict", "steered", data], ["explain", "steered", data, "--out", "steered-explained"]]:
+            result = enxerto(*verb)
+            self.check(result, 3, *shown)
+            self.assertIn("\\x1b]0;title\\x07", result.stdout)
+            results.append((result, []))
+        for result, _ in results:
+            for control in "\x1b\x07\x9b":
+                self.assertNotIn(control, result.stdout + result.stderr)
+        table = [line for line in results[0][0].stdout.splitlines() if line.startswith(("class ", "a\\", "b\\"))]
+        self.assertEqual(len({len(line) for line in table}), 1, table)
+
+
 class Doctor(Case):
     """What is planted in copies of the demo's pictures is found, told, and mended."""
 
