@@ -4,6 +4,7 @@
 #include <nlohmann/json.hpp>
 
 #include "cli/commands.h"
+#include "cli/numbers.h"
 #include "cli/progress.h"
 #include "cli/training.h"
 #include "enxerto/core/environment.h"
@@ -27,7 +28,8 @@ std::string count_unreadable(const TrainingCheck& check) {
 }
 
 void check_readable(const std::string& data, const TrainingCheck& check, const CheckFlags& flags) {
-  if (static_cast<double>(check.unreadable) <= flags.max_unreadable * static_cast<double>(check.pictures))
+  if (check.unreadable == 0 ||
+      static_cast<double>(check.unreadable) <= flags.max_unreadable * static_cast<double>(check.pictures))
     return;
   const LeftOut& first = check.left_out.front();
   throw Error(ErrorKind::corrupt,
@@ -85,7 +87,7 @@ void add_check_flags(CLI::App& verb, CheckFlags& flags) {
   verb.add_option("--max-unreadable", flags.max_unreadable,
                   "Up to this proportion of pictures that cannot be read is left out")
       ->capture_default_str()
-      ->check(CLI::Range(0.0, 1.0))
+      ->check(number_from(0.0, 1.0))
       ->type_name("X");
 }
 

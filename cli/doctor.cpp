@@ -9,6 +9,7 @@
 #include "cli/commands.h"
 #include "cli/console.h"
 #include "cli/features.h"
+#include "cli/numbers.h"
 #include "cli/training.h"
 #include "enxerto/core/error.h"
 #include "enxerto/core/file.h"
@@ -247,8 +248,10 @@ void add_doctor(CLI::App& app, Action& chosen) {
   auto* test = verb->add_option("--test", flags->wish.test, "Proportion for the test")
                    ->capture_default_str()
                    ->type_name("X");
-  auto* seed =
-      verb->add_option("--seed", flags->wish.seed, "Of the split")->capture_default_str()->type_name("N");
+  auto* seed = verb->add_option("--seed", flags->wish.seed, "Of the split")
+                   ->capture_default_str()
+                   ->check(seed_number())
+                   ->type_name("N");
   add_threads(*verb, flags->common);
   add_json(*verb, flags->common);
   verb->footer(

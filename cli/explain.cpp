@@ -520,7 +520,10 @@ void add_explain(CLI::App& app, Action& chosen) {
                    "Sides of what visualize paints, where layers take any size")
       ->capture_default_str()
       ->type_name("PIXELS");
-  verb->add_option("--seed", flags->visualize.seed, "Of visualize")->capture_default_str()->type_name("N");
+  verb->add_option("--seed", flags->visualize.seed, "Of visualize")
+      ->capture_default_str()
+      ->check(seed_number())
+      ->type_name("N");
   add_likeness_flags(*verb, flags->likeness);
   verb->add_option("--lang", flags->language, "Language of the page: en or pt (it has both)")
       ->check(CLI::IsMember({"en", "pt"}))

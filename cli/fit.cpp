@@ -4,6 +4,7 @@
 
 #include "cli/auto.h"
 #include "cli/commands.h"
+#include "cli/numbers.h"
 #include "enxerto/core/error.h"
 #include "enxerto/core/system.h"
 #include "enxerto/core/text.h"
@@ -46,6 +47,7 @@ CLI::Option* add_flags(CLI::App& verb, FitFlags& flags) {
   add_recipe_flags(verb, flags.recipe);
   verb.add_option("--seed", flags.seed, "Of splits, order, augmentation and folds")
       ->capture_default_str()
+      ->check(seed_number())
       ->type_name("N");
   add_threads(verb, flags.common);
   verb.add_flag("--quiet", flags.quiet, "Print nothing but errors");

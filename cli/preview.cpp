@@ -185,7 +185,9 @@ void add_preview(CLI::App& app, Action& chosen) {
   verb->add_option("--out", flags->out, "Picture file to write")->required()->type_name("FILE.png");
   verb->add_option("--count", flags->count, "Pictures to show")->capture_default_str()->type_name("N");
   verb->add_option("--epoch", flags->epoch, "Of the training, from 1")->capture_default_str()->type_name("N");
-  verb->add_option("--seed", flags->seed, "Of order and augmentation (the run's, or 0)")->type_name("N");
+  verb->add_option("--seed", flags->seed, "Of order and augmentation (the run's, or 0)")
+      ->check(seed_number())
+      ->type_name("N");
   verb->add_option("--batch", flags->batch, "Pictures that are mixed with each other (the run's, or --count)")
       ->type_name("N");
   verb->add_option("--net", flags->net, "Prepared as this net of the zoo wants it")->type_name("NAME");

@@ -6,6 +6,7 @@
 #include <memory>
 
 #include "cli/commands.h"
+#include "cli/numbers.h"
 #include "cli/progress.h"
 #include "enxerto/core/error.h"
 #include "enxerto/core/file.h"
@@ -714,7 +715,7 @@ void add_recipe_flags(CLI::App& verb, Recipe& recipe) {
   verb.add_option("--share", recipe.share,
                   "Of warmup+finetune: the part of all blocks that is free at the end")
       ->capture_default_str()
-      ->check(CLI::Range(0.0, 1.0))
+      ->check(number_from(0.0, 1.0))
       ->type_name("X");
   verb.add_option(
           "--batch-norm", recipe.batch_norm,

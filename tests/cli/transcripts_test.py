@@ -206,6 +206,17 @@ class Usage(Case):
                 (["profile", "lenet5", "--batch", "0"], ["--batch", "0"]),
                 (["profile", "lenet5", "--train", "--freeze-through", "fc3"], ["frozen", "--train"]),
                 (["demo", "--epochs", "0"], ["--epochs"]),
+                ([*net, "lenet5", "--threads", "100000"], ["--threads", "1 to 1024"]),
+                ([*net, "lenet5", "--threads", "-1"], ["--threads"]),
+                ([*net, "lenet5", "--seed", "-1"], ["--seed", "-1"]),
+                ([*net, "lenet5", "--seed", "18446744073709551616"], ["--seed", "2^64 - 1"]),
+                (["doctor", "demo/data", "--seed", "-1"], ["--seed"]),
+                ([*net, "lenet5", "--max-unreadable", "nan"], ["--max-unreadable", "from 0 to 1", "nan"]),
+                ([*net, "lenet5", "--max-unreadable", "1.1"], ["--max-unreadable", "1.1"]),
+                (["advise", "demo/data", "--budget", "nan"], ["--budget"]),
+                (["advise", "demo/data", "--price", "nan"], ["--price"]),
+                (["fit", "demo/data", "--out", run, "--share", "nan"], ["--share"]),
+                (["extract", "demo/data", "--out", "x.npy", "--feature-memory", "nan"], ["--feature-memory"]),
         ]:
             with self.subTest(" ".join(map(str, arguments))):
                 result = enxerto(*arguments)
