@@ -604,7 +604,7 @@ Json find_lr(const Job& job, const Recipe& recipe, int steps, Console& console) 
   training.schedule = {.curve = Schedule::Curve::range_test, .base = 1, .floor = 1e-7, .total = steps};
   training.metric = Metric::train_loss;
   training.patience = 0;
-  LrRange range;
+  LrRange range(static_cast<std::size_t>(steps));
   const std::atomic<bool>& wish = catch_interrupts();
   range.stop_with(wish);
   Pace pace(console, "range test, steps");
@@ -626,8 +626,7 @@ Json find_lr(const Job& job, const Recipe& recipe, int steps, Console& console) 
   }
   console.clear();
   Json points = Json::array();
-  for (const LrPoint& point :
-       range.points().first(std::min(range.points().size(), static_cast<std::size_t>(steps))))
+  for (const LrPoint& point : range.points())
     points.push_back({{"lr", point.lr}, {"loss", point.loss}, {"smoothed", point.smoothed}});
   const auto found = suggested_lr(range.points());
   if (found) console.line(text("The range test suggests a learning rate of ", *found));
