@@ -353,6 +353,18 @@ class Train(Case):
                               "policy": "none"}.items(), training["augment"].items())
         self.assertIn(training["seed"], [5, 6])
 
+    def test_starts_are_tried_as_the_run_trains(self):
+        for frozen in (["--freeze", "conv"], []):
+            out = f"starts{len(frozen)}"
+            result = enxerto("train", "demo/data", "--net", "lenet5", "--out", out, "--epochs", "6", "--batch", "8",
+                             "--schedule", "constant", "--restarts", "2", *frozen)
+            self.check(result, 0)
+            best = int(re.search("best start has seed ([0-9]+)", result.stdout)[1])
+            first = [re.match(" +1/[16] +([0-9.]+) +[0-9.]+ % +([0-9.]+)", line) for line in result.stdout.splitlines()]
+            losses = [each.groups() for each in first if each]
+            self.assertEqual(len(losses), 3, result.stdout)
+            self.assertEqual(losses[best], losses[2])
+
     def test_data_that_cannot_be_trained_on_are_3_and_leave_no_run(self):
         empty = WORK / "empty"
         empty.mkdir()
