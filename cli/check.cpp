@@ -38,7 +38,11 @@ void check_readable(const std::string& data, const TrainingCheck& check, const C
                    shell_word(data), "` lists all), or raise --max-unreadable"));
 }
 
-void check_apart(const std::string& data, const TrainingCheck& check, const CheckFlags& flags) {
+/// Whether a manifest can name the pictures; those of binary sets have no files of their own.
+bool have_files(const Dataset& data) { return data.size() == 0 || !data.file(0).empty(); }
+
+void check_apart(const std::string& data, const TrainingCheck& check, const CheckFlags& flags,
+                 const Splits& splits) {
   if (check.shared.empty() || flags.allow_leaks) return;
   std::vector<std::string> names = check.shared.front();
   constexpr std::size_t most_named = 4;
@@ -50,8 +54,11 @@ void check_apart(const std::string& data, const TrainingCheck& check, const Chec
            more > 0 ? text(" are the same, and ", with_commas(more), more == 1 ? " more is" : " more are",
                            " twice")
                     : " are the same",
-           "; `enxerto doctor ", shell_word(data),
-           " --split-out split.csv` writes a split without (train on that), --allow-leaks trains anyway"));
+           have_files(*splits.train)
+               ? text("; `enxerto doctor ", shell_word(data),
+                      " --split-out split.csv` writes a split without (train on that), --allow-leaks trains "
+                      "anyway")
+               : "; --allow-leaks trains all the same"));
 }
 
 void print_left_out(const TrainingCheck& check, Console& console) {
@@ -98,7 +105,7 @@ std::optional<TrainingCheck> check_data(const std::string& data, const HeldBack&
   if (!environment().cache.empty()) options.keep_in = fs::path(environment().cache) / "looks";
   TrainingCheck check = check_for_training(splits, held_back, options);
   check_readable(data, check, flags);
-  check_apart(data, check, flags);
+  check_apart(data, check, flags, splits);
   print_left_out(check, console);
   splits = leave_out(std::move(splits), check.left_out);
   for (const auto& [split, name] :

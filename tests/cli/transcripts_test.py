@@ -7,6 +7,7 @@ import fcntl
 import json
 import os
 import pty
+import random
 import re
 import resource
 import shutil
@@ -555,6 +556,23 @@ class Doctor(Case):
         # A resume leaves out the same and does not look again.
         (WORK / "cut/result.json").unlink()
         self.check(enxerto("train", "--resume", "cut"), 0)
+
+    def test_what_has_no_files_is_not_told_to_write_a_split(self):
+        data = WORK / "idx_leak"
+        data.mkdir()
+        rng = random.Random(3)
+        shared = rng.randbytes(28 * 28)
+        for split in ("train", "t10k"):
+            images = [shared, *(rng.randbytes(28 * 28) for _ in range(19))]
+            (data / f"{split}-images-idx3-ubyte").write_bytes(struct.pack(">4B3I", 0, 0, 8, 3, 20, 28, 28) + b"".join(images))
+            (data / f"{split}-labels-idx1-ubyte").write_bytes(struct.pack(">4BI", 0, 0, 8, 1, 20) + bytes([0, 1] * 10))
+        refused = enxerto(*small(data, "never"))
+        self.check(refused, 3, "share pictures", "#0", "--allow-leaks")
+        self.assertNotIn("--split-out", refused.stderr)
+        told = enxerto("doctor", data)
+        self.check(told, 0, "1 picture is in more than one split", "cannot be written")
+        self.assertNotIn("--split-out", told.stdout)
+        self.check_error(enxerto("doctor", data, "--split-out", "idx.csv"), 3, "--split-out")
 
     def test_a_split_that_is_drawn_keeps_copies_together_and_proportions(self):
         data = WORK / "doctor_flat"
