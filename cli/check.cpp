@@ -12,6 +12,7 @@
 #include "enxerto/core/file.h"
 #include "enxerto/core/system.h"
 #include "enxerto/core/text.h"
+#include "enxerto/data/readers.h"
 
 namespace enxerto::cli {
 namespace {
@@ -61,6 +62,35 @@ void check_apart(const std::string& data, const TrainingCheck& check, const Chec
                : "; --allow-leaks trains all the same"));
 }
 
+/// What can be said before anything is left out: a split that was drawn may have got nothing.
+void check_not_empty(const std::string& data, const Splits& splits) {
+  for (const auto& [split, name] : {std::pair{splits.val.get(), "val"}, {splits.test.get(), "test"}})
+    if (split && split->size() == 0)
+      throw Error(ErrorKind::corrupt, text(data, ": no class has enough pictures to hold one back for ", name,
+                                           "; add pictures, or train without (--", name, "-fraction 0)"));
+}
+
+/// Pictures of each class.
+std::vector<std::int64_t> count_classes(const Dataset& data) {
+  std::vector<std::int64_t> counts(data.classes().size());
+  for (std::int64_t i = 0; i < data.size(); ++i)
+    for (const std::int32_t label : data.labels(i)) ++counts[static_cast<std::size_t>(label)];
+  return counts;
+}
+
+/// Throws Error{corrupt} that names the classes of which nothing in train can be read.
+void check_classes_left(const std::string& data, const Dataset& before, const Dataset& after) {
+  const std::vector<std::int64_t> had = count_classes(before), has = count_classes(after);
+  std::vector<std::string> gone;
+  for (std::size_t i = 0; i < had.size(); ++i)
+    if (had[i] > 0 && has[i] == 0) gone.push_back(before.classes()[i]);
+  if (!gone.empty())
+    throw Error(ErrorKind::corrupt,
+                text(data, ": no picture in train of the class", gone.size() == 1 ? " " : "es ",
+                     quoted_list(gone), " can be read; mend them (`enxerto doctor ", shell_word(data),
+                     "` lists all), or leave the class", gone.size() == 1 ? "" : "es", " out of the data"));
+}
+
 void print_left_out(const TrainingCheck& check, Console& console) {
   const auto copies = std::ssize(check.left_out) - check.unreadable;
   if (check.unreadable)
@@ -100,6 +130,7 @@ void add_check_flags(CLI::App& verb, CheckFlags& flags) {
 
 std::optional<TrainingCheck> check_data(const std::string& data, const HeldBack& held_back,
                                         const CheckFlags& flags, Splits& splits, Console& console) {
+  check_not_empty(data, splits);
   if (flags.skip) return std::nullopt;
   ExamineOptions options = examine_options(console);
   if (!environment().cache.empty()) options.keep_in = fs::path(environment().cache) / "looks";
@@ -107,7 +138,9 @@ std::optional<TrainingCheck> check_data(const std::string& data, const HeldBack&
   check_readable(data, check, flags);
   check_apart(data, check, flags, splits);
   print_left_out(check, console);
+  const auto train = splits.train;
   splits = leave_out(std::move(splits), check.left_out);
+  check_classes_left(data, *train, *splits.train);
   for (const auto& [split, name] :
        {std::pair{splits.train.get(), "train"}, {splits.val.get(), "val"}, {splits.test.get(), "test"}})
     if (split && split->size() == 0)

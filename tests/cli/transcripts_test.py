@@ -557,6 +557,21 @@ class Doctor(Case):
         (WORK / "cut/result.json").unlink()
         self.check(enxerto("train", "--resume", "cut"), 0)
 
+    def test_a_class_of_which_nothing_can_be_read_is_named(self):
+        data = make_data("unread", {"a": "circle", "b": "cross", "c": "cross"}, 30)
+        for i, picture in enumerate(sorted((data / "c").iterdir())):
+            picture.unlink() if i > 2 else picture.write_bytes(picture.read_bytes()[:150])
+        for flags in ([], ["--class-weights", "balanced"]):
+            result = enxerto(*small(data, "never", "--max-unreadable", "0.2", "--quiet", *flags))
+            self.check_error(result, 3, "unread", 'the class "c"', "enxerto doctor")
+        self.assertFalse((WORK / "never").exists())
+
+    def test_nothing_to_hold_back_is_said(self):
+        data = make_data("single", {"a": "circle", "b": "cross"}, 1)
+        self.check(enxerto(*small(data, "never")), 3, "single", "val", "--val-fraction 0")
+        self.assertFalse((WORK / "never").exists())
+        self.check(enxerto(*small(data, "single-run", "--val-fraction", "0")), 0)
+
     def test_what_has_no_files_is_not_told_to_write_a_split(self):
         data = WORK / "idx_leak"
         data.mkdir()
