@@ -8,6 +8,7 @@
 #include "enxerto/core/error.h"
 #include "enxerto/core/system.h"
 #include "enxerto/core/text.h"
+#include "enxerto/weights/checks.h"
 
 namespace enxerto::cli {
 namespace {
@@ -66,7 +67,14 @@ void come_from(const fs::path& folder, std::string& path) {
 Json asked_now(const std::string& weights) {
   std::vector<std::string> words = command_words();
   if (!words.empty()) words.erase(words.begin());
-  return {{"words", words}, {"folder", fs::current_path().string()}, {"weights", weights}};
+  const std::string folder = fs::current_path().string();
+  for (const std::string& word : words)
+    if (!is_utf8(word))
+      throw Error(ErrorKind::unsupported, text("fit: ", shown(word), " is not UTF-8; rename it"));
+  if (!is_utf8(folder))
+    throw Error(ErrorKind::unsupported,
+                text("fit: the folder ", shown(folder), ", in which it runs, is not UTF-8; rename it"));
+  return {{"words", words}, {"folder", folder}, {"weights", weights}};
 }
 
 /// The flags that a run was started with.

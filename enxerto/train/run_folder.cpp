@@ -14,6 +14,7 @@
 #include "enxerto/image/encode.h"
 #include "enxerto/image/thumbnail.h"
 #include "enxerto/train/fields_json.h"
+#include "enxerto/weights/checks.h"
 #include "enxerto/weights/safetensors.h"
 #include "enxerto/zoo/model_file.h"
 
@@ -254,16 +255,20 @@ RunConfig RunConfig::from_json(const Json& json) {
 }
 
 RunFolder::RunFolder(fs::path folder, RunConfig config)
-    : folder_(std::move(folder)), config_(std::move(config)) {}
+    : folder_(std::move(folder)), config_(std::move(config)) {
+  if (!is_utf8(folder_.string()))  // result.json has it
+    throw Error(ErrorKind::usage, text("the path of the run, ", shown(folder_.string()),
+                                       ", is not UTF-8; rename it or choose another"));
+}
 
 RunFolder RunFolder::create(const fs::path& folder, RunConfig config) {
   for (const char* name : {config_name, checkpoint_name, model_name, log_name, result_name})
     if (fs::exists(folder / name))
       throw Error(ErrorKind::usage, text(folder.string(), ": there is a run already (", name,
                                          "); go on with --resume or choose another --out"));
-  make_folder(folder);
   config.chip = chip_name();
   RunFolder made(folder, std::move(config));
+  make_folder(folder);
   write_json(folder / config_name, made.config_.to_json());
   made.open_log();
   return made;

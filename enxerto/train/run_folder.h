@@ -63,7 +63,8 @@ RunConfig load_run_config(const std::filesystem::path& folder);
 /// from the last checkpoint.
 class RunFolder final : public Observer {
  public:
-  /// A new one. Error{usage} where the folder holds a run already; Error{io} where it cannot be written.
+  /// A new one. Error: usage where the folder holds a run or its path is no UTF-8, io where it cannot be
+  /// written.
   static RunFolder create(const std::filesystem::path& folder, RunConfig config);
   /// One that goes on. The log is cut back to what the checkpoint knows when its next line is written; until
   /// then it stays as it is, for there may be nothing to go on with. Error: not_found, corrupt; usage where

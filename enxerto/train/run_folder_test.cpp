@@ -377,6 +377,15 @@ TEST_F(RunFolders, AFullDiskIsSaidAndTheOldCheckpointStaysWhole) {
   EXPECT_EQ(resume("run").epochs, 4);
 }
 
+TEST_F(RunFolders, APathThatIsNotUtf8IsSaidBeforeAnythingIsTrained) {
+  EXPECT_EQ(error_of([&] { RunFolder::create(root / "lat\xE9", run_config(tiny_config())); }).first,
+            ErrorKind::usage);
+  EXPECT_FALSE(fs::exists(root / "lat\xE9"));
+  start("run", tiny_config());
+  fs::rename(root / "run", root / "lat\xE9");
+  EXPECT_EQ(error_of([&] { RunFolder::resume(root / "lat\xE9"); }).first, ErrorKind::usage);
+}
+
 TEST_F(RunFolders, APlaceThatCannotBeWrittenIsSaidAtOnce) {
   write_file(root / "file", "in the way");
   EXPECT_EQ(error_of([&] { RunFolder::create(root / "file" / "run", run_config(tiny_config())); }).first,

@@ -431,6 +431,26 @@ class Train(Case):
         result = enxerto("evaluate", run, data, "--split", "all", "--json")
         self.check_evaluation(json.loads(result.stdout), ["café", "犬 & 'katze'"], 25)
 
+    def test_names_that_are_not_utf_8_are_named_before_there_is_a_run(self):
+        make_data("utf8", {"a": "circle", "b": "cross"})
+        latin = os.fsencode(WORK) + b"/lat\xe9"
+        shutil.copytree(os.fsencode(WORK / "utf8"), latin + b"/whole")
+        shutil.copytree(os.fsencode(WORK / "utf8"), os.fsencode(WORK / "latin_class"))
+        os.rename(os.fsencode(WORK / "latin_class/b"), os.fsencode(WORK) + b"/latin_class/b\xe9")
+
+        def told(*arguments):
+            return subprocess.run([ENXERTO, *map(os.fsencode, arguments)], cwd=WORK, env=ENVIRONMENT, timeout=PATIENCE,
+                                  stdin=subprocess.DEVNULL, capture_output=True, encoding="latin-1")
+
+        run = ["--out", "never", "--quiet"]
+        for verb in (["train", "--net", "lenet5"], ["fit", "--recipe", "probe"], ["fit"]):
+            self.check(told(*verb, latin + b"/whole", *run), 3, "the path of the data", "lat\\ufffd", "UTF-8")
+            self.check(told(*verb, "latin_class", *run), 3, "the name of the class", "b\\ufffd")
+        self.check_error(told("train", "utf8", "--net", "lenet5", "--out", latin + b"/run"), 2, "--out", "lat\\ufffd")
+        self.assertFalse((WORK / "never").exists())
+        # What only passes by, such as a cache, is no obstacle.
+        self.check(told(*small("utf8", "utf8_run", "--picture-cache", latin + b"/cache")), 0)
+        self.assertEqual(json.loads((WORK / "utf8_run/config.json").read_text())["command"], "")
 
     def test_names_steer_no_terminal(self):
         data = WORK / "steering"
