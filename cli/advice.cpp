@@ -7,6 +7,7 @@
 #include <set>
 
 #include "cli/commands.h"
+#include "cli/numbers.h"
 #include "cli/progress.h"
 #include "enxerto/core/error.h"
 #include "enxerto/core/system.h"
@@ -368,12 +369,12 @@ void add_advice_flags(CLI::App& verb, AdviceOptions& options) {
   verb.add_option_function<double>(
           "--budget", [&options](double minutes) { options.budget_seconds = 60 * minutes; },
           "Minutes that all of it may take")
-      ->check(CLI::Range(0.0, 1e6))
+      ->check(number_from(0.0, 1e6))
       ->type_name("MINUTES");
   verb.add_option_function<double>(
           "--pilot", [&options](double minutes) { options.pilot_seconds = 60 * minutes; },
           "Minutes for each short trial of a recipe; 0: no trials (1)")
-      ->check(CLI::Range(0.0, 1e6))
+      ->check(number_from(0.0, 1e6))
       ->type_name("MINUTES");
 }
 

@@ -4,6 +4,7 @@
 
 #include "cli/advice.h"
 #include "cli/commands.h"
+#include "cli/numbers.h"
 #include "enxerto/core/error.h"
 #include "enxerto/core/system.h"
 
@@ -50,11 +51,12 @@ void add_advise(CLI::App& app, Action& chosen) {
           "(any)");
   verb->add_option("--price", flags->options.price_per_hour,
                    "Of an hour of this computer, to tell what a recipe costs")
-      ->check(CLI::Range(0.0, 1e9))
+      ->check(number_from(0.0, 1e9))
       ->type_name("MONEY");
   add_recipe_flags(*verb, flags->recipe);
   verb->add_option("--seed", flags->seed, "Of splits, parts, order and folds")
       ->capture_default_str()
+      ->check(seed_number())
       ->type_name("N");
   add_threads(*verb, flags->common);
   verb->add_flag("--quiet", flags->quiet, "Print nothing but errors");

@@ -4,6 +4,7 @@
 #include <iostream>
 
 #include "cli/commands.h"
+#include "cli/numbers.h"
 #include "cli/progress.h"
 #include "cli/training.h"
 #include "enxerto/core/environment.h"
@@ -93,11 +94,11 @@ void add_cache_place_flags(CLI::App& verb, CacheFlags& flags) {
   add_cache_folder_flags(verb, flags);
   verb.add_option("--feature-memory", flags.memory_gib, "Features that take more are read from the file")
       ->capture_default_str()
-      ->check(CLI::Range(0.0, 1e6))
+      ->check(number_from(0.0, 1e6))
       ->type_name("GIB");
   verb.add_option("--feature-file", flags.file_gib, "The file of features grows no further")
       ->capture_default_str()
-      ->check(CLI::Range(0.0, 1e6))
+      ->check(number_from(0.0, 1e6))
       ->type_name("GIB");
 }
 

@@ -4,6 +4,7 @@
 #include <nlohmann/json.hpp>
 
 #include "cli/commands.h"
+#include "cli/numbers.h"
 #include "cli/progress.h"
 #include "cli/training.h"
 #include "enxerto/core/environment.h"
@@ -11,6 +12,7 @@
 #include "enxerto/core/file.h"
 #include "enxerto/core/system.h"
 #include "enxerto/core/text.h"
+#include "enxerto/data/readers.h"
 
 namespace enxerto::cli {
 namespace {
@@ -27,7 +29,8 @@ std::string count_unreadable(const TrainingCheck& check) {
 }
 
 void check_readable(const std::string& data, const TrainingCheck& check, const CheckFlags& flags) {
-  if (static_cast<double>(check.unreadable) <= flags.max_unreadable * static_cast<double>(check.pictures))
+  if (check.unreadable == 0 ||
+      static_cast<double>(check.unreadable) <= flags.max_unreadable * static_cast<double>(check.pictures))
     return;
   const LeftOut& first = check.left_out.front();
   throw Error(ErrorKind::corrupt,
@@ -36,7 +39,11 @@ void check_readable(const std::string& data, const TrainingCheck& check, const C
                    shell_word(data), "` lists all), or raise --max-unreadable"));
 }
 
-void check_apart(const std::string& data, const TrainingCheck& check, const CheckFlags& flags) {
+/// Whether a manifest can name the pictures; those of binary sets have no files of their own.
+bool have_files(const Dataset& data) { return data.size() == 0 || !data.file(0).empty(); }
+
+void check_apart(const std::string& data, const TrainingCheck& check, const CheckFlags& flags,
+                 const Splits& splits) {
   if (check.shared.empty() || flags.allow_leaks) return;
   std::vector<std::string> names = check.shared.front();
   constexpr std::size_t most_named = 4;
@@ -48,8 +55,40 @@ void check_apart(const std::string& data, const TrainingCheck& check, const Chec
            more > 0 ? text(" are the same, and ", with_commas(more), more == 1 ? " more is" : " more are",
                            " twice")
                     : " are the same",
-           "; `enxerto doctor ", shell_word(data),
-           " --split-out split.csv` writes a split without (train on that), --allow-leaks trains anyway"));
+           have_files(*splits.train)
+               ? text("; `enxerto doctor ", shell_word(data),
+                      " --split-out split.csv` writes a split without (train on that), --allow-leaks trains "
+                      "anyway")
+               : "; --allow-leaks trains all the same"));
+}
+
+/// What can be said before anything is left out: a split that was drawn may have got nothing.
+void check_not_empty(const std::string& data, const Splits& splits) {
+  for (const auto& [split, name] : {std::pair{splits.val.get(), "val"}, {splits.test.get(), "test"}})
+    if (split && split->size() == 0)
+      throw Error(ErrorKind::corrupt, text(data, ": no class has enough pictures to hold one back for ", name,
+                                           "; add pictures, or train without (--", name, "-fraction 0)"));
+}
+
+/// Pictures of each class.
+std::vector<std::int64_t> count_classes(const Dataset& data) {
+  std::vector<std::int64_t> counts(data.classes().size());
+  for (std::int64_t i = 0; i < data.size(); ++i)
+    for (const std::int32_t label : data.labels(i)) ++counts[static_cast<std::size_t>(label)];
+  return counts;
+}
+
+/// Throws Error{corrupt} that names the classes of which nothing in train can be read.
+void check_classes_left(const std::string& data, const Dataset& before, const Dataset& after) {
+  const std::vector<std::int64_t> had = count_classes(before), has = count_classes(after);
+  std::vector<std::string> gone;
+  for (std::size_t i = 0; i < had.size(); ++i)
+    if (had[i] > 0 && has[i] == 0) gone.push_back(before.classes()[i]);
+  if (!gone.empty())
+    throw Error(ErrorKind::corrupt,
+                text(data, ": no picture in train of the class", gone.size() == 1 ? " " : "es ",
+                     quoted_list(gone), " can be read; mend them (`enxerto doctor ", shell_word(data),
+                     "` lists all), or leave the class", gone.size() == 1 ? "" : "es", " out of the data"));
 }
 
 void print_left_out(const TrainingCheck& check, Console& console) {
@@ -85,20 +124,23 @@ void add_check_flags(CLI::App& verb, CheckFlags& flags) {
   verb.add_option("--max-unreadable", flags.max_unreadable,
                   "Up to this proportion of pictures that cannot be read is left out")
       ->capture_default_str()
-      ->check(CLI::Range(0.0, 1.0))
+      ->check(number_from(0.0, 1.0))
       ->type_name("X");
 }
 
 std::optional<TrainingCheck> check_data(const std::string& data, const HeldBack& held_back,
                                         const CheckFlags& flags, Splits& splits, Console& console) {
+  check_not_empty(data, splits);
   if (flags.skip) return std::nullopt;
   ExamineOptions options = examine_options(console);
   if (!environment().cache.empty()) options.keep_in = fs::path(environment().cache) / "looks";
   TrainingCheck check = check_for_training(splits, held_back, options);
   check_readable(data, check, flags);
-  check_apart(data, check, flags);
+  check_apart(data, check, flags, splits);
   print_left_out(check, console);
+  const auto train = splits.train;
   splits = leave_out(std::move(splits), check.left_out);
+  check_classes_left(data, *train, *splits.train);
   for (const auto& [split, name] :
        {std::pair{splits.train.get(), "train"}, {splits.val.get(), "val"}, {splits.test.get(), "test"}})
     if (split && split->size() == 0)

@@ -23,8 +23,8 @@ void add_check_flags(CLI::App& verb, CheckFlags& flags);
 
 /// Before a new run: looks at the pictures that `data` gave and takes those out of `splits` that training
 /// does without, with a note of each kind. Throws Error: corrupt where more than flags.max_unreadable cannot
-/// be read, or where the data's own splits share pictures, unless it is told to let them. Empty where it is
-/// told to skip.
+/// be read, or nothing of a split or of a class in train, or where the data's own splits share pictures,
+/// unless it is told to let them. Empty where it is told to skip.
 std::optional<TrainingCheck> check_data(const std::string& data, const HeldBack& held_back,
                                         const CheckFlags& flags, Splits& splits, Console& console);
 

@@ -5,6 +5,7 @@
 #include <set>
 
 #include "cli/commands.h"
+#include "cli/numbers.h"
 #include "cli/recipe.h"
 #include "enxerto/core/error.h"
 #include "enxerto/core/file.h"
@@ -359,6 +360,7 @@ void add_compare(CLI::App& app, Action& chosen) {
   add_recipe_flags(*verb, flags->recipe);
   verb->add_option("--seed", flags->seed, "Of the splits, and the first of the runs' seeds")
       ->capture_default_str()
+      ->check(seed_number())
       ->type_name("N");
   add_threads(*verb, flags->common);
   verb->add_flag("--quiet", flags->quiet, "Print nothing but errors");

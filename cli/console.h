@@ -8,7 +8,7 @@
 
 namespace enxerto::cli {
 
-/// Columns that a UTF-8 text takes: its code points. Wide characters count as one.
+/// Columns that a UTF-8 text takes: code points, wide ones too, and control characters as line() shows them.
 std::size_t columns_of(std::string_view text);
 /// The text with blanks before (after) it, `width` columns in all.
 std::string pad_left(std::string_view text, std::size_t width);
@@ -27,7 +27,7 @@ class Console {
   bool is_quiet() const { return quiet_; }
   int width() const;  ///< of the terminal now, in columns; 80 where there is none
 
-  void line(std::string_view text = "");
+  void line(std::string_view text = "");  ///< control characters in it are shown as \x1b
   /// To standard error, also where quiet.
   void warn(std::string_view text);
   /// Redraws the bottom line; on a terminal only. It is cut to the width.

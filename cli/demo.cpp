@@ -9,6 +9,7 @@
 #include "cli/check.h"
 #include "cli/commands.h"
 #include "cli/model.h"
+#include "cli/numbers.h"
 #include "cli/recipe.h"
 #include "cli/training.h"
 #include "enxerto/core/environment.h"
@@ -209,7 +210,10 @@ void add_demo(CLI::App& app, Action& chosen) {
   CLI::App* verb = app.add_subcommand("demo", "The whole job on pictures that it makes itself");
   verb->add_option("--out", flags->out, "Folder for the run (enxerto-demo, or enxerto-demo-2 and so on)")
       ->type_name("RUN");
-  verb->add_option("--seed", flags->seed, "Of pictures and training")->capture_default_str()->type_name("N");
+  verb->add_option("--seed", flags->seed, "Of pictures and training")
+      ->capture_default_str()
+      ->check(seed_number())
+      ->type_name("N");
   verb->add_option("--pictures", flags->pictures,
                    "To train with; an eighth more for validation, a quarter for the test")
       ->capture_default_str()

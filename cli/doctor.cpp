@@ -9,6 +9,7 @@
 #include "cli/commands.h"
 #include "cli/console.h"
 #include "cli/features.h"
+#include "cli/numbers.h"
 #include "cli/training.h"
 #include "enxerto/core/error.h"
 #include "enxerto/core/file.h"
@@ -121,14 +122,21 @@ void print_classes(const Diagnosis& diagnosis, Console& console) {
   console.line();
 }
 
+/// Whether a manifest can name the pictures; those of binary sets have no files of their own.
+bool have_files(const Examination& examined) {
+  return std::ranges::none_of(examined.pictures, [](const Picture& its) { return its.file.empty(); });
+}
+
 void print_findings(const Examination& examined, const Diagnosis& found, const std::string& data,
                     Console& console) {
   Findings findings(examined, data, console);
   const auto nothing = [](const Picture&) { return std::string(); };
   const auto size_of = [](const Picture& its) { return text(its.width, " x ", its.height); };
-  findings.groups(found.across_splits,
-                  {"picture is in more than one split", "pictures are in more than one split"},
-                  "What is learnt is asked again in the test. Train on the split that is proposed below.");
+  findings.groups(
+      found.across_splits, {"picture is in more than one split", "pictures are in more than one split"},
+      have_files(examined)
+          ? "What is learnt is asked again in the test. Train on the split that is proposed below."
+          : "What is learnt is asked again in the test.");
   findings.groups(found.conflicting, {"picture has different labels", "pictures have different labels"},
                   "One of them is wrong: keep the right one.");
   findings.list(found.unreadable, {"file cannot be read", "files cannot be read"},
@@ -168,7 +176,8 @@ void print_findings(const Examination& examined, const Diagnosis& found, const s
   if (!findings.any()) console.line("Nothing wrong was found.");
 }
 
-void print_proposal(const Proposal& proposal, const DoctorFlags& flags, Console& console) {
+void print_proposal(const Proposal& proposal, bool can_be_written, const DoctorFlags& flags,
+                    Console& console) {
   std::array<std::int64_t, 4> left_out{};
   for (const Place& place : proposal.places) ++left_out[static_cast<std::size_t>(place.left_out)];
   std::vector<std::string> reasons;
@@ -180,7 +189,9 @@ void print_proposal(const Proposal& proposal, const DoctorFlags& flags, Console&
                     with_commas(proposal.pictures[0]), " train, ", with_commas(proposal.pictures[1]),
                     " val, ", with_commas(proposal.pictures[2]),
                     " test; left out: ", reasons.empty() ? "none" : join(reasons, ", ")));
-  if (flags.split_out.empty())
+  if (!can_be_written)
+    console.line("It cannot be written: no manifest can name pictures that have no files of their own.");
+  else if (flags.split_out.empty())
     console.line("--split-out split.csv writes it, and `enxerto train split.csv` takes it.");
   else
     console.line(text("Written to ", flags.split_out, ": `enxerto train ", shell_word(flags.split_out),
@@ -221,7 +232,7 @@ int run_doctor(const DoctorFlags& flags) {
   console.line();
   if (!diagnosis.classes.empty()) print_classes(diagnosis, console);
   print_findings(examined, diagnosis, flags.data, console);
-  if (!examined.classes.empty()) print_proposal(proposal, flags, console);
+  if (!examined.classes.empty()) print_proposal(proposal, have_files(examined), flags, console);
   return 0;
 }
 
@@ -247,8 +258,10 @@ void add_doctor(CLI::App& app, Action& chosen) {
   auto* test = verb->add_option("--test", flags->wish.test, "Proportion for the test")
                    ->capture_default_str()
                    ->type_name("X");
-  auto* seed =
-      verb->add_option("--seed", flags->wish.seed, "Of the split")->capture_default_str()->type_name("N");
+  auto* seed = verb->add_option("--seed", flags->wish.seed, "Of the split")
+                   ->capture_default_str()
+                   ->check(seed_number())
+                   ->type_name("N");
   add_threads(*verb, flags->common);
   add_json(*verb, flags->common);
   verb->footer(

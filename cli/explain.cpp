@@ -11,6 +11,8 @@
 #include "cli/console.h"
 #include "cli/likeness.h"
 #include "cli/model.h"
+#include "cli/numbers.h"
+#include "cli/printable.h"
 #include "enxerto/core/error.h"
 #include "enxerto/core/file.h"
 #include "enxerto/core/system.h"
@@ -306,7 +308,7 @@ class Explainer {
   }
 
   void say(const std::string& line) const {
-    if (!flags_.common.json) std::cout << line << std::endl;
+    if (!flags_.common.json) std::cout << printable(line) << std::endl;
   }
 
   int class_called(const std::string& name) const {
@@ -454,7 +456,7 @@ int run_explain(ExplainFlags flags) {
     if (error.kind() == ErrorKind::io || error.kind() == ErrorKind::diverged) throw error;
     all_read = false;
     told["pictures"].push_back({{"file", file}, {"error", error.what()}});
-    std::cerr << "enxerto: " << error.what() << '\n';
+    std::cerr << "enxerto: " << printable(error.what()) << '\n';
   };
   for (const std::string& path : flags.paths) {
     if (!flags.needs_pictures()) break;
@@ -518,7 +520,10 @@ void add_explain(CLI::App& app, Action& chosen) {
                    "Sides of what visualize paints, where layers take any size")
       ->capture_default_str()
       ->type_name("PIXELS");
-  verb->add_option("--seed", flags->visualize.seed, "Of visualize")->capture_default_str()->type_name("N");
+  verb->add_option("--seed", flags->visualize.seed, "Of visualize")
+      ->capture_default_str()
+      ->check(seed_number())
+      ->type_name("N");
   add_likeness_flags(*verb, flags->likeness);
   verb->add_option("--lang", flags->language, "Language of the page: en or pt (it has both)")
       ->check(CLI::IsMember({"en", "pt"}))

@@ -5,6 +5,7 @@
 #include "cli/backbone.h"
 #include "cli/check.h"
 #include "cli/commands.h"
+#include "cli/numbers.h"
 #include "enxerto/core/error.h"
 #include "enxerto/core/system.h"
 #include "enxerto/core/text.h"
@@ -122,7 +123,7 @@ void add_extract(CLI::App& app, Action& chosen) {
   verb->add_option("--max-unreadable", flags->check.max_unreadable,
                    "Up to this proportion of pictures that cannot be read is left out")
       ->capture_default_str()
-      ->check(CLI::Range(0.0, 1.0))
+      ->check(number_from(0.0, 1.0))
       ->type_name("X");
   verb->add_option("--batch", flags->batch, "Pictures at once")->capture_default_str()->type_name("N");
   add_workers(*verb, flags->workers);

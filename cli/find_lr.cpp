@@ -7,6 +7,7 @@
 #include <memory>
 
 #include "cli/commands.h"
+#include "cli/numbers.h"
 #include "cli/recipe.h"
 #include "enxerto/core/error.h"
 #include "enxerto/core/system.h"
@@ -92,6 +93,7 @@ void add_find_lr(CLI::App& app, Action& chosen) {
   add_recipe_flags(*verb, flags->recipe);
   verb->add_option("--seed", flags->seed, "Of splits, order and augmentation")
       ->capture_default_str()
+      ->check(seed_number())
       ->type_name("N");
   add_threads(*verb, flags->common);
   verb->add_flag("--quiet", flags->quiet, "Print nothing but errors");

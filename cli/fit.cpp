@@ -4,9 +4,11 @@
 
 #include "cli/auto.h"
 #include "cli/commands.h"
+#include "cli/numbers.h"
 #include "enxerto/core/error.h"
 #include "enxerto/core/system.h"
 #include "enxerto/core/text.h"
+#include "enxerto/weights/checks.h"
 
 namespace enxerto::cli {
 namespace {
@@ -46,6 +48,7 @@ CLI::Option* add_flags(CLI::App& verb, FitFlags& flags) {
   add_recipe_flags(verb, flags.recipe);
   verb.add_option("--seed", flags.seed, "Of splits, order, augmentation and folds")
       ->capture_default_str()
+      ->check(seed_number())
       ->type_name("N");
   add_threads(verb, flags.common);
   verb.add_flag("--quiet", flags.quiet, "Print nothing but errors");
@@ -64,7 +67,14 @@ void come_from(const fs::path& folder, std::string& path) {
 Json asked_now(const std::string& weights) {
   std::vector<std::string> words = command_words();
   if (!words.empty()) words.erase(words.begin());
-  return {{"words", words}, {"folder", fs::current_path().string()}, {"weights", weights}};
+  const std::string folder = fs::current_path().string();
+  for (const std::string& word : words)
+    if (!is_utf8(word))
+      throw Error(ErrorKind::unsupported, text("fit: ", shown(word), " is not UTF-8; rename it"));
+  if (!is_utf8(folder))
+    throw Error(ErrorKind::unsupported,
+                text("fit: the folder ", shown(folder), ", in which it runs, is not UTF-8; rename it"));
+  return {{"words", words}, {"folder", folder}, {"weights", weights}};
 }
 
 /// The flags that a run was started with.

@@ -11,6 +11,7 @@
 
 #include "cli/commands.h"
 #include "cli/console.h"
+#include "cli/numbers.h"
 #include "enxerto/core/error.h"
 #include "enxerto/core/system.h"
 #include "enxerto/core/text.h"
@@ -402,6 +403,7 @@ void add_flags(CLI::App& verb, HeadFlags& flags) {
       ->type_name("N");
   verb.add_option("--seed", config.seed, "Of everything that is random")
       ->capture_default_str()
+      ->check(seed_number())
       ->type_name("N");
   add_threads(verb, flags.common);
   add_json(verb, flags.common);

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "cli/commands.h"
+#include "cli/numbers.h"
 #include "enxerto/core/error.h"
 #include "enxerto/core/text.h"
 #include "enxerto/graph/executor.h"
@@ -130,6 +131,7 @@ void add_learning_flags(CLI::App& verb, LearningFlags& flags) {
   verb.add_option("--batch", flags.batch, "Pictures a step")->capture_default_str()->type_name("N");
   verb.add_option("--seed", flags.seed, "Of start, order, augmentation and splits")
       ->capture_default_str()
+      ->check(seed_number())
       ->type_name("N");
   verb.add_option("--optimizer", flags.optimizer, join(optimizer_names(), ", "))
       ->capture_default_str()

@@ -13,6 +13,7 @@
 #include <system_error>
 
 #include "cli/commands.h"
+#include "cli/numbers.h"
 #include "cli/training.h"
 #include "enxerto/core/error.h"
 #include "enxerto/core/text.h"
@@ -24,7 +25,10 @@ void add_json(CLI::App& verb, Common& common) {
 }
 
 void add_threads(CLI::App& verb, Common& common) {
-  verb.add_option("--threads", common.threads, "Threads of the kernels (all cores)")->type_name("N");
+  constexpr int most_threads = 1024;  // as for ENXERTO_THREADS
+  verb.add_option("--threads", common.threads, "Threads of the kernels (all cores)")
+      ->check(number_from(1, most_threads))
+      ->type_name("N");
 }
 
 void add_workers(CLI::App& verb, int& workers) {

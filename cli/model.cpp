@@ -8,6 +8,7 @@
 #include <variant>
 
 #include "cli/commands.h"
+#include "cli/printable.h"
 #include "enxerto/core/error.h"
 #include "enxerto/core/text.h"
 #include "enxerto/train/metrics.h"
@@ -71,7 +72,7 @@ Pretrained load(const ModelFlags& flags) {
   PretrainedOptions options{.net = flags.net, .size = flags.size, .strict = !flags.not_strict};
   if (!flags.preprocess.empty()) options.normalization = parse_normalization(flags.preprocess);
   Pretrained loaded = load_pretrained(find_model(flags.path), options);
-  for (const std::string& note : loaded.notes) std::cerr << flags.path << ": " << note << '\n';
+  for (const std::string& note : loaded.notes) std::cerr << printable(text(flags.path, ": ", note)) << '\n';
   if (!flags.decode.empty()) set_decode(loaded.model, parse_decode(flags.decode), flags.path);
   return loaded;
 }

@@ -8,6 +8,7 @@
 #include "cli/commands.h"
 #include "cli/console.h"
 #include "cli/model.h"
+#include "cli/printable.h"
 #include "enxerto/core/error.h"
 #include "enxerto/core/pool.h"
 #include "enxerto/core/system.h"
@@ -121,7 +122,7 @@ void print(const Picture& picture, std::span<const Ranked> ranked, bool unknown,
                  : unknown         ? "   if any "
                                    : "   ",
                  list(ranked.subspan(said, listed - said)));
-  std::cout << line << '\n';
+  std::cout << printable(line) << '\n';
 }
 
 int run_predict(const PredictFlags& flags) {
@@ -169,7 +170,7 @@ int run_predict(const PredictFlags& flags) {
         all_read = false;
         if (flags.common.json) print_json({{"file", part[i].file}, {"error", part[i].error}});
         std::cout << std::flush;
-        std::cerr << "enxerto: " << part[i].error << '\n';
+        std::cerr << "enxerto: " << printable(part[i].error) << '\n';
       }
     }
     std::cout << std::flush;

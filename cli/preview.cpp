@@ -9,7 +9,9 @@
 #include "cli/check.h"
 #include "cli/commands.h"
 #include "cli/console.h"
+#include "cli/numbers.h"
 #include "cli/picture_flags.h"
+#include "cli/printable.h"
 #include "cli/training.h"
 #include "enxerto/core/error.h"
 #include "enxerto/core/text.h"
@@ -103,8 +105,10 @@ void print_table(const Json& pictures) {
   std::size_t width = 0;
   for (const Json& each : pictures) width = std::max(width, columns_of(each["file"].get<std::string>()));
   for (std::size_t i = 0; i < pictures.size(); ++i)
-    std::cout << pad_left(text(i + 1), 4) << "  " << pad_right(pictures[i]["file"].get<std::string>(), width)
-              << "  " << format_classes(pictures[i]) << '\n';
+    std::cout << printable(text(pad_left(text(i + 1), 4), "  ",
+                                pad_right(pictures[i]["file"].get<std::string>(), width), "  ",
+                                format_classes(pictures[i])))
+              << '\n';
 }
 
 void check_flags(const PreviewFlags& flags) {
@@ -181,7 +185,9 @@ void add_preview(CLI::App& app, Action& chosen) {
   verb->add_option("--out", flags->out, "Picture file to write")->required()->type_name("FILE.png");
   verb->add_option("--count", flags->count, "Pictures to show")->capture_default_str()->type_name("N");
   verb->add_option("--epoch", flags->epoch, "Of the training, from 1")->capture_default_str()->type_name("N");
-  verb->add_option("--seed", flags->seed, "Of order and augmentation (the run's, or 0)")->type_name("N");
+  verb->add_option("--seed", flags->seed, "Of order and augmentation (the run's, or 0)")
+      ->check(seed_number())
+      ->type_name("N");
   verb->add_option("--batch", flags->batch, "Pictures that are mixed with each other (the run's, or --count)")
       ->type_name("N");
   verb->add_option("--net", flags->net, "Prepared as this net of the zoo wants it")->type_name("NAME");

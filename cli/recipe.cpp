@@ -7,6 +7,7 @@
 #include <memory>
 
 #include "cli/commands.h"
+#include "cli/numbers.h"
 #include "cli/progress.h"
 #include "enxerto/core/error.h"
 #include "enxerto/core/file.h"
@@ -614,7 +615,7 @@ Json find_lr(const Job& job, const Recipe& recipe, int steps, Console& console) 
   training.schedule = {.curve = Schedule::Curve::range_test, .base = 1, .floor = 1e-7, .total = steps};
   training.metric = Metric::train_loss;
   training.patience = 0;
-  LrRange range;
+  LrRange range(static_cast<std::size_t>(steps));
   const std::atomic<bool>& wish = catch_interrupts();
   range.stop_with(wish);
   Pace pace(console, "range test, steps");
@@ -636,8 +637,7 @@ Json find_lr(const Job& job, const Recipe& recipe, int steps, Console& console) 
   }
   console.clear();
   Json points = Json::array();
-  for (const LrPoint& point :
-       range.points().first(std::min(range.points().size(), static_cast<std::size_t>(steps))))
+  for (const LrPoint& point : range.points())
     points.push_back({{"lr", point.lr}, {"loss", point.loss}, {"smoothed", point.smoothed}});
   const auto found = suggested_lr(range.points());
   if (found) console.line(text("The range test suggests a learning rate of ", *found));
@@ -736,7 +736,7 @@ void add_recipe_flags(CLI::App& verb, Recipe& recipe) {
   verb.add_option("--share", recipe.share,
                   "Of warmup+finetune: the part of all blocks that is free at the end")
       ->capture_default_str()
-      ->check(CLI::Range(0.0, 1.0))
+      ->check(number_from(0.0, 1.0))
       ->type_name("X");
   verb.add_option(
           "--batch-norm", recipe.batch_norm,

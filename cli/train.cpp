@@ -88,6 +88,7 @@ std::uint64_t best_seed(const TrainFlags& flags, const RunConfig& config, const 
               text("start ", seed - flags.learning.seed + 1, " of ", flags.restarts, ", seed ", seed));
           Progress progress(console, text("start ", seed - flags.learning.seed + 1, "  "));
           const std::array<Observer*, 1> observers = {&progress};
+          for (const std::string& prefix : config.freeze) candidate.freeze(prefix);
           trial.seed = seed;
           return train(candidate, *splits.train, splits.val.get(), trial, observers, {}, &stop);
         });

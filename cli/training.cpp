@@ -18,6 +18,7 @@
 #include "enxerto/graph/summary.h"
 #include "enxerto/report/report.h"
 #include "enxerto/transfer/distill.h"
+#include "enxerto/weights/checks.h"
 #include "enxerto/zoo/zoo.h"
 
 namespace enxerto::cli {
@@ -79,6 +80,13 @@ Graph with_new_head(const StartWeights& weights, const Shape& image, int classes
   } catch (const Error& error) {
     throw Error(error.kind(), text(weights.file, ": ", error.what()));
   }
+}
+
+/// Names go into JSON, which is UTF-8: config.json, and what lies in the model file.
+void check_utf8(const std::string& name, const char* what) {
+  if (!is_utf8(name))
+    throw Error(ErrorKind::unsupported,
+                text(what, " ", shown(name), " is not UTF-8, as a run's files have to be; rename it"));
 }
 
 /// Prints the plan once all of it was found to make sense.
@@ -159,6 +167,7 @@ Splits open_pictures(const std::string& data) {
 }
 
 Splits open_unlabelled(const RunConfig& config) {
+  check_utf8(config.data, "the path of the data");
   Splits opened = open_pictures(config.data);
   const auto without = [&](const std::shared_ptr<const Dataset>& pictures) {
     return std::make_shared<Unlabelled>(pictures, config.classes);
@@ -180,6 +189,8 @@ Splits open_unlabelled(const RunConfig& config) {
 }
 
 void check_is_new(const fs::path& out) {
+  if (!is_utf8(out.string()))
+    throw Error(ErrorKind::usage, text("--out: a name in UTF-8, not ", shown(out.string())));
   std::error_code code;
   const fs::file_status status = fs::status(out, code);
   if (status.type() == fs::file_type::not_found) return;
@@ -236,8 +247,12 @@ NewData open_new_data(RunConfig& config, const std::string& data, const CheckFla
   config.threads = threads();
   config.version = ENXERTO_VERSION;
   config.command = command_line();
+  if (!is_utf8(config.command)) config.command.clear();
+  check_utf8(config.data, "the path of the data");
+  check_utf8(config.weights, "the path of the weights");
   NewData made;
   made.splits = open_data(data);
+  for (const std::string& name : made.splits.train->classes()) check_utf8(name, "the name of the class");
   if (config.val_as_test) made.splits = with_val_as_test(std::move(made.splits));
   const HeldBack held_back{.val = !made.splits.val, .test = !made.splits.test};
   made.splits =
@@ -285,6 +300,7 @@ Resumed open_resumed(const fs::path& folder, std::string_view verb, int threads_
     if (result.is_object() &&
         (result.value("stopped_early", false) || result.value("epochs", 0) >= config.training.epochs)) {
       console.line(text(folder.string(), ": the run has ended already"));
+      result["run"] = folder.string();  // it may have been moved since
       made.ended = std::move(result);
       return made;
     }

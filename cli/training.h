@@ -49,7 +49,8 @@ struct NewData {
   std::optional<TrainingCheck> check;  ///< for save_check()
 };
 /// Opens them as `config` says they are split, prints notes, and fills in what config says of them and of
-/// this process. Throws as open_data(), with_splits() and check_data().
+/// this process. Throws as open_data(), with_splits() and check_data(); unsupported where a name is not
+/// UTF-8.
 NewData open_new_data(RunConfig& config, const std::string& data, const CheckFlags& flags, Console& console);
 /// For a loss in which every class weighs the same: n / (classes * pictures of the class).
 std::vector<double> balanced_class_weights(const Dataset& data);

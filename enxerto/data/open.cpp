@@ -37,8 +37,9 @@ const char* class_word(const std::vector<std::string>& names) {
   return names.size() == 1 ? "the class " : "the classes ";
 }
 
-/// What training needs: two classes, and the same ones in every split. Where a picture may have several
-/// labels, one class alone is a question too, and a class that is missing from a split gets a note.
+/// What training needs: two classes in train, and no others in the other splits. Of a class with few pictures
+/// these may lack some, for which there is a note. Where a picture may have several labels, one class alone
+/// is a question too.
 std::vector<std::string> check_for_training(const fs::path& path, Parts& parts) {
   const auto& train = parts.splits[train_split];
   if (!train)
@@ -59,13 +60,9 @@ std::vector<std::string> check_for_training(const fs::path& path, Parts& parts) 
       throw Error(ErrorKind::not_found,
                   text(other->place, ": has ", class_word(extra), quoted_list(extra), ", which ",
                        train->place, " has not; the names must be the same"));
-    const auto missing = those_not_in(classes, its_classes);
-    if (!missing.empty() && multi)
-      parts.notes.push_back(text(other->place, ": no picture shows ", quoted_list(missing)));
-    else if (!missing.empty())
-      throw Error(ErrorKind::not_found,
-                  text(other->place, ": ", class_word(missing), quoted_list(missing), " of ", train->place,
-                       missing.size() == 1 ? " is" : " are", " missing; add pictures or rename the folder"));
+    if (const auto missing = those_not_in(classes, its_classes); !missing.empty())
+      parts.notes.push_back(text(other->place, ": no picture ", multi ? "shows " : "is of ",
+                                 multi ? "" : class_word(missing), quoted_list(missing)));
   }
   return classes;
 }

@@ -22,8 +22,8 @@ std::shared_ptr<const Dataset> joined(const Splits& splits);
 
 struct OpenOptions {
   /// Empty: the data is for training, so it has a train split with two classes or more, and the others
-  /// have each of its classes and no other. Else a model's classes, which number the labels; any split
-  /// may be missing, and any class, but there must be none that is not among these.
+  /// have no class besides these; some may lack there. Else a model's classes, which number the labels; any
+  /// split may be missing, and any class, but there must be none that is not among these.
   std::vector<std::string> classes;
   /// False: any split and any class may be missing, as where data are only looked at. Not beside `classes`.
   bool for_training = true;
@@ -36,12 +36,12 @@ struct OpenOptions {
 ///   names under "labels" or "label" in any line (a line with one name has that one). A picture may then have
 ///   none: an empty field, an empty list. (docs/formats/manifest.md);
 /// - a folder with MNIST's IDX files `*images-idx3-ubyte` and `*labels-idx1-ubyte`, .gz or not, where
-///   names that start with t10k or test are the test split;
+///   names that start with t10k or test, or have the word test or val in them, are that split;
 /// - a folder with CIFAR-10's data_batch_*.bin and test_batch.bin;
 /// - a folder with train/ (and val/ or validation/, test/) that have a folder for each class;
 /// - a folder with a folder for each class, which is all train.
 /// Class names are sorted by name (binary sets keep their own numbers) and matched by name between
-/// splits. With several labels a picture one class is enough for training, and a split may lack some.
+/// splits. With several labels a picture one class is enough for training.
 /// Pictures are sorted by path; folders in a class folder count to it; hidden ones, Thumbs.db,
 /// desktop.ini and __MACOSX do not. A file is a picture that has a picture's ending, whatever is in it, or
 /// that starts as a picture does, whatever it is called. Links are followed, each folder being read once a

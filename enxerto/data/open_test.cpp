@@ -232,16 +232,17 @@ TEST_F(OpenData, SaysWhatIsWrongWithAFolder) {
             "F: there are no pictures in its folders; put those of each class there");
 }
 
-TEST_F(OpenData, SaysWhichClassIsMissingFromASplit) {
+TEST_F(OpenData, SaysWhichClassASplitLacksOrHasTooMuch) {
   for (const char* path : {"train/ants/1.png", "train/bees/1.png", "train/wasps/1.png", "val/ants/1.png"})
     put_picture(path);
-  EXPECT_EQ(
-      open_text("", ErrorKind::not_found),
-      "F/val: the classes \"bees\" and \"wasps\" of F/train are missing; add pictures or rename the folder");
-  put_picture("val/bees/1.png");
-  EXPECT_EQ(open_text("", ErrorKind::not_found),
-            "F/val: the class \"wasps\" of F/train is missing; add pictures or rename the folder");
+  const std::string val = (folder / "val").string();
+  EXPECT_EQ(open_data(folder).notes,
+            std::vector<std::string>{val + ": no picture is of the classes \"bees\" and \"wasps\""});
   put_picture("val/wasps/1.png");
+  const Splits data = open_data(folder);
+  EXPECT_EQ(data.notes, std::vector<std::string>{val + ": no picture is of the class \"bees\""});
+  EXPECT_EQ(classes_of(*data.val), classes_of(*data.train));
+  EXPECT_EQ(labels_of(*data.val), (std::vector<std::int32_t>{0, 2}));
   put_picture("val/flies/1.png");
   EXPECT_EQ(open_text("", ErrorKind::not_found),
             "F/val: has the class \"flies\", which F/train has not; the names must be the same");
@@ -433,6 +434,23 @@ TEST_F(OpenData, ReadsIdxFilesPackedOrNot) {
   EXPECT_EQ(data.test->get(1).image.pixels, (Bytes{9, 10}));
   EXPECT_EQ(fs::path(data.test->name(1)).filename(), "t10k-images-idx3-ubyte.gz#1");
   EXPECT_EQ(data.val, nullptr);
+}
+
+TEST_F(OpenData, TheSplitOfIdxFilesIsAWordOfTheirNames) {
+  const std::string one = string_of(idx({2, 1, 2}, {1, 2, 3, 4})), labels = string_of(idx({2}, {0, 1}));
+  for (const char* prefix : {"emnist-letters-train-", "emnist-letters-test-", "qmnist_val_", "contest-"}) {
+    put(text(prefix, "images-idx3-ubyte"), one);
+    put(text(prefix, "labels-idx1-ubyte"), labels);
+  }
+  const Splits data = open_data(folder);
+  EXPECT_EQ(data.train->size(), 4);
+  EXPECT_EQ(fs::path(data.val->name(0)).filename(), "qmnist_val_images-idx3-ubyte#0");
+  EXPECT_EQ(data.test->size(), 2);
+  EXPECT_EQ(fs::path(data.test->name(1)).filename(), "emnist-letters-test-images-idx3-ubyte#1");
+  EXPECT_EQ(data.notes,
+            std::vector<std::string>{folder.string() + " (train): is the pictures of 2 files together: "
+                                                       "\"contest-images-idx3-ubyte\" and "
+                                                       "\"emnist-letters-train-images-idx3-ubyte\""});
 }
 
 TEST_F(OpenData, DamagedIdxFilesAreErrors) {

@@ -143,7 +143,18 @@ std::vector<std::string> number_names(const std::vector<std::int32_t>& labels) {
 }
 
 std::string split_place(const fs::path& folder, std::size_t split) {
-  return text(folder.string(), split == train_split ? " (train)" : " (test)");
+  constexpr std::array names{" (train)", " (val)", " (test)"};
+  return text(folder.string(), names[split]);
+}
+
+/// Of what stands before "images-idx3-ubyte", such as "t10k-" or "emnist-letters-test-".
+SplitName split_of_prefix(std::string prefix) {
+  if (prefix.starts_with("t10k") || prefix.starts_with("test")) return test_split;
+  std::ranges::replace_if(
+      prefix, [](char c) { return c == '_' || c == '.'; }, '-');
+  for (const std::string& word : split(prefix, '-'))
+    if (const auto name = find_split_name(word)) return *name;
+  return train_split;
 }
 
 /// 10,000 or less records of a label and 32 x 32 pixels, all red before all green before all blue.
@@ -189,6 +200,7 @@ Parts read_idx_folder(const fs::path& folder, const std::vector<fs::path>& entri
   }
   std::array<PictureBlock, 3> blocks;
   std::array<std::vector<std::int32_t>, 3> labels;
+  std::array<std::vector<std::string>, 3> names;
   for (const auto& [prefix, file] : images) {
     if (!label_files.contains(prefix))
       throw Error(ErrorKind::not_found, text(file.string(), ": the file with its labels, ", prefix,
@@ -199,19 +211,22 @@ Parts read_idx_folder(const fs::path& folder, const std::vector<fs::path>& entri
       fail(label_file, text("has ", numbers.sizes[0], " labels for ", pixels.sizes[0], " pictures"));
     if (pixels.sizes[1] > max_pixels || pixels.sizes[2] > max_pixels)
       fail(file, "has pictures of absurd size");
-    const bool is_test = prefix.starts_with("t10k") || prefix.starts_with("test");
-    const std::size_t split = is_test ? test_split : train_split;
+    const std::size_t split = split_of_prefix(prefix);
+    names[split].push_back(file.filename().string());
     append(blocks[split], file, static_cast<int>(pixels.sizes[1]), static_cast<int>(pixels.sizes[2]), 1,
            pixels.data);
     labels[split].insert(labels[split].end(), numbers.data.begin(), numbers.data.end());
   }
   Parts parts;
-  for (std::size_t i = 0; i < blocks.size(); ++i)
-    if (!labels[i].empty()) {
-      auto names = number_names(labels[i]);
-      parts.splits[i] = make_memory_part(split_place(folder, i), std::move(blocks[i]), std::move(labels[i]),
-                                         std::move(names));
-    }
+  for (std::size_t i = 0; i < blocks.size(); ++i) {
+    if (labels[i].empty()) continue;
+    if (names[i].size() > 1)
+      parts.notes.push_back(text(split_place(folder, i), ": is the pictures of ", names[i].size(),
+                                 " files together: ", quoted_list(names[i])));
+    auto classes = number_names(labels[i]);
+    parts.splits[i] = make_memory_part(split_place(folder, i), std::move(blocks[i]), std::move(labels[i]),
+                                       std::move(classes));
+  }
   return parts;
 }
 

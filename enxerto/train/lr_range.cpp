@@ -4,24 +4,35 @@
 #include <cmath>
 
 namespace enxerto {
+namespace {
+
+/// How many of `points` the running mean takes until it is no longer one of a few batches, whose noise is
+/// larger than what the test looks for.
+std::size_t warm_up(std::size_t points) { return std::min<std::size_t>(10, points / 4); }
+
+}  // namespace
 
 void LrRange::on_step(const StepReport& report) {
+  if (steps_ && points_.size() == steps_) return;
   constexpr double keeps = 0.9;
   mean_ = keeps * mean_ + (1 - keeps) * report.loss;
   const double smoothed = mean_ / (1 - std::pow(keeps, static_cast<double>(points_.size() + 1)));
   points_.push_back({.lr = report.lr, .loss = report.loss, .smoothed = smoothed});
-  least_ = points_.size() == 1 ? smoothed : std::min(least_, smoothed);
-  if (smoothed > std::max(4 * least_, 2 * points_.front().smoothed) || (wish_ && *wish_)) stop_ = true;
+  const std::size_t begin = steps_ ? warm_up(steps_) : 10;
+  if (points_.size() <= begin + 1) first_ = least_ = smoothed;
+  least_ = std::min(least_, smoothed);
+  if (smoothed > std::max(4 * least_, 2 * first_) || points_.size() == steps_ || (wish_ && *wish_))
+    stop_ = true;
 }
 
 std::optional<double> suggested_lr(std::span<const LrPoint> points) {
   if (points.size() < 5) return {};
-  const auto least =
-      static_cast<std::size_t>(std::ranges::min_element(points, {}, &LrPoint::smoothed) - points.begin());
-  // Over a tenth of the test, and not while the running mean is one of a few batches: else it is noise that
-  // falls.
-  const std::size_t reach = std::max<std::size_t>(1, points.size() / 20);
-  const std::size_t begin = std::max(reach, std::min<std::size_t>(10, points.size() / 4));
+  const std::size_t reach = std::max<std::size_t>(1, points.size() / 20);  // over a tenth of the test
+  const std::size_t begin = std::max(reach, warm_up(points.size()));
+  const auto settled = points.subspan(begin);
+  const std::size_t least =
+      begin +
+      static_cast<std::size_t>(std::ranges::min_element(settled, {}, &LrPoint::smoothed) - settled.begin());
   double steepest = 0, at = 0;
   for (std::size_t i = begin; i + reach <= least; ++i) {
     const LrPoint &before = points[i - reach], &after = points[i + reach];

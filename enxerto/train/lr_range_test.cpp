@@ -61,6 +61,33 @@ TEST(LrRange, IsNotTakenInByTheNoiseOfTheFirstBatches) {
   EXPECT_LT(*lr, 2e-3);
 }
 
+TEST(LrRange, FirstBatchesThatHappenToBeEasyAreNotTheLeast) {
+  const auto range = heard([](double power) {
+    if (power < -5.75) return 0.05;
+    return power < -1 ? 2 - 1.8 / (1 + std::exp(-6 * (power + 3))) : 20.0;
+  });
+  EXPECT_TRUE(range->stop());
+  EXPECT_GT(range->points().size(), 50U) << "they are no measure of an explosion";
+  const auto lr = suggested_lr(range->points());
+  ASSERT_TRUE(lr);
+  EXPECT_GT(*lr, 1e-4);
+  EXPECT_LT(*lr, 1e-2);
+}
+
+TEST(LrRange, WhatComesBehindTheTestIsNoPoint) {
+  LrRange range(40);
+  for (int i = 0; i < 50; ++i) {
+    EXPECT_EQ(range.stop(), i >= 40) << i;
+    // The rate stays where the test left it, and the loss falls on.
+    const double power = -7 + 7 * std::min(i, 39) / 39.0;
+    range.on_step({.step = i + 1, .loss = 10 - 0.1 * i, .lr = std::pow(10.0, power)});
+  }
+  ASSERT_EQ(range.points().size(), 40U);
+  const auto lr = suggested_lr(range.points());
+  ASSERT_TRUE(lr);
+  EXPECT_LT(*lr, 0.11);
+}
+
 TEST(LrRange, SaysNothingWhereTheLossNeverFalls) {
   EXPECT_FALSE(suggested_lr(heard([](double power) { return 1 + 0.1 * (power + 6); })->points()));
   EXPECT_FALSE(suggested_lr(heard([](double power) { return -power; }, 4)->points()));

@@ -89,7 +89,7 @@ Profile profile(StepJob& job, int runs, const Peak& peak) {
   }
   const std::vector<StepProfile> after = job.executor().profile();
   std::ranges::sort(made.seconds);
-  made.median = made.seconds[made.seconds.size() / 2];
+  made.median = (made.seconds[(made.seconds.size() - 1) / 2] + made.seconds[made.seconds.size() / 2]) / 2;
   made.between = total / runs;
   for (std::size_t i = 0; i < after.size(); ++i) {
     made.rows.push_back(row_of(before[i], after[i], peak));

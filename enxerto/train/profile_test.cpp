@@ -31,11 +31,13 @@ TEST(Profile, CountsWhatALayerMultipliesAndMoves) {
     }
   EXPECT_NEAR(gflop * 1e9, 2.0 * 4 * 32 * 100 * 16, 1);
   EXPECT_EQ(made.seconds.size(), 3u);
+  EXPECT_EQ(made.median, made.seconds[1]);
 }
 
 TEST(Profile, OfATrainingStepHasBothDirectionsAndItsMemory) {
   StepJob job(small_net(), {.batch = 8, .train = true});
   const Profile made = profile(job, 2, some_peak);
+  EXPECT_EQ(made.median, (made.seconds[0] + made.seconds[1]) / 2);
   bool forward = false, backward = false;
   for (const ProfileRow& row : made.rows) {
     (row.backward ? backward : forward) = true;

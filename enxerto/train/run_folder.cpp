@@ -14,6 +14,7 @@
 #include "enxerto/image/encode.h"
 #include "enxerto/image/thumbnail.h"
 #include "enxerto/train/fields_json.h"
+#include "enxerto/weights/checks.h"
 #include "enxerto/weights/safetensors.h"
 #include "enxerto/zoo/model_file.h"
 
@@ -254,18 +255,22 @@ RunConfig RunConfig::from_json(const Json& json) {
 }
 
 RunFolder::RunFolder(fs::path folder, RunConfig config)
-    : folder_(std::move(folder)), config_(std::move(config)) {}
+    : folder_(std::move(folder)), config_(std::move(config)) {
+  if (!is_utf8(folder_.string()))  // result.json has it
+    throw Error(ErrorKind::usage, text("the path of the run, ", shown(folder_.string()),
+                                       ", is not UTF-8; rename it or choose another"));
+}
 
 RunFolder RunFolder::create(const fs::path& folder, RunConfig config) {
   for (const char* name : {config_name, checkpoint_name, model_name, log_name, result_name})
     if (fs::exists(folder / name))
       throw Error(ErrorKind::usage, text(folder.string(), ": there is a run already (", name,
                                          "); go on with --resume or choose another --out"));
-  make_folder(folder);
   config.chip = chip_name();
   RunFolder made(folder, std::move(config));
+  make_folder(folder);
   write_json(folder / config_name, made.config_.to_json());
-  made.open_log(0);
+  made.open_log();
   return made;
 }
 
@@ -281,9 +286,11 @@ RunConfig load_run_config(const fs::path& folder) {
 
 RunFolder RunFolder::resume(const fs::path& folder) {
   RunFolder made(folder, load_run_config(folder));
-  std::uint64_t log_bytes = 0;
-  if (fs::exists(folder / checkpoint_name)) log_bytes = made.load_checkpoint();
-  made.open_log(log_bytes);
+  if (fs::exists(folder / checkpoint_name)) {
+    std::error_code no_log;
+    const std::uint64_t size = fs::file_size(folder / log_name, no_log);
+    made.log_bytes_ = std::min(made.load_checkpoint(), no_log ? 0 : size);
+  }
   return made;
 }
 
@@ -300,18 +307,17 @@ void RunFolder::check_same_data(const Dataset& train, const Dataset* val, const 
   }
 }
 
-void RunFolder::open_log(std::uint64_t keep_bytes) {
+void RunFolder::open_log() {
   const fs::path path = folder_ / log_name;
   std::error_code code;
-  const std::uint64_t size = fs::exists(path) ? fs::file_size(path, code) : 0;
-  log_bytes_ = std::min(keep_bytes, size);
-  if (size > log_bytes_) fs::resize_file(path, log_bytes_, code);
+  if (fs::exists(path)) fs::resize_file(path, log_bytes_, code);
   log_.open(path, std::ios::binary | std::ios::app);
   if (code || !log_)
     throw Error(ErrorKind::io, text(path.string(), ": cannot be written; check the permissions"));
 }
 
 void RunFolder::log(const Json& line) {
+  if (!log_.is_open()) open_log();
   const std::string content = line.dump() + "\n";
   log_.write(content.data(), static_cast<std::streamsize>(content.size()));
   log_.flush();

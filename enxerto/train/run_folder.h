@@ -63,11 +63,13 @@ RunConfig load_run_config(const std::filesystem::path& folder);
 /// from the last checkpoint.
 class RunFolder final : public Observer {
  public:
-  /// A new one. Error{usage} where the folder holds a run already; Error{io} where it cannot be written.
+  /// A new one. Error: usage where the folder holds a run or its path is no UTF-8, io where it cannot be
+  /// written.
   static RunFolder create(const std::filesystem::path& folder, RunConfig config);
-  /// One that goes on. The log is cut back to what the checkpoint knows. Error: not_found, corrupt; usage
-  /// where config.json no longer says what the checkpoint was written under (the number of workers may
-  /// differ, and the epochs where the rate does not depend on them).
+  /// One that goes on. The log is cut back to what the checkpoint knows when its next line is written; until
+  /// then it stays as it is, for there may be nothing to go on with. Error: not_found, corrupt; usage where
+  /// config.json no longer says what the checkpoint was written under (the number of workers may differ, and
+  /// the epochs where the rate does not depend on them).
   static RunFolder resume(const std::filesystem::path& folder);
 
   const std::filesystem::path& folder() const { return folder_; }
@@ -118,7 +120,7 @@ class RunFolder final : public Observer {
   void log(const nlohmann::json& line);
   void save_checkpoint(const Graph& graph, const TrainState& state);
   std::uint64_t load_checkpoint();  ///< the length of the log then
-  void open_log(std::uint64_t keep_bytes);
+  void open_log();                  ///< cut to log_bytes_
   void save_best(const Graph& graph, int epoch, double value);
   bool ended_at(int epoch) const;
 

@@ -254,6 +254,16 @@ TEST_F(RunFolders, AFinishedRunIsLeftAsItIsByAResume) {
   EXPECT_EQ(lines("run", "evaluation").size(), 1u);
 }
 
+TEST_F(RunFolders, AResumeThatWritesNothingLeavesTheLogAsItIs) {
+  start("run", tiny_config());
+  const auto log = read_file(root / "run" / "log.jsonl");
+  EXPECT_TRUE(RunFolder::resume(root / "run").take_checkpoint());
+  EXPECT_EQ(read_file(root / "run" / "log.jsonl"), log);
+  fs::remove(root / "run" / "checkpoint.safetensors");
+  EXPECT_FALSE(RunFolder::resume(root / "run").take_checkpoint());
+  EXPECT_EQ(read_file(root / "run" / "log.jsonl"), log);
+}
+
 TEST_F(RunFolders, FinalWeightsOfARunThatEndedAreLeftAsTheyAreByAResume) {
   TrainConfig training = tiny_config();
   training.epochs = 1;  // the best one is the last
@@ -365,6 +375,15 @@ TEST_F(RunFolders, AFullDiskIsSaidAndTheOldCheckpointStaysWhole) {
   EXPECT_NE(message.find("checkpoint.safetensors"), std::string::npos) << message;
   EXPECT_EQ(read_file(root / "run" / "checkpoint.safetensors"), checkpoint);
   EXPECT_EQ(resume("run").epochs, 4);
+}
+
+TEST_F(RunFolders, APathThatIsNotUtf8IsSaidBeforeAnythingIsTrained) {
+  EXPECT_EQ(error_of([&] { RunFolder::create(root / "lat\xE9", run_config(tiny_config())); }).first,
+            ErrorKind::usage);
+  EXPECT_FALSE(fs::exists(root / "lat\xE9"));
+  start("run", tiny_config());
+  fs::rename(root / "run", root / "lat\xE9");
+  EXPECT_EQ(error_of([&] { RunFolder::resume(root / "lat\xE9"); }).first, ErrorKind::usage);
 }
 
 TEST_F(RunFolders, APlaceThatCannotBeWrittenIsSaidAtOnce) {

@@ -162,7 +162,10 @@ class Fit(Case):
         self.check(enxerto("train", "demo/data", "--weights", "probe_forest", "--epochs", 1, "--out", "after_forest"), 0,
                    "starts anew")
         self.check_error(enxerto("fit", "--resume", "probe_nothing"), 3, "no run in it")
+        log = (WORK / "probe_knn/log.jsonl").read_bytes()
         self.check(enxerto("fit", "--resume", "probe_knn"), 0, "ended already")
+        self.check_error(enxerto("train", "--resume", "probe_knn"), 2, "is a run of fit")
+        self.assertEqual((WORK / "probe_knn/log.jsonl").read_bytes(), log)
 
     def test_a_model_says_unknown(self):
         result = enxerto("fit", "demo/data", "--weights", "demo", "--recipe", "probe", "--out", "knows", "--json")

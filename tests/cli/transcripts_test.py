@@ -7,6 +7,7 @@ import fcntl
 import json
 import os
 import pty
+import random
 import re
 import resource
 import shutil
@@ -206,6 +207,17 @@ class Usage(Case):
                 (["profile", "lenet5", "--batch", "0"], ["--batch", "0"]),
                 (["profile", "lenet5", "--train", "--freeze-through", "fc3"], ["frozen", "--train"]),
                 (["demo", "--epochs", "0"], ["--epochs"]),
+                ([*net, "lenet5", "--threads", "100000"], ["--threads", "1 to 1024"]),
+                ([*net, "lenet5", "--threads", "-1"], ["--threads"]),
+                ([*net, "lenet5", "--seed", "-1"], ["--seed", "-1"]),
+                ([*net, "lenet5", "--seed", "18446744073709551616"], ["--seed", "2^64 - 1"]),
+                (["doctor", "demo/data", "--seed", "-1"], ["--seed"]),
+                ([*net, "lenet5", "--max-unreadable", "nan"], ["--max-unreadable", "from 0 to 1", "nan"]),
+                ([*net, "lenet5", "--max-unreadable", "1.1"], ["--max-unreadable", "1.1"]),
+                (["advise", "demo/data", "--budget", "nan"], ["--budget"]),
+                (["advise", "demo/data", "--price", "nan"], ["--price"]),
+                (["fit", "demo/data", "--out", run, "--share", "nan"], ["--share"]),
+                (["extract", "demo/data", "--out", "x.npy", "--feature-memory", "nan"], ["--feature-memory"]),
         ]:
             with self.subTest(" ".join(map(str, arguments))):
                 result = enxerto(*arguments)
@@ -342,6 +354,18 @@ class Train(Case):
                               "policy": "none"}.items(), training["augment"].items())
         self.assertIn(training["seed"], [5, 6])
 
+    def test_starts_are_tried_as_the_run_trains(self):
+        for frozen in (["--freeze", "conv"], []):
+            out = f"starts{len(frozen)}"
+            result = enxerto("train", "demo/data", "--net", "lenet5", "--out", out, "--epochs", "6", "--batch", "8",
+                             "--schedule", "constant", "--restarts", "2", *frozen)
+            self.check(result, 0)
+            best = int(re.search("best start has seed ([0-9]+)", result.stdout)[1])
+            first = [re.match(" +1/[16] +([0-9.]+) +[0-9.]+ % +([0-9.]+)", line) for line in result.stdout.splitlines()]
+            losses = [each.groups() for each in first if each]
+            self.assertEqual(len(losses), 3, result.stdout)
+            self.assertEqual(losses[best], losses[2])
+
     def test_data_that_cannot_be_trained_on_are_3_and_leave_no_run(self):
         empty = WORK / "empty"
         empty.mkdir()
@@ -353,13 +377,10 @@ class Train(Case):
         words = make_data("words", {"a": "circle", "b": "cross"})
         for name in ("notes.jpg", "words.jpg"):
             (words / "a" / name).write_text("these are words, not a picture\n")
-        shutil.copytree(WORK / "demo/data", WORK / "lacking")
-        shutil.rmtree(WORK / "lacking/val/cross")
         file = WORK / "list.txt"
         file.write_text("a b c")
         for data, texts in [(empty, ["empty"]), (one, ["one", "\"a\"", "two"]), (corrupt, [broken]),
-                            (words, ["words/a/notes.jpg"]), (WORK / "lacking", ["cross", "val"]),
-                            (WORK / "nowhere", ["nowhere"]), (file, ["list.txt"])]:
+                            (words, ["words/a/notes.jpg"]), (WORK / "nowhere", ["nowhere"]), (file, ["list.txt"])]:
             with self.subTest(str(data)):
                 self.check(enxerto(*small(data, "never", "--json")), 3, *texts)
                 self.assertFalse((WORK / "never").exists())
@@ -409,6 +430,51 @@ class Train(Case):
         self.assertEqual(json.loads(result.stdout)["file"], str(picture))
         result = enxerto("evaluate", run, data, "--split", "all", "--json")
         self.check_evaluation(json.loads(result.stdout), ["café", "犬 & 'katze'"], 25)
+
+    def test_names_that_are_not_utf_8_are_named_before_there_is_a_run(self):
+        make_data("utf8", {"a": "circle", "b": "cross"})
+        latin = os.fsencode(WORK) + b"/lat\xe9"
+        shutil.copytree(os.fsencode(WORK / "utf8"), latin + b"/whole")
+        shutil.copytree(os.fsencode(WORK / "utf8"), os.fsencode(WORK / "latin_class"))
+        os.rename(os.fsencode(WORK / "latin_class/b"), os.fsencode(WORK) + b"/latin_class/b\xe9")
+
+        def told(*arguments):
+            return subprocess.run([ENXERTO, *map(os.fsencode, arguments)], cwd=WORK, env=ENVIRONMENT, timeout=PATIENCE,
+                                  stdin=subprocess.DEVNULL, capture_output=True, encoding="latin-1")
+
+        run = ["--out", "never", "--quiet"]
+        for verb in (["train", "--net", "lenet5"], ["fit", "--recipe", "probe"], ["fit"]):
+            self.check(told(*verb, latin + b"/whole", *run), 3, "the path of the data", "lat\\ufffd", "UTF-8")
+            self.check(told(*verb, "latin_class", *run), 3, "the name of the class", "b\\ufffd")
+        self.check_error(told("train", "utf8", "--net", "lenet5", "--out", latin + b"/run"), 2, "--out", "lat\\ufffd")
+        self.assertFalse((WORK / "never").exists())
+        # What only passes by, such as a cache, is no obstacle.
+        self.check(told(*small("utf8", "utf8_run", "--picture-cache", latin + b"/cache")), 0)
+        self.assertEqual(json.loads((WORK / "utf8_run/config.json").read_text())["command"], "")
+
+    def test_names_steer_no_terminal(self):
+        data = WORK / "steering"
+        for label, shape in [("a\x1b[2J", "circle"), ("b\nc\x9b1m", "cross")]:
+            (data / label).mkdir(parents=True)
+            for i, picture in enumerate(pictures("train", shape, 25)):
+                shutil.copy(picture, data / label / f"{10 * i}\x1b]0;title\x07.png")
+        cut = data / "a\x1b[2J" / "0\x1b]0;title\x07.png"
+        cut.write_bytes(cut.read_bytes()[:150])
+        shown = ["a\\x1b[2J/0\\x1b]0;title\\x07.png"]
+        results = [(enxerto("doctor", data), [*shown, "b\\x0ac\\x9b1m"]), (enxerto(*small(data, "steered")), shown),
+                   (enxerto("evaluate", "steered", data, "--split", "val"), ["b\\x0ac\\x9b1m"])]
+        for result, texts in results:
+            self.check(result, 0, *texts)
+        for verb in [["predict", "steered", data], ["explain", "steered", data, "--out", "steered-explained"]]:
+            result = enxerto(*verb)
+            self.check(result, 3, *shown)
+            self.assertIn("\\x1b]0;title\\x07", result.stdout)
+            results.append((result, []))
+        for result, _ in results:
+            for control in "\x1b\x07\x9b":
+                self.assertNotIn(control, result.stdout + result.stderr)
+        table = [line for line in results[0][0].stdout.splitlines() if line.startswith(("class ", "a\\", "b\\"))]
+        self.assertEqual(len({len(line) for line in table}), 1, table)
 
 
 class Doctor(Case):
@@ -511,6 +577,38 @@ class Doctor(Case):
         (WORK / "cut/result.json").unlink()
         self.check(enxerto("train", "--resume", "cut"), 0)
 
+    def test_a_class_of_which_nothing_can_be_read_is_named(self):
+        data = make_data("unread", {"a": "circle", "b": "cross", "c": "cross"}, 30)
+        for i, picture in enumerate(sorted((data / "c").iterdir())):
+            picture.unlink() if i > 2 else picture.write_bytes(picture.read_bytes()[:150])
+        for flags in ([], ["--class-weights", "balanced"]):
+            result = enxerto(*small(data, "never", "--max-unreadable", "0.2", "--quiet", *flags))
+            self.check_error(result, 3, "unread", 'the class "c"', "enxerto doctor")
+        self.assertFalse((WORK / "never").exists())
+
+    def test_nothing_to_hold_back_is_said(self):
+        data = make_data("single", {"a": "circle", "b": "cross"}, 1)
+        self.check(enxerto(*small(data, "never")), 3, "single", "val", "--val-fraction 0")
+        self.assertFalse((WORK / "never").exists())
+        self.check(enxerto(*small(data, "single-run", "--val-fraction", "0")), 0)
+
+    def test_what_has_no_files_is_not_told_to_write_a_split(self):
+        data = WORK / "idx_leak"
+        data.mkdir()
+        rng = random.Random(3)
+        shared = rng.randbytes(28 * 28)
+        for split in ("train", "t10k"):
+            images = [shared, *(rng.randbytes(28 * 28) for _ in range(19))]
+            (data / f"{split}-images-idx3-ubyte").write_bytes(struct.pack(">4B3I", 0, 0, 8, 3, 20, 28, 28) + b"".join(images))
+            (data / f"{split}-labels-idx1-ubyte").write_bytes(struct.pack(">4BI", 0, 0, 8, 1, 20) + bytes([0, 1] * 10))
+        refused = enxerto(*small(data, "never"))
+        self.check(refused, 3, "share pictures", "#0", "--allow-leaks")
+        self.assertNotIn("--split-out", refused.stderr)
+        told = enxerto("doctor", data)
+        self.check(told, 0, "1 picture is in more than one split", "cannot be written")
+        self.assertNotIn("--split-out", told.stdout)
+        self.check_error(enxerto("doctor", data, "--split-out", "idx.csv"), 3, "--split-out")
+
     def test_a_split_that_is_drawn_keeps_copies_together_and_proportions(self):
         data = WORK / "doctor_flat"
         for label in ["circle", "cross"]:
@@ -522,6 +620,23 @@ class Doctor(Case):
         self.assertEqual(rows[0], ["path", "label", "split"])
         counts = {split: sum(row[2] == split for row in rows) for split in ("train", "val", "test")}
         self.assertEqual(counts, {"train": 60, "val": 10, "test": 30})
+
+    def test_a_class_that_cannot_be_shared_out_is_no_obstacle_to_its_own_split(self):
+        data = WORK / "doctor_rare"
+        for label, shape, count in [("circle", "circle", 30), ("cross", "cross", 30), ("rare", "cross", 32)]:
+            (data / label).mkdir(parents=True)
+            for i, picture in enumerate(pictures("train", shape, count)[30 if label == "rare" else 0:]):
+                shutil.copy(picture, data / label / f"{10 * i}x.png")
+        self.check(enxerto("doctor", data, "--split-out", "rare.csv"), 0, "enxerto train rare.csv")
+        result = enxerto(*small("rare.csv", "rare", "--json"))
+        self.check(result, 0)
+        self.assertIn('no picture is of the class "rare"', result.stderr)
+        score = json.loads(result.stdout)["test"]
+        self.check_evaluation(score, ["circle", "cross", "rare"])
+        self.assertEqual(score["per_class"][2]["n"], 0)
+        self.assertIsNone(score["per_class"][2]["recall"])
+        self.assertIn("</html>", (WORK / "rare/report.html").read_text())
+        self.check(enxerto("evaluate", "rare", "rare.csv"), 0, "rare")
 
     def test_what_cannot_be_looked_at_is_an_error(self):
         self.check_error(enxerto("doctor", "nowhere"), 3, "nowhere")
@@ -568,10 +683,24 @@ class Interrupt(Case):
             self.assertEqual(outcomes[0][key], outcomes[1][key], key)
         epochs = [json.loads(line)["epoch"] for line in log.read_text().splitlines() if '"kind":"epoch"' in line]
         self.assertEqual(epochs, list(range(1, 61)))
+        self.check_resume_of_a_run_that_has_ended(parts)
         again = enxerto("train", "--resume", "parts", "--json")
         self.check(again, 0)
         self.assertEqual(json.loads(again.stdout), outcomes[1])
         self.assertIn("ended already", again.stderr)
+
+    def check_resume_of_a_run_that_has_ended(self, run):
+        """Elsewhere it is told where it lies now; nothing of it changes, whoever asks."""
+        moved = WORK / "moved"
+        shutil.copytree(run, moved)
+        before = {path.name: path.read_bytes() for path in moved.iterdir()}
+        self.assertIn(b'"kind":"evaluation"', before["log.jsonl"])
+        self.check_error(enxerto("fit", "--resume", "moved"), 2, "is a run of train")
+        result = enxerto("train", "--resume", "moved", "--json")
+        self.check(result, 0)
+        self.assertEqual(json.loads(result.stdout)["run"], "moved")
+        self.check(enxerto("train", "--resume", "moved"), 0, "Model   moved/model.safetensors")
+        self.assertEqual({path.name: path.read_bytes() for path in moved.iterdir()}, before)
 
     def test_a_resume_of_nothing_or_with_other_data_is_an_error(self):
         self.check_error(enxerto("train", "--resume", "nowhere"), 3, "nowhere")
