@@ -88,9 +88,7 @@ TEST_F(Files, ANameThatLeadsToNoFileForUsIsNotTheSystemsFailure) {
   fs::permissions(folder / "closed", fs::perms::none);
   constexpr uid_t nobody = 65534;  // the permissions do not bind root
   const uid_t us = ::geteuid();
-  if (us == 0) {
-    ASSERT_EQ(::seteuid(nobody), 0);
-  }
+  if (us == 0 && ::seteuid(nobody) != 0) GTEST_SKIP() << "root may not become anybody else here";
   EXPECT_EQ(kind_of_failure(folder / "closed"), ErrorKind::not_found);
   ASSERT_EQ(::seteuid(us), 0);
 }
