@@ -5,6 +5,7 @@
 #include <filesystem>
 #include <functional>
 #include <nlohmann/json_fwd.hpp>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -52,9 +53,12 @@ void print_json(const nlohmann::json& json);
 
 /// Throws Error{usage} unless value >= least.
 void check_at_least(const char* flag, int value, int least);
+/// Throws CLI::ValidationError that names the first of these flags which was given, with `why`.
+void refuse_flags(const CLI::App& verb, const std::set<std::string>& flags, const std::string& why);
 
-/// Throws Error{usage} where the file of `flag` is the other one too, by whatever path: writing it would
-/// destroy that.
+/// Whether both lead to one file, be it there or not.
+bool is_same_file(const std::filesystem::path& a, const std::filesystem::path& b);
+/// Throws Error{usage} where the file of `flag` is the other one too: writing it would destroy that.
 void check_another_file(const char* flag, const std::filesystem::path& file,
                         const std::filesystem::path& other);
 
@@ -63,7 +67,7 @@ std::string shell_word(const std::filesystem::path& path);
 
 /// The words that this program was started with, its name first; none where the system will not say.
 std::vector<std::string> command_words();
-/// The same as a shell wants them, in one text.
+/// The same as a shell wants them, in one text; empty where that is not UTF-8, as config.json has to be.
 std::string command_line();
 
 /// 0.9312 as "93.1 %", with `digits` digits.

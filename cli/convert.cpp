@@ -66,9 +66,8 @@ void cut(ModelFile& model, const ConvertFlags& flags) {
 
 int run_convert(const ConvertFlags& flags) {
   const bool onnx = is_onnx(flags.out);
-  std::error_code ignored;
   // The file that is read, which a run folder or a name in the cache only leads to.
-  if (fs::equivalent(find_model(flags.model.path), flags.out, ignored))
+  if (is_same_file(find_model(flags.model.path), flags.out))
     throw Error(ErrorKind::usage, text(flags.out, ": is the file to be converted; choose another name"));
   if (onnx && flags.half) throw Error(ErrorKind::usage, "--half is for .safetensors; leave it out for ONNX");
   Pretrained loaded = load(flags.model);

@@ -20,7 +20,6 @@
 #include "enxerto/core/text.h"
 #include "enxerto/graph/rebuild.h"
 #include "enxerto/graph/split.h"
-#include "enxerto/weights/checks.h"
 #include "enxerto/zoo/zoo.h"
 
 namespace enxerto::cli {
@@ -172,7 +171,6 @@ Json distill_new(const DistillFlags& flags, Console& console) {
   config.threads = threads();
   config.version = ENXERTO_VERSION;
   config.command = command_line();
-  if (!is_utf8(config.command)) config.command.clear();
   config.distill = taught.json;
   config.classes = taught.outputs;
   Splits splits = open_unlabelled(config);

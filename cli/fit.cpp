@@ -175,10 +175,8 @@ void add_fit(CLI::App& app, Action& chosen) {
       check_flags_have_meaning(*verb, advised_recipes());
       flags->advice.given = given_flags(*verb);
     } else {
-      for (const char* flag : {"--budget", "--pilot"})
-        if (verb->count(flag) > 0)
-          throw CLI::ValidationError(flag, text("is for the recipe auto and means nothing to ",
-                                                flags->recipe.name, "; leave it out"));
+      refuse_flags(*verb, {"--budget", "--pilot"},
+                   text("is for the recipe auto and means nothing to ", flags->recipe.name));
       check_flags_have_meaning(*verb, {flags->recipe.name});
     }
     chosen = [flags] { return run_fit(*flags); };

@@ -303,9 +303,8 @@ void check_flags_of(const CLI::App& verb, const std::string& head) {
       {"--depth", {"tree", "forest"}},
       {"--min-leaf", {"tree", "forest"}}};
   for (const auto& [flag, heads] : heeded_by)
-    if (verb.count(flag) > 0 && std::ranges::find(heads, head) == heads.end())
-      throw CLI::ValidationError(
-          flag, text("means nothing to ", head, ", it is for ", join(heads, " and "), "; leave it out"));
+    if (std::ranges::find(heads, head) == heads.end())
+      refuse_flags(verb, {flag}, text("means nothing to ", head, ", it is for ", join(heads, " and ")));
 }
 
 int run_head(const HeadFlags& flags) {

@@ -17,6 +17,7 @@
 #include "cli/training.h"
 #include "enxerto/core/error.h"
 #include "enxerto/core/text.h"
+#include "enxerto/weights/checks.h"
 
 namespace enxerto::cli {
 
@@ -45,14 +46,23 @@ void check_at_least(const char* flag, int value, int least) {
   if (value < least) throw Error(ErrorKind::usage, text(flag, ": at least ", least, ", not ", value));
 }
 
-void check_another_file(const char* flag, const std::filesystem::path& file,
-                        const std::filesystem::path& other) {
+void refuse_flags(const CLI::App& verb, const std::set<std::string>& flags, const std::string& why) {
+  for (const CLI::Option* option : verb.get_options())
+    if (option->count() > 0 && flags.contains(option->get_name()))
+      throw CLI::ValidationError(option->get_name(), text(why, "; leave it out"));
+}
+
+bool is_same_file(const std::filesystem::path& a, const std::filesystem::path& b) {
   std::error_code ignored;  // of paths that lead nowhere, which whoever opens them tells
   const auto whole = [&](const std::filesystem::path& path) {
     return std::filesystem::weakly_canonical(std::filesystem::absolute(path), ignored);
   };
-  const bool same = std::filesystem::equivalent(file, other, ignored) || whole(file) == whole(other);
-  if (same)
+  return std::filesystem::equivalent(a, b, ignored) || whole(a) == whole(b);
+}
+
+void check_another_file(const char* flag, const std::filesystem::path& file,
+                        const std::filesystem::path& other) {
+  if (is_same_file(file, other))
     throw Error(ErrorKind::usage, text(flag, ": ", file.string(), " is in use already; choose another name"));
 }
 
@@ -78,7 +88,8 @@ std::vector<std::string> command_words() {
 std::string command_line() {
   std::vector<std::string> words = command_words();
   for (std::string& word : words) word = shell_word(word);
-  return join(words, " ");
+  const std::string line = join(words, " ");
+  return is_utf8(line) ? line : "";
 }
 
 std::string percent(double proportion, int digits) { return fixed(100 * proportion, digits) + " %"; }

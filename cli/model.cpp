@@ -22,6 +22,28 @@ namespace {
 constexpr std::string_view model_endings[] = {".safetensors", ".pth",   ".pt",  ".h5",
                                               ".hdf5",        ".keras", ".onnx"};
 
+/// Whether it can only be meant for a file or folder: no net's name looks so.
+bool looks_like_path(const std::string& what) {
+  const std::string ending = std::filesystem::path(what).extension().string();
+  return what.find('/') != std::string::npos ||
+         std::ranges::find(model_endings, ending) != std::end(model_endings);
+}
+
+void set_decode(ModelFile& model, Decode decode, const std::string& path) {
+  if (model.preprocess.is_null())
+    throw Error(ErrorKind::usage,
+                text(path,
+                     ": does not say how its pictures are prepared, so --decode means nothing; give "
+                     "--preprocess with it"));
+  try {
+    Preprocess preprocess = Preprocess::from_json(model.preprocess);
+    preprocess.decode = decode;
+    model.preprocess = preprocess.to_json();
+  } catch (const Error& error) {
+    throw Error(error.kind(), text(path, ": ", error.what()));
+  }
+}
+
 }  // namespace
 
 void add_weight_flags(CLI::App& verb, ModelFlags& flags) {
@@ -48,25 +70,6 @@ void add_model(CLI::App& verb, ModelFlags& flags) {
   add_weight_flags(verb, flags);
 }
 
-namespace {
-
-void set_decode(ModelFile& model, Decode decode, const std::string& path) {
-  if (model.preprocess.is_null())
-    throw Error(ErrorKind::usage,
-                text(path,
-                     ": does not say how its pictures are prepared, so --decode means nothing; give "
-                     "--preprocess with it"));
-  try {
-    Preprocess preprocess = Preprocess::from_json(model.preprocess);
-    preprocess.decode = decode;
-    model.preprocess = preprocess.to_json();
-  } catch (const Error& error) {
-    throw Error(error.kind(), text(path, ": ", error.what()));
-  }
-}
-
-}  // namespace
-
 Pretrained load(const ModelFlags& flags) {
   if (flags.size != 0) check_at_least("--size", flags.size, 1);
   PretrainedOptions options{.net = flags.net, .size = flags.size, .strict = !flags.not_strict};
@@ -76,17 +79,6 @@ Pretrained load(const ModelFlags& flags) {
   if (!flags.decode.empty()) set_decode(loaded.model, parse_decode(flags.decode), flags.path);
   return loaded;
 }
-
-namespace {
-
-/// Whether it can only be meant for a file or folder: no net's name looks so.
-bool looks_like_path(const std::string& what) {
-  const std::string ending = std::filesystem::path(what).extension().string();
-  return what.find('/') != std::string::npos ||
-         std::ranges::find(model_endings, ending) != std::end(model_endings);
-}
-
-}  // namespace
 
 ModelFile load_net_or_model(const ModelFlags& flags, int classes, bool no_top) {
   const std::string& what = flags.path;

@@ -775,14 +775,11 @@ const std::set<std::string>& flags_without_meaning(const std::string& recipe) {
 }
 
 void check_flags_have_meaning(const CLI::App& verb, const std::vector<std::string>& recipes) {
-  for (const CLI::Option* option : verb.get_options()) {
-    const std::string name = option->get_name();
-    if (option->count() > 0 && std::ranges::all_of(recipes, [&](const std::string& recipe) {
-          return flags_without_meaning(recipe).contains(name);
-        }))
-      throw CLI::ValidationError(
-          name, text("means nothing to the recipe ", join(recipes, " or "), "; leave it out"));
-  }
+  std::set<std::string> to_none = flags_without_meaning(recipes.front());
+  for (const std::string& recipe : recipes)
+    std::erase_if(to_none,
+                  [&](const std::string& flag) { return !flags_without_meaning(recipe).contains(flag); });
+  refuse_flags(verb, to_none, text("means nothing to the recipe ", join(recipes, " or ")));
 }
 
 const std::vector<std::string>& advised_recipes() {

@@ -247,7 +247,6 @@ NewData open_new_data(RunConfig& config, const std::string& data, const CheckFla
   config.threads = threads();
   config.version = ENXERTO_VERSION;
   config.command = command_line();
-  if (!is_utf8(config.command)) config.command.clear();
   check_utf8(config.data, "the path of the data");
   check_utf8(config.weights, "the path of the weights");
   NewData made;

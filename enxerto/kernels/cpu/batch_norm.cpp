@@ -74,8 +74,8 @@ class BatchNormOp : public Op {
     T* const y = numbers<T>(run.out);
     for_each_tile([&](const Tile& tile) {
       const std::int64_t at = tile.offset;
-      norm_loops<T>(loops()).normalize(x + at, residual ? residual + at : nullptr, y + at, tile.pixels,
-                                       layout_.block, tile.group.width, of(stats, tile.group), ceiling_);
+      loops().norm.of<T>().normalize(x + at, residual ? residual + at : nullptr, y + at, tile.pixels,
+                                     layout_.block, tile.group.width, of(stats, tile.group), ceiling_);
     });
   }
 
@@ -109,10 +109,10 @@ class BatchNormOp : public Op {
                    *const y = numbers<T>(run.out);
     for_each_tile([&](const Tile& tile) {
       const std::int64_t at = tile.offset;
-      norm_loops<T>(loops()).gradient(x + at, y ? y + at : nullptr, dy + at, dx ? dx + at : nullptr,
-                                      dresidual ? dresidual + at : nullptr, tile.pixels, layout_.block,
-                                      tile.group.width, of(stats, tile.group), slope + tile.group.channel,
-                                      offsets + tile.group.channel, ceiling_);
+      loops().norm.of<T>().gradient(x + at, y ? y + at : nullptr, dy + at, dx ? dx + at : nullptr,
+                                    dresidual ? dresidual + at : nullptr, tile.pixels, layout_.block,
+                                    tile.group.width, of(stats, tile.group), slope + tile.group.channel,
+                                    offsets + tile.group.channel, ceiling_);
     });
   }
 
@@ -173,8 +173,8 @@ class BatchNormOp : public Op {
     std::fill_n(means, 2 * pictures * channels, 0.0);
     for_each_tile([&](const Tile& tile) {
       float tile_mean[widest], tile_m2[widest];
-      norm_loops<T>(loops()).moments(numbers<T>(run.in[0]) + tile.offset, tile.pixels, layout_.block,
-                                     tile.group.width, tile_mean, tile_m2);
+      loops().norm.of<T>().moments(numbers<T>(run.in[0]) + tile.offset, tile.pixels, layout_.block,
+                                   tile.group.width, tile_mean, tile_m2);
       double* const mean = means + tile.n * channels + tile.group.channel;
       double* const m2 = m2s + tile.n * channels + tile.group.channel;
       const auto before = static_cast<double>(tile.from), pixels = static_cast<double>(tile.pixels);
@@ -210,8 +210,8 @@ class BatchNormOp : public Op {
     for_each_tile([&](const Tile& tile) {
       const std::int64_t at = tile.offset;
       float g[widest], gx[widest];
-      norm_loops<T>(loops()).gradient_sums(x + at, y ? y + at : nullptr, dy + at, tile.pixels, layout_.block,
-                                           tile.group.width, of(stats, tile.group), ceiling_, g, gx);
+      loops().norm.of<T>().gradient_sums(x + at, y ? y + at : nullptr, dy + at, tile.pixels, layout_.block,
+                                         tile.group.width, of(stats, tile.group), ceiling_, g, gx);
       double* const sum_g = sums + 2 * tile.n * channels + tile.group.channel;
       for (int j = 0; j < tile.group.width; ++j) sum_g[j] += g[j], sum_g[channels + j] += gx[j];
     });

@@ -97,8 +97,7 @@ class MultiplyOp : public Op {
     const T *const dout = numbers<T>(run.dout), *const a = numbers<T>(run.in[0]);
     for_each_group([&](std::int64_t offset, const Group& group, std::int64_t n, int used) {
       float sum[16];
-      scale_loops<T>(loops()).dot(dout + offset, a + offset, layout_.pixels(), layout_.block, group.width,
-                                  sum);
+      loops().scale.of<T>().dot(dout + offset, a + offset, layout_.pixels(), layout_.block, group.width, sum);
       std::copy_n(sum, used, run.din[1] + n * layout_.shape.c + group.channel);
     });
   }
@@ -112,8 +111,8 @@ class MultiplyOp : public Op {
     for_each_group([&](std::int64_t offset, const Group& group, std::int64_t n, int used) {
       float factor[16] = {};
       std::copy_n(b + n * layout_.shape.c + group.channel, used, factor);
-      scale_loops<T>(loops()).scale(numbers<T>(a) + offset, factor, numbers<T>(y) + offset, layout_.pixels(),
-                                    layout_.block, group.width);
+      loops().scale.of<T>().scale(numbers<T>(a) + offset, factor, numbers<T>(y) + offset, layout_.pixels(),
+                                  layout_.block, group.width);
     });
   }
   /// run(offset, group, n, channels of the group that are not padding).

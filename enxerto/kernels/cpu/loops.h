@@ -65,14 +65,25 @@ struct ScaleLoops {
   void (*dot)(const T* a, const T* b, std::int64_t pixels, std::int64_t stride, int width, float* sum);
 };
 
+template <template <class> class Kind>
+struct ForBothTypes {
+  Kind<float> floats;
+  Kind<Bf16> halves;
+
+  template <class T>
+  const Kind<T>& of() const {
+    if constexpr (std::is_same_v<T, float>)
+      return floats;
+    else
+      return halves;
+  }
+};
+
 struct Loops {
   const char* name;  ///< of the instruction set
-  NormLoops<float> norm;
-  NormLoops<Bf16> norm_bf16;
-  WindowLoops<float> window;
-  WindowLoops<Bf16> window_bf16;
-  ScaleLoops<float> scale;
-  ScaleLoops<Bf16> scale_bf16;
+  ForBothTypes<NormLoops> norm;
+  ForBothTypes<WindowLoops> window;
+  ForBothTypes<ScaleLoops> scale;
 
   void (*activate)(const ActivationSpec& spec, const float* x, float* y, std::int64_t count);
   /// `kept` is the output, or for hard_swish and silu the input.
@@ -100,29 +111,6 @@ struct Loops {
   /// And back.
   void (*narrow_tile)(const float* from, std::int64_t pixels, std::int64_t stride, int channels, Bf16* to);
 };
-
-/// Those of a type.
-template <class T>
-const NormLoops<T>& norm_loops(const Loops& table) {
-  if constexpr (std::is_same_v<T, float>)
-    return table.norm;
-  else
-    return table.norm_bf16;
-}
-template <class T>
-const WindowLoops<T>& window_loops(const Loops& table) {
-  if constexpr (std::is_same_v<T, float>)
-    return table.window;
-  else
-    return table.window_bf16;
-}
-template <class T>
-const ScaleLoops<T>& scale_loops(const Loops& table) {
-  if constexpr (std::is_same_v<T, float>)
-    return table.scale;
-  else
-    return table.scale_bf16;
-}
 
 /// The table for this chip.
 const Loops& loops();

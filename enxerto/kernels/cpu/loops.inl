@@ -492,24 +492,23 @@ void narrow_tile(const float* from, std::int64_t pixels, std::int64_t stride, in
 }  // namespace
 
 const Loops& table() {
-  static constexpr Loops one{ENXERTO_ISA_NAME,
-                             {moments, normalize, gradient_sums, gradient},
-                             {moments, normalize, gradient_sums, gradient},
-                             {window_max, window_sum, window_sum, window_route, window_spread, window_spread},
-                             {window_max, window_sum, window_sum, window_route, window_spread, window_spread},
-                             {scale, dot},
-                             {scale, dot},
-                             activate,
-                             activate_gradient,
-                             activate_bf16,
-                             activate_gradient_bf16,
-                             add,
-                             add,
-                             multiply,
-                             depthwise_gradient,
-                             depthwise_data_gradient,
-                             widen_tile,
-                             narrow_tile};
+  static constexpr Loops one{
+      ENXERTO_ISA_NAME,
+      {{moments, normalize, gradient_sums, gradient}, {moments, normalize, gradient_sums, gradient}},
+      {{window_max, window_sum, window_sum, window_route, window_spread, window_spread},
+       {window_max, window_sum, window_sum, window_route, window_spread, window_spread}},
+      {{scale, dot}, {scale, dot}},
+      activate,
+      activate_gradient,
+      activate_bf16,
+      activate_gradient_bf16,
+      add,
+      add,
+      multiply,
+      depthwise_gradient,
+      depthwise_data_gradient,
+      widen_tile,
+      narrow_tile};
   return one;
 }
 

@@ -76,9 +76,9 @@ class PoolOp : public Op {
         }
         if constexpr (std::is_same_v<T, Y>) {
           std::int32_t where[16];
-          window_loops<T>(loops()).max(from + place.in, place.rows, place.columns, row_step(), column_step(),
-                                       group.width, place.first_index,
-                                       static_cast<int>(spec_.window.kernel_w), to + place.out, where);
+          loops().window.of<T>().max(from + place.in, place.rows, place.columns, row_step(), column_step(),
+                                     group.width, place.first_index, static_cast<int>(spec_.window.kernel_w),
+                                     to + place.out, where);
           if (indices)
             for (int j = 0; j < group.width; ++j) indices[place.out + j] = static_cast<Index>(where[j]);
         }
@@ -110,9 +110,9 @@ class PoolOp : public Op {
           if constexpr (std::is_same_v<T, Y>) {
             std::int32_t where[16];
             std::copy_n(indices + place.out, group.width, where);
-            window_loops<T>(loops()).route(g, where, place.rows, place.columns, row_step(), column_step(),
-                                           group.width, place.first_index,
-                                           static_cast<int>(spec_.window.kernel_w), dx + place.in);
+            loops().window.of<T>().route(g, where, place.rows, place.columns, row_step(), column_step(),
+                                         group.width, place.first_index,
+                                         static_cast<int>(spec_.window.kernel_w), dx + place.in);
           }
         }
     }
@@ -131,15 +131,15 @@ class PoolOp : public Op {
   }
   static auto sum() {
     if constexpr (std::is_same_v<T, Y>)
-      return window_loops<T>(loops()).sum;
+      return loops().window.of<T>().sum;
     else
-      return window_loops<T>(loops()).sum_to_float;
+      return loops().window.of<T>().sum_to_float;
   }
   static auto spread() {
     if constexpr (std::is_same_v<T, Y>)
-      return window_loops<T>(loops()).spread;
+      return loops().window.of<T>().spread;
     else
-      return window_loops<T>(loops()).spread_from_float;
+      return loops().window.of<T>().spread_from_float;
   }
   std::int64_t row_step() const { return spec_.window.dilation_h * in_.shape.w * in_.block; }
   std::int64_t column_step() const { return spec_.window.dilation_w * in_.block; }
