@@ -17,13 +17,14 @@ namespace enxerto::bench {
 namespace {
 
 constexpr const char* usage =
-    "usage: bench_step NET (train|infer) BATCH [--bf16] [--size PIXELS] [--runs 7] [--threads 2]\n"
-    "       bench_step NET (train|infer) BATCH [--bf16] [--size PIXELS] [--threads 2] --serve\n"
+    "usage: bench_step NET (train|infer) BATCH [--bf16] [--recompute] [--size PIXELS] [--runs 7] [--threads "
+    "2]\n"
+    "       bench_step NET (train|infer) BATCH [--bf16] [--recompute] [--size PIXELS] [--threads 2] --serve\n"
     "--serve  answers each line \"go\" with one step and a line {\"seconds\": ...}\n";
 
 struct Options {
   std::string net;
-  bool train = false, serve = false, bf16 = false;
+  bool train = false, serve = false, bf16 = false, recompute = false;
   int batch = 1, runs = 7, threads = 2;
   std::optional<int> size;  ///< the net's own where it is not given
 };
@@ -56,6 +57,8 @@ Options parse(const std::vector<std::string>& given) {
       made.serve = true;
     else if (word == "--bf16")
       made.bf16 = true;
+    else if (word == "--recompute")
+      made.recompute = true;
     else if (word.starts_with("-"))
       throw Error(ErrorKind::usage, text(word, ": there is no such option\n", usage));
     else
@@ -75,7 +78,11 @@ StepJob make_job(const Options& options) {
   if (options.size) image = {1, find_net(options.net).image.c, *options.size, *options.size};
   Graph graph = make_net(options.net, {.image = image});
   graph.init({}, Rng(1));
-  return {std::move(graph), {.batch = options.batch, .train = options.train, .bf16 = options.bf16}};
+  return {std::move(graph),
+          {.batch = options.batch,
+           .train = options.train,
+           .bf16 = options.bf16,
+           .recompute = options.recompute ? Recompute::blocks : Recompute::passes}};
 }
 
 nlohmann::json describe(const Options& options) {

@@ -95,7 +95,7 @@ def compare(options, net, task, batch):
                 last = contenders[-1].step()
             contenders[-1].short = last < SHORT
 
-        enter("enxerto", [str(options.ours)] + ["--bf16"] * options.bf16)
+        enter("enxerto", [str(options.ours)] + ["--bf16"] * options.bf16 + ["--recompute"] * options.recompute)
         if options.enxerto and task == "infer":
             enter("onnxruntime", [options.python, str(HERE / "rival_onnx.py"), "--enxerto", str(options.enxerto)])
         for variant in options.variants:
@@ -157,6 +157,7 @@ def main():
     parser.add_argument("--variants", type=lambda text: text.split(","), default=VARIANTS,
                         help="of torch, with commas between: " + ",".join(VARIANTS))
     parser.add_argument("--bf16", action="store_true", help="ours and torch's in bfloat16 (autocast)")
+    parser.add_argument("--recompute", action="store_true", help="ours keeps less for the backward pass and computes it anew")
     parser.add_argument("--all", action="store_true", help="ResNet-18 and -50, VGG16, MobileNetV3-small; train 32, infer 1 and 32")
     parser.add_argument("--enxerto", type=Path, help="the command: onnxruntime takes part, where the Python has it")
     parser.add_argument("--out", type=Path, help="a JSON file for all that was measured")

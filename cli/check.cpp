@@ -70,17 +70,9 @@ void check_not_empty(const std::string& data, const Splits& splits) {
                                            "; add pictures, or train without (--", name, "-fraction 0)"));
 }
 
-/// Pictures of each class.
-std::vector<std::int64_t> count_classes(const Dataset& data) {
-  std::vector<std::int64_t> counts(data.classes().size());
-  for (std::int64_t i = 0; i < data.size(); ++i)
-    for (const std::int32_t label : data.labels(i)) ++counts[static_cast<std::size_t>(label)];
-  return counts;
-}
-
 /// Throws Error{corrupt} that names the classes of which nothing in train can be read.
 void check_classes_left(const std::string& data, const Dataset& before, const Dataset& after) {
-  const std::vector<std::int64_t> had = count_classes(before), has = count_classes(after);
+  const std::vector<std::int64_t> had = class_counts(before), has = class_counts(after);
   std::vector<std::string> gone;
   for (std::size_t i = 0; i < had.size(); ++i)
     if (had[i] > 0 && has[i] == 0) gone.push_back(before.classes()[i]);

@@ -154,6 +154,7 @@ void add_learning_flags(CLI::App& verb, LearningFlags& flags) {
       ->type_name("N");
   verb.add_flag("--bf16", flags.bf16,
                 "Trains in bfloat16 with float weights, where the processor has it (AVX-512 BF16, AMX)");
+  verb.add_flag("--recompute", flags.recompute, recompute_help);
   verb.add_option("--picture-cache", flags.picture_cache,
                   "Keep fitted pictures in this folder, for later epochs and runs")
       ->type_name("FOLDER");
@@ -178,6 +179,7 @@ TrainConfig learning_of(const LearningFlags& flags, std::int64_t pictures) {
   training.schedule = schedule_of(flags, training.optimizer, steps_per_epoch(pictures, flags.batch));
   training.penalty = {.l1 = flags.l1, .l2 = flags.l2};
   training.bf16 = flags.bf16;
+  training.recompute = flags.recompute;
   training.clip_norm = flags.clip;
   training.patience = flags.patience;
   training.workers = flags.workers;

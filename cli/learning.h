@@ -34,10 +34,13 @@ struct LearningFlags {
   std::optional<double> lr, momentum, weight_decay;
   double l1 = 0, l2 = 0, warmup = 0, clip = 0;
   std::uint64_t seed = 0;
-  bool bf16 = false;
+  bool bf16 = false, recompute = false;
 };
+inline constexpr const char* recompute_help =
+    "Less memory for about a third more time: computes outputs again where gradients need them; the same "
+    "bits";
 /// Adds --epochs, --batch, --seed, --optimizer, --lr, --momentum, --weight-decay, --schedule, --warmup, --l1,
-/// --l2, --clip, --patience, --bf16, --picture-cache and --workers.
+/// --l2, --clip, --patience, --bf16, --recompute, --picture-cache and --workers.
 void add_learning_flags(CLI::App& verb, LearningFlags& flags);
 
 /// Throws Error{usage} that names the flag.

@@ -20,7 +20,7 @@ struct ProfileFlags {
   ModelFlags model;  ///< or a net
   std::string freeze_through;
   int classes = 0, batch = 1, runs = 7;
-  bool train = false, bf16 = false, keep = false;
+  bool train = false, bf16 = false, keep = false, recompute = false;
 };
 
 int run_profile(const ProfileFlags& flags) {
@@ -29,13 +29,20 @@ int run_profile(const ProfileFlags& flags) {
   if (flags.model.size != 0) check_at_least("--size", flags.model.size, 1);
   if (flags.classes != 0) check_at_least("--classes", flags.classes, 1);
   if (flags.bf16) require_bf16();
+  if ((flags.keep || flags.recompute) && !flags.train)
+    throw Error(ErrorKind::usage,
+                text(flags.keep ? "--keep" : "--recompute", ": of a training step; give --train too"));
   set_threads(flags.common.threads);
   ModelFile model = load_net_or_model(flags.model, flags.classes, false);
   // A net that was only just made has weights of zero, and zeros are no load that anyone has.
   if (is_net(flags.model.path)) model.graph.init({}, Rng(1));
   if (!flags.freeze_through.empty()) model.graph.freeze_through(flags.freeze_through);
-  StepJob job(std::move(model.graph),
-              {.batch = flags.batch, .train = flags.train, .bf16 = flags.bf16, .rebuild = !flags.keep});
+  StepJob job(std::move(model.graph), {.batch = flags.batch,
+                                       .train = flags.train,
+                                       .bf16 = flags.bf16,
+                                       .recompute = flags.keep        ? Recompute::nothing
+                                                    : flags.recompute ? Recompute::blocks
+                                                                      : Recompute::passes});
   const Profile made = profile(job, flags.runs, measure_peak(threads()));
   const double rate = flags.batch / made.median;
   if (flags.common.json) {
@@ -75,7 +82,11 @@ void add_profile(CLI::App& app, Action& chosen) {
   verb->add_option("--freeze-through", flags->freeze_through, "All layers up to this one are not trained")
       ->type_name("LAYER");
   verb->add_flag("--bf16", flags->bf16, "Convolutions and batch norm in bfloat16");
-  verb->add_flag("--keep", flags->keep, "Outputs of batch norm are kept, not made anew: more memory");
+  CLI::Option* const keep =
+      verb->add_flag("--keep", flags->keep, "Outputs of batch norm are kept, not made anew: more memory");
+  verb->add_flag("--recompute", flags->recompute,
+                 "All outputs within blocks are made anew: less memory, more time")
+      ->excludes(keep);
   add_threads(*verb, flags->common);
   add_json(*verb, flags->common);
   verb->footer(

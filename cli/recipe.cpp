@@ -7,6 +7,7 @@
 #include <memory>
 
 #include "cli/commands.h"
+#include "cli/learning.h"
 #include "cli/numbers.h"
 #include "cli/progress.h"
 #include "enxerto/core/error.h"
@@ -539,6 +540,7 @@ Tuning plan_tuning(const Job& job, const Recipe& recipe, Console& console) {
   TrainConfig& training = config.training;
   training.epochs = recipe.epochs;
   training.patience = recipe.patience;
+  training.recompute = recipe.recompute;
   AugmentFlags usual;
   usual.usual = !recipe.plain;
   training.augment = augment_of(recipe.augment, augment_of(usual));
@@ -670,9 +672,9 @@ void check_source_flags(const char* verb, const SourceFlags& flags) {
 }
 
 const std::set<std::string>& flags_without_effect() {
-  static const std::set<std::string> names{
-      "--threads",        "--workers",      "--feature-cache", "--no-feature-cache",
-      "--feature-memory", "--feature-file", "--quiet",         "--json"};
+  static const std::set<std::string> names{"--threads",          "--workers",   "--feature-cache",
+                                           "--no-feature-cache", "--recompute", "--feature-memory",
+                                           "--feature-file",     "--quiet",     "--json"};
   return names;
 }
 
@@ -744,6 +746,7 @@ void add_recipe_flags(CLI::App& verb, Recipe& recipe) {
           "each batch's (warmup+finetune: frozen, else trained)")
       ->check(CLI::IsMember({"frozen", "trained"}))
       ->type_name("NAME");
+  verb.add_flag("--recompute", recipe.recompute, recompute_help);
   verb.add_option("--blocks", recipe.blocks,
                   "Of finetune: only the last so many blocks learn, and the head (0: all layers)")
       ->type_name("N");
@@ -764,8 +767,8 @@ void add_recipe_flags(CLI::App& verb, Recipe& recipe) {
 const std::set<std::string>& flags_without_meaning(const std::string& recipe) {
   static const std::map<std::string, std::set<std::string>> flags{
       {"probe",
-       {"--lr", "--schedule", "--optimizer", "--stages", "--share", "--batch-norm", "--blocks",
-        "--patience"}},
+       {"--lr", "--schedule", "--optimizer", "--stages", "--share", "--batch-norm", "--blocks", "--patience",
+        "--recompute"}},
       {"warmup+finetune", {"--blocks"}},
       {"finetune", {"--head", "--pca", "--c", "--stages", "--share"}},
       {"scratch", {"--head", "--pca", "--c", "--stages", "--share", "--blocks"}}};

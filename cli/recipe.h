@@ -59,6 +59,7 @@ struct Recipe {
   bool finds_lr = false;   ///< by a range test before the first epoch (lr_range.h)
   std::uint64_t seed = 0;  ///< of the order, augmentation, folds and what is initialised
   bool plain = false;      ///< no augmentation
+  bool recompute = false;  ///< TrainConfig::recompute
 };
 const std::vector<std::string>& recipe_names();
 /// Adds what describes a recipe, but neither its name nor its seed.

@@ -263,12 +263,12 @@ NewData open_new_data(RunConfig& config, const std::string& data, const CheckFla
 }
 
 std::vector<double> balanced_class_weights(const Dataset& data) {
-  std::vector<double> counts(data.classes().size());
-  for (std::int64_t i = 0; i < data.size(); ++i)
-    if (data.label(i) != unlabelled) ++counts[static_cast<std::size_t>(data.label(i))];
-  for (double& count : counts)
-    count = static_cast<double>(data.size()) / (static_cast<double>(counts.size()) * count);
-  return counts;
+  const std::vector<std::int64_t> counts = class_counts(data);
+  std::vector<double> weights;
+  for (const std::int64_t count : counts)
+    weights.push_back(static_cast<double>(data.size()) /
+                      (static_cast<double>(counts.size()) * static_cast<double>(count)));
+  return weights;
 }
 
 void check_resume_alone(const CLI::App& verb, const std::set<std::string>& allowed) {

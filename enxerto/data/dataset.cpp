@@ -15,6 +15,13 @@ std::vector<std::int32_t> labels_of(const Dataset& data) {
   return labels;
 }
 
+std::vector<std::int64_t> class_counts(const Dataset& data) {
+  std::vector<std::int64_t> counts(data.classes().size());
+  for (std::int64_t i = 0; i < data.size(); ++i)
+    for (const std::int32_t label : data.labels(i)) ++counts[static_cast<std::size_t>(label)];
+  return counts;
+}
+
 namespace {
 
 void ensure_labels(const LabelTable& labels, const std::vector<std::string>& classes) {

@@ -46,6 +46,8 @@ class Dataset {
 
 /// label() of all pictures.
 std::vector<std::int32_t> labels_of(const Dataset& data);
+/// How many pictures have each class's label.
+std::vector<std::int64_t> class_counts(const Dataset& data);
 
 /// The labels of many pictures, where one each or, as `multi` says, any number.
 struct LabelTable {

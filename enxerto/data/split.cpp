@@ -40,18 +40,16 @@ void take(std::shared_ptr<const Dataset>& from, std::shared_ptr<const Dataset>& 
   const bool multi = whole->multi_label();
   auto [kept, taken] =
       multi ? split_iteratively(*whole, fraction, rng) : split_stratified(labels_of(*whole), fraction, rng);
-  std::vector<std::int64_t> counts(whole->classes().size());
-  for (const std::int64_t index : taken)
-    for (const std::int32_t label : whole->labels(index)) ++counts[static_cast<std::size_t>(label)];
-  notes.push_back(text(name, ": ", with_commas(static_cast<std::int64_t>(taken.size())), " of ",
-                       with_commas(whole->size()), " training pictures held back, ", multi ? "about " : "",
+  from = std::make_shared<const Subset>(whole, std::move(kept));
+  to = std::make_shared<const Subset>(whole, std::move(taken));
+  notes.push_back(text(name, ": ", with_commas(to->size()), " of ", with_commas(whole->size()),
+                       " training pictures held back, ", multi ? "about " : "",
                        "the same part of each class"));
+  const std::vector<std::int64_t> counts = class_counts(*to);
   for (std::size_t i = 0; i < counts.size(); ++i)
     if (counts[i] == 0)
       notes.push_back(
           text(name, ": none of the class \"", whole->classes()[i], "\", which has too few pictures"));
-  from = std::make_shared<const Subset>(whole, std::move(kept));
-  to = std::make_shared<const Subset>(whole, std::move(taken));
 }
 
 }  // namespace

@@ -13,6 +13,7 @@
 #include "enxerto/graph/lower.h"
 #include "enxerto/graph/memory_plan.h"
 #include "enxerto/graph/parts.h"
+#include "enxerto/graph/recompute.h"
 #include "enxerto/kernels/onednn/onednn.h"
 
 namespace enxerto {
@@ -33,6 +34,7 @@ struct Run {
   std::vector<int> in;  ///< cells, in the layouts that the op takes
   int out = none;       ///< cell
   int saved = none, forward_scratch = none, backward_scratch = none;  ///< buffers
+  int anew_scratch = none;                                            ///< of a forward pass that is run again
   std::vector<float*> params, dparams;
   std::vector<bool> wants_din;
   bool wants_dparams = false;
@@ -173,7 +175,7 @@ struct Executor::Plan {
     use(output_cell, forward_steps);  // the caller reads it
     for (const int cell : side_cells) use(cell, forward_steps);
     if (config.train) use_kept();
-    if (config.train && config.rebuild) plan_rebuilds();
+    if (config.train && config.recompute != Recompute::nothing) plan_rebuilds();
     for (int s = 0; s < forward_steps; ++s) {
       const Step& step = steps[at(s)];
       if (step.run == none) {
@@ -214,8 +216,8 @@ struct Executor::Plan {
     }
   }
 
-  // What the backward pass reads of an output is either kept or, where rebuild is asked for, made anew in a
-  // cell of its own, from inputs that are there at that time.
+  // What the backward pass reads of an output is either kept or, where it may be, made anew in a cell of its
+  // own, from inputs that are there at that time or are made anew before it.
 
   struct Rebuilt {
     int run = none;
@@ -233,29 +235,55 @@ struct Executor::Plan {
     return found == rebuilt.end() ? nullptr : &*found;
   }
   bool is_kept(int cell) const { return lives[at(cell)].last >= backward_time(program.last().index); }
-  /// Whether the cell is there at that backward time, can stay until then, or can be made then from one
-  /// input.
+  /// Whether the run's output may be made anew; with `blocks` that costs a second forward pass.
+  bool can_be_anew(const Run& run) const {
+    if (!trained[at(run.node)]) return false;
+    return blocks.empty() ? run.op->info().rebuilds : blocks[at(run.node)];
+  }
+  /// Whether the cell is there at that backward time, can stay until then, or can be made then: with blocks
+  /// from any inputs, else from one.
   bool can_be_there(int cell, int time) {
     const Rebuilt* const known = rebuilt_of(cell);
     if (known ? known->first <= time : is_kept(cell)) return true;
-    const int run = producer_of(cell);
-    return run != none && runs[at(run)].op->info().rebuilds && runs[at(run)].in.size() == 1 &&
-           trained[at(runs[at(run)].node)] && can_be_there(runs[at(run)].in[0], time);
+    const int producer = producer_of(cell);
+    if (producer == none) return false;
+    const Run& run = runs[at(producer)];
+    if (!can_be_anew(run)) return !blocks.empty();  // what a block hands on is kept for that
+    return (run.in.size() == 1 || !blocks.empty()) &&
+           std::ranges::all_of(run.in, [&](int input) { return can_be_there(input, time); });
   }
   void bring(int cell, int time) {
     Rebuilt* const known = rebuilt_of(cell);
-    if (!known && is_kept(cell)) return use(cell, time);
+    const int run = producer_of(cell);
+    if (!known && (is_kept(cell) || !can_be_anew(runs[at(run)]))) return use(cell, time);
     const bool earlier = !known || time < known->first;
     if (known)
       known->first = std::min(known->first, time), known->last = std::max(known->last, time);
     else
-      rebuilt.push_back({producer_of(cell), none, time, time});
-    if (earlier) bring(runs[at(producer_of(cell))].in[0], time);
+      rebuilt.push_back({run, none, time, time});
+    if (!earlier) return;
+    for (const int input : runs[at(run)].in) bring(input, time);
+  }
+  std::vector<OutputSize> output_sizes() const {
+    std::vector<OutputSize> sizes(program.nodes().size());
+    for (const Run& run : runs)
+      if (trained[at(run.node)]) sizes[at(run.node)].floats = cells[at(run.out)].layout.size();
+    for (const Run& run : runs) {
+      const int over = run.op->info().in_place;
+      const int producer = over < 0 ? none : producer_of(run.in[at(over)]);
+      if (producer == none || runs[at(producer)].op->info().keeps_out) continue;
+      std::ptrdiff_t readers = 0;
+      for (const Run& reader : runs) readers += std::ranges::count(reader.in, run.in[at(over)]);
+      sizes[at(runs[at(producer)].node)].overwritten = readers == 1;
+    }
+    return sizes;
   }
   void plan_rebuilds() {
+    if (config.recompute == Recompute::blocks && !config.reference)
+      blocks = computed_anew(program, output_sizes());
     for (std::size_t r = 0; r < runs.size(); ++r) {
       const Run& run = runs[r];
-      if (!trained[at(run.node)] || !run.op->info().rebuilds) continue;
+      if (!can_be_anew(run)) continue;
       // When it is read: backward by these, forward by those.
       int first = std::numeric_limits<int>::max(), last = -1, forward_last = -1;
       for (const Run& reader : runs) {
@@ -279,11 +307,34 @@ struct Executor::Plan {
       lives[at(run.out)].last = forward_last;
       rebuilt.push_back({static_cast<int>(r), none, first, last});
     }
+    // Inputs first, so that what is made anew may be written over them.
+    std::ranges::sort(rebuilt, {}, &Rebuilt::run);
     for (Rebuilt& each : rebuilt) {
-      each.cell = add_cell(runs[at(each.run)].op->info().out);
+      Run& run = runs[at(each.run)];
+      const OpInfo& info = run.op->info();
+      each.cell = add_cell(info.out);
       define(each.cell, each.first), use(each.cell, each.last);
-      own_buffer(each.cell);
+      if (info.in_place >= 0 && is_only_for(run.in[at(info.in_place)], each))
+        share_buffer(each.cell, kept(run.in[at(info.in_place)]));
+      else
+        own_buffer(each.cell);
+      if (!info.rebuilds) run.anew_scratch = add_buffer(info.forward_scratch, each.first, each.first);
     }
+  }
+  /// Whether the cell is made anew for this other one alone.
+  bool is_only_for(int cell, const Rebuilt& reader) {
+    const Rebuilt* const input = rebuilt_of(cell);
+    if (!input || input->first != reader.first || input->last != reader.first) return false;
+    for (const Run& run : runs) {
+      const OpInfo& info = run.op->info();
+      const bool goes_backward = trained[at(run.node)] && backward_time(run.node) == reader.first;
+      if (goes_backward && info.keeps_out && run.out == cell) return false;
+      const Rebuilt* const made = rebuilt_of(run.out);
+      const bool is_made_then = made && made->run != reader.run && made->first == reader.first;
+      for (std::size_t k = 0; k < run.in.size(); ++k)
+        if (run.in[k] == cell && (is_made_then || (goes_backward && info.keeps_in[k]))) return false;
+    }
+    return std::ranges::count(runs[at(reader.run)].in, cell) == 1;
   }
   /// The rebuilds that the backward step of this time waits for, inputs first.
   void push_rebuilds(int time) {
@@ -597,10 +648,14 @@ struct Executor::Plan {
       return;
     }
     Run& run = runs[at(step.run)];
-    const OpInfo& info = run.op->info();
     pointers.clear();
     for (const int cell : run.in) pointers.push_back(read(cell));
-    float* const out = data(run.out);
+    run_forward(run, data(run.out), memory(run.forward_scratch));
+  }
+
+  /// With the inputs in `pointers`.
+  void run_forward(Run& run, float* out, float* scratch) {
+    const OpInfo& info = run.op->info();
     if (info.in_place_required && out != pointers[at(info.in_place)])
       std::memcpy(out, pointers[at(info.in_place)],
                   static_cast<std::size_t>(info.out.size()) * sizeof(float));
@@ -608,7 +663,7 @@ struct Executor::Plan {
                      .params = run.params,
                      .out = out,
                      .saved = memory(run.saved),
-                     .scratch = memory(run.forward_scratch),
+                     .scratch = scratch,
                      .rng = rng_of(run)});
   }
 
@@ -647,6 +702,7 @@ struct Executor::Plan {
     Run& run = runs[at(step.run)];
     pointers.clear();
     for (const int cell : run.in) pointers.push_back(read(kept(cell)));
+    if (!run.op->info().rebuilds) return run_forward(run, data(kept(run.out)), memory(run.anew_scratch));
     run.op->rebuild({.in = pointers,
                      .params = run.params,
                      .out = data(kept(run.out)),
@@ -689,6 +745,7 @@ struct Executor::Plan {
   std::vector<int> value_cell, run_of;  ///< by node
   int output_cell = none, dout_cell = none;
   std::vector<Rebuilt> rebuilt;
+  std::vector<bool> blocks;  ///< by node: whether Recompute::blocks makes its output anew; else empty
   std::vector<int> side_cells, side_dout_cells;
   int input_gradient_cell = none;
   std::map<int, int> side_gradient_cells;  ///< by node
@@ -851,7 +908,7 @@ std::vector<StepProfile> Executor::profile() const {
       row.implementation = run.op->info().implementation;
       row.multiply_adds = run.op->info().multiply_adds * times;
       if (step.rebuild) row.implementation = text("anew: ", row.implementation);
-      if (step.backward) {
+      if (step.backward && !step.rebuild) {
         const bool din =
             std::ranges::any_of(step.gradients, [](const Gradient& to) { return to.written != none; });
         row.multiply_adds *= (din ? 1 : 0) + (run.wants_dparams ? 1 : 0);

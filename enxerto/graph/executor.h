@@ -20,6 +20,18 @@ struct Update {
   bool decays = true;
 };
 
+/// Which outputs a training step computes anew in its backward pass instead of keeping them for it. The bits
+/// are the same.
+enum class Recompute {
+  nothing,
+  /// Those of batch norm and of activations, where their inputs are there anyway: a quarter less memory in
+  /// ResNets for one or two percent of the time.
+  passes,
+  /// All within blocks, by a second forward pass through each (computed_anew() in recompute.h). The reference
+  /// keeps everything.
+  blocks,
+};
+
 struct ExecutorConfig {
   int batch = 1;
   bool train = false;      ///< plans the backward pass for what is not frozen
@@ -30,10 +42,7 @@ struct ExecutorConfig {
   /// (mixed precision: Micikevicius et al. 2018; bfloat16 needs no scaling of the loss: Kalamkar et al.
   /// 2019). Where the chip has no such arithmetic (has_bf16()) everything stays float.
   bool bf16 = false;
-  /// Outputs of batch norm and of activations are made anew in the backward pass instead of kept for it,
-  /// where their inputs are there anyway: a quarter less memory in ResNets for one or two percent of the
-  /// time; the same bits.
-  bool rebuild = true;
+  Recompute recompute = Recompute::passes;  ///< with train
   bool side_outputs = false;  ///< compute the graph's side outputs too; else what only they need is left out
   /// With train: gradients go on through what is frozen, down to the images, and those of the images and of
   /// side outputs are kept. A network that is frozen whole answers as in inference and can be asked how its

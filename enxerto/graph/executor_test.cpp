@@ -178,9 +178,9 @@ TEST(Executor, TrainsInBfloat16WithFloatWeights) {
   for (Param& param : rounded_graph.params()) round(param.value);
   Executor yardstick(rounded_graph, {.batch = 4, .train = true});
   gradients(yardstick, rounded_images);
-  for (const bool rebuild : {true, false}) {
-    Executor full(graph, {.batch = 4, .train = true, .rebuild = rebuild});
-    Executor half(graph, {.batch = 4, .train = true, .bf16 = true, .rebuild = rebuild});
+  for (const Recompute recompute : {Recompute::nothing, Recompute::passes, Recompute::blocks}) {
+    Executor full(graph, {.batch = 4, .train = true, .recompute = recompute});
+    Executor half(graph, {.batch = 4, .train = true, .bf16 = true, .recompute = recompute});
     gradients(full, images), gradients(half, images);
     EXPECT_LT(half.memory_bytes(), full.memory_bytes());
     for (const Update& update : full.updates()) {
@@ -331,31 +331,44 @@ TEST(Executor, GivesTheSameBitsAgainAndDropoutDependsOnTheStepAlone) {
   EXPECT_NE(run(5, 1), run(5, 2));
 }
 
-TEST(Executor, WhatIsMadeAnewInsteadOfKeptHasTheSameBitsInLessMemory) {
+void expect_same_gradients(const Executor& wanted, const Executor& got) {
+  ASSERT_EQ(wanted.updates().size(), got.updates().size());
+  for (std::size_t i = 0; i < wanted.updates().size(); ++i)
+    EXPECT_TRUE(std::ranges::equal(wanted.updates()[i].grad, got.updates()[i].grad))
+        << wanted.updates()[i].name;
+}
+
+TEST(Executor, WhatIsMadeAnewInsteadOfKeptHasTheSameBits) {
   const Graph graph = busy_graph();
   const Tensor images = random_tensor({4, 3, 16, 16}, 15), dout = random_tensor({4, 5}, 16);
+  const auto train_once = [&](Executor& executor, std::int64_t step) {
+    executor.forward(images.view(), step);
+    executor.backward(dout.view());
+  };
   for (const char* frozen : {"none", "stem", "a.bn1", "b.downbn"}) {
     SCOPED_TRACE(frozen);
     Graph some = graph.clone();
     if (std::string_view(frozen) != "none") some.freeze(frozen);
-    Executor keeping(some, {.batch = 4, .train = true, .rebuild = false}),
-        rebuilding(some, {.batch = 4, .train = true});
-    for (std::int64_t step = 0; step < 2; ++step) {
-      for (Executor* each : {&keeping, &rebuilding}) {
-        each->forward(images.view(), step);
-        each->backward(dout.view());
+    for (const bool bf16 : {false, true}) {
+      if (bf16 && !has_bf16()) continue;
+      const auto executor = [&](Recompute recompute) {
+        return Executor(some, {.batch = 4, .train = true, .bf16 = bf16, .recompute = recompute});
+      };
+      Executor keeping = executor(Recompute::nothing), passes = executor(Recompute::passes),
+               blocks = executor(Recompute::blocks);
+      Graph kept = some.clone();
+      for (std::int64_t step = 0; step < 2; ++step) train_once(keeping, step);
+      keeping.store(kept);
+      for (Executor* each : {&passes, &blocks}) {
+        for (std::int64_t step = 0; step < 2; ++step) train_once(*each, step);
+        expect_same_gradients(keeping, *each);
+        Graph rebuilt = some.clone();
+        each->store(rebuilt);
+        for (std::size_t p = 0; p < kept.params().size(); ++p)
+          EXPECT_TRUE(std::ranges::equal(kept.params()[p].value.data(), rebuilt.params()[p].value.data()))
+              << kept.params()[p].name;  // running statistics have moved once a step
       }
-      ASSERT_EQ(keeping.updates().size(), rebuilding.updates().size());
-      for (std::size_t i = 0; i < keeping.updates().size(); ++i)
-        EXPECT_TRUE(std::ranges::equal(keeping.updates()[i].grad, rebuilding.updates()[i].grad))
-            << keeping.updates()[i].name;
     }
-    Graph kept = some.clone(), rebuilt = some.clone();
-    keeping.store(kept);
-    rebuilding.store(rebuilt);
-    for (std::size_t p = 0; p < kept.params().size(); ++p)
-      EXPECT_TRUE(std::ranges::equal(kept.params()[p].value.data(), rebuilt.params()[p].value.data()))
-          << kept.params()[p].name;  // running statistics have moved once
   }
 }
 
@@ -376,15 +389,16 @@ TEST(Executor, WhatIsMadeAnewStaysForALaterUse) {
   graph.add("add", Add{}, {c, late});
   graph.init({}, Rng(3));
   const Tensor images = random_tensor({4, 16, 16, 16}, 1), dout = random_tensor({4, 16, 16, 16}, 2);
-  Executor keeping(graph, {.batch = 4, .train = true, .rebuild = false}),
-      rebuilding(graph, {.batch = 4, .train = true});
-  for (Executor* each : {&keeping, &rebuilding}) {
+  const auto executor = [&](Recompute recompute) {
+    return Executor(graph, {.batch = 4, .train = true, .recompute = recompute});
+  };
+  Executor keeping = executor(Recompute::nothing), passes = executor(Recompute::passes),
+           blocks = executor(Recompute::blocks);
+  for (Executor* each : {&keeping, &passes, &blocks}) {
     each->forward(images.view());
     each->backward(dout.view());
+    expect_same_gradients(keeping, *each);
   }
-  for (std::size_t i = 0; i < keeping.updates().size(); ++i)
-    EXPECT_TRUE(std::ranges::equal(keeping.updates()[i].grad, rebuilding.updates()[i].grad))
-        << keeping.updates()[i].name;
 }
 
 TEST(Executor, MakingOutputsAnewSavesMemoryInDeepNetworks) {
@@ -397,11 +411,12 @@ TEST(Executor, MakingOutputsAnewSavesMemoryInDeepNetworks) {
     x = graph.add(text("relu", i), Activate{}, {z});
   }
   graph.init({}, Rng(1));
-  const auto memory_of = [&](bool rebuild) {
+  const auto memory_of = [&](Recompute recompute) {
     return static_cast<double>(
-        Executor(graph, {.batch = 64, .train = true, .rebuild = rebuild}).memory_bytes());
+        Executor(graph, {.batch = 64, .train = true, .recompute = recompute}).memory_bytes());
   };
-  EXPECT_LT(memory_of(true), 0.8 * memory_of(false));
+  EXPECT_LT(memory_of(Recompute::passes), 0.8 * memory_of(Recompute::nothing));
+  EXPECT_LT(memory_of(Recompute::blocks), 0.7 * memory_of(Recompute::passes));
 }
 
 TEST(Executor, ParametersGoOutAndComeBackAsTheyWere) {

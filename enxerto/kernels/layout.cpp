@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <type_traits>
 
 #include "enxerto/core/error.h"
 #include "enxerto/core/system.h"
@@ -55,6 +56,29 @@ void reorder_tile(const Layout& from, const A* source, const Layout& to, B* targ
   }
 }
 
+/// Pictures in three colours, plane by plane, to pixels side by side: what every network that takes its input
+/// channels last begins with.
+bool interleaves(const Layout& from, const Layout& to) {
+  return from.block == 1 && to.shape.c == 3 && to.block == 3;
+}
+
+template <class B>
+void interleave_all(const Layout& from, const float* source, B* target) {
+  constexpr std::int64_t piece = 1 << 12;
+  const std::int64_t pixels = from.pixels(), pieces = (pixels + piece - 1) / piece;
+#pragma omp parallel for schedule(static) if (from.shape.n * pieces > 1)
+  for (std::int64_t item = 0; item < from.shape.n * pieces; ++item) {
+    const std::int64_t start = item / pieces * pixels * 3, first = item % pieces * piece;
+    const float* const planes[3] = {source + start + first, source + start + pixels + first,
+                                    source + start + 2 * pixels + first};
+    const std::int64_t count = std::min(piece, pixels - first);
+    if constexpr (std::is_same_v<B, float>)
+      cpu::loops().interleave(planes, count, target + start + 3 * first);
+    else
+      cpu::loops().interleave_bf16(planes, count, target + start + 3 * first);
+  }
+}
+
 template <class A, class B>
 void reorder_as(const Layout& from, const A* source, const Layout& to, B* target) {
   if (from.block == to.block) {
@@ -65,6 +89,8 @@ void reorder_as(const Layout& from, const A* source, const Layout& to, B* target
       convert_row(source + at, std::min(piece, all - at), target + at);
     return;
   }
+  if constexpr (std::is_same_v<A, float>)
+    if (interleaves(from, to)) return interleave_all(from, source, target);
   const std::int64_t channels = to.blocks() * to.block;
   const std::int64_t groups = (channels + tile_channels - 1) / tile_channels;
   const std::int64_t strips = (to.pixels() + tile_pixels - 1) / tile_pixels;

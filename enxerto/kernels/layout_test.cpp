@@ -10,6 +10,7 @@
 #include "enxerto/core/random.h"
 #include "enxerto/core/system.h"
 #include "enxerto/kernels/op.h"
+#include "enxerto/tensor/bfloat16.h"
 
 namespace enxerto {
 namespace {
@@ -46,6 +47,27 @@ TEST(Reorder, PutsChannelsSideBySide) {
   reorder(plain(shape), source.data(), make_layout(shape, 8), blocked.data());
   EXPECT_EQ(blocked,
             (std::vector<float>{1, 10, 0, 0, 0, 0, 0, 0, 2, 20, 0, 0, 0, 0, 0, 0, 3, 30, 0, 0, 0, 0, 0, 0}));
+}
+
+TEST(Reorder, TakesPicturesOfThreeColoursInEitherFormat) {
+  for (const Shape shape : {Shape{2, 3, 65, 67}, {1, 3, 1, 1}, {3, 3, 4, 5}, {1, 3, 64, 64}}) {
+    std::vector<float> source(static_cast<std::size_t>(shape.size()));
+    for (std::size_t i = 0; i < source.size(); ++i) source[i] = 0.37f * static_cast<float>(i) - 5;
+    const std::int64_t pixels = shape.h * shape.w;
+    for (const bool bf16 : {false, true}) {
+      const Layout to = in_format(channels_last(shape), bf16);
+      std::vector<float> packed(static_cast<std::size_t>(to.size()));
+      std::vector<float> got(source.size());
+      reorder(plain(shape), source.data(), to, packed.data());
+      reorder(to, packed.data(), in_format(to, false), got.data());  // as numbers, in their order
+      for (std::int64_t i = 0; i < shape.size(); ++i) {
+        const std::int64_t n = i / 3 / pixels, pixel = i / 3 % pixels, c = i % 3;
+        const float wanted = source[static_cast<std::size_t>(pixels == 1 ? i : (n * 3 + c) * pixels + pixel)];
+        ASSERT_EQ(got[static_cast<std::size_t>(i)], bf16 ? float_of_bf16(bf16_of(wanted)) : wanted)
+            << format_layout(to) << " " << i;
+      }
+    }
+  }
 }
 
 TEST(Reorder, RoundsToBfloat16AndBack) {

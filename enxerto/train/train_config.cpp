@@ -23,6 +23,7 @@ Json TrainConfig::to_json() const {
             {"patience", patience},
             {"workers", workers}};
   if (bf16) json["bf16"] = true;
+  if (recompute) json["recompute"] = true;
   if (layer_rates.empty()) return json;
   json["layer_rates"] = Json::array();
   for (const LayerRate& rate : layer_rates)
@@ -48,6 +49,7 @@ TrainConfig TrainConfig::from_json(const Json& json) {
   reader.read("patience", config.patience);
   reader.read("workers", config.workers);
   if (reader.has("bf16")) reader.read("bf16", config.bf16);
+  if (reader.has("recompute")) reader.read("recompute", config.recompute);
   if (reader.has("layer_rates")) {
     const Json& rates = reader.at("layer_rates");
     if (!rates.is_array()) fail_json("training: layer_rates", "a list was expected");

@@ -23,11 +23,14 @@ TrainConfig unusual() {
   return config;
 }
 
-TEST(TrainConfig, BfloatIsNamedWhereItIsAskedFor) {
-  TrainConfig config = unusual();
-  EXPECT_FALSE(config.to_json().contains("bf16"));
-  config.bf16 = true;
-  EXPECT_EQ(TrainConfig::from_json(config.to_json()), config);
+TEST(TrainConfig, BfloatAndRecomputingAreNamedWhereTheyAreAskedFor) {
+  for (bool TrainConfig::*flag : {&TrainConfig::bf16, &TrainConfig::recompute}) {
+    TrainConfig config = unusual();
+    const Json without = config.to_json();
+    config.*flag = true;
+    EXPECT_EQ(config.to_json().size(), without.size() + 1);
+    EXPECT_EQ(TrainConfig::from_json(config.to_json()), config);
+  }
 }
 
 TEST(TrainConfig, ComesBackFromJsonAsItWas) {

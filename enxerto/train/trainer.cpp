@@ -303,9 +303,12 @@ TrainResult train(Graph& graph, const Feeds& feeds, const TrainConfig& config,
   const std::int64_t steps_an_epoch = loader.batches();
   const Schedule schedule = schedule_of(config, steps_an_epoch);
   if (config.bf16) require_bf16();
-  Executor executor(
-      graph,
-      {.batch = batch_size, .train = true, .bf16 = config.bf16, .side_outputs = true, .seed = config.seed});
+  Executor executor(graph, {.batch = batch_size,
+                            .train = true,
+                            .bf16 = config.bf16,
+                            .recompute = config.recompute ? Recompute::blocks : Recompute::passes,
+                            .side_outputs = true,
+                            .seed = config.seed});
   const std::span<const Update> updates = executor.updates();
   check(!updates.empty(), "nothing is left to train: all parameters are frozen");
   const auto optimizer = make_optimizer(config.optimizer, updates);

@@ -50,7 +50,8 @@ struct TrainConfig {
   /// Activations and their gradients in bfloat16 (ExecutorConfig::bf16); validation stays float.
   /// Error{unsupported} where the processor has no arithmetic for it.
   bool bf16 = false;
-  double clip_norm = 0;  ///< the most that the norm of all gradients may be; 0: no bound
+  bool recompute = false;  ///< Recompute::blocks: less memory, more time, the same bits
+  double clip_norm = 0;    ///< the most that the norm of all gradients may be; 0: no bound
   Metric metric = Metric::val_loss;
   double min_delta = 0;  ///< an epoch is the best only if it is better by more than this
   int patience = 0;      ///< stop after so many epochs without a better one; 0: never

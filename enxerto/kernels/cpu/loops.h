@@ -39,7 +39,8 @@ struct NormLoops {
 /// apart.
 template <class T>
 struct WindowLoops {
-  /// Maximum with the index of where it stood, counted from `first_index` by index_step per row.
+  /// Maximum with the index of where it stood, counted from `first_index` by index_step per row; null: nobody
+  /// asks.
   void (*max)(const T* x, int rows, int columns, std::int64_t row_stride, std::int64_t column_stride,
               int width, int first_index, int index_step, T* y, std::int32_t* index);
   void (*sum)(const T* x, int rows, int columns, std::int64_t row_stride, std::int64_t column_stride,
@@ -110,6 +111,10 @@ struct Loops {
   void (*widen_tile)(const Bf16* from, std::int64_t pixels, std::int64_t stride, int channels, float* to);
   /// And back.
   void (*narrow_tile)(const float* from, std::int64_t pixels, std::int64_t stride, int channels, Bf16* to);
+
+  /// The planes of red, green and blue to pixels: to[3 * i + c] = planes[c][i].
+  void (*interleave)(const float* const planes[3], std::int64_t count, float* to);
+  void (*interleave_bf16)(const float* const planes[3], std::int64_t count, Bf16* to);
 };
 
 /// The table for this chip.

@@ -280,17 +280,31 @@ void dot(const T* a, const T* b, std::int64_t pixels, std::int64_t stride, int w
   });
 }
 
+/// The larger of both. NaN wins, as in PyTorch, so that it is not lost on the way.
+template <int W>
+inline I<W> is_larger(const F<W>& v, const F<W>& best) {
+  return (v > best) | (v != v);
+}
+
 template <class T>
 void window_max(const T* x, int rows, int columns, std::int64_t row_stride, std::int64_t column_stride,
                 int width, int first_index, int index_step, T* y, std::int32_t* index) {
   with_width(width, [&]<int W>() {
     F<W> best = load<W>(x);
+    if (!index) {
+      for (int r = 0; r < rows; ++r)
+        for (int c = 0; c < columns; ++c) {
+          const F<W> v = load<W>(x + r * row_stride + c * column_stride);
+          best = is_larger<W>(v, best) ? v : best;
+        }
+      store<W>(y, best);
+      return;
+    }
     I<W> where = first_index - I<W>{};
     for (int r = 0; r < rows; ++r)
       for (int c = 0; c < columns; ++c) {
         const F<W> v = load<W>(x + r * row_stride + c * column_stride);
-        // NaN wins, as in PyTorch, so that it is not lost on the way.
-        const I<W> better = (v > best) | (v != v);
+        const I<W> better = is_larger<W>(v, best);
         best = better ? v : best;
         where = better ? (first_index + r * index_step + c) - I<W>{} : where;
       }
@@ -489,6 +503,32 @@ void narrow_tile(const float* from, std::int64_t pixels, std::int64_t stride, in
     for (int j = 0; j < channels; ++j) store<1>(to + p * stride + j, load<1>(from + p * W + j));
 }
 
+/// A loop that the compiler makes shuffles of.
+template <class T>
+inline void interleave_three(const T* __restrict a, const T* __restrict b, const T* __restrict c,
+                             std::int64_t count, T* __restrict to) {
+  for (std::int64_t i = 0; i < count; ++i) {
+    to[3 * i] = a[i];
+    to[3 * i + 1] = b[i];
+    to[3 * i + 2] = c[i];
+  }
+}
+
+void interleave(const float* const planes[3], std::int64_t count, float* to) {
+  interleave_three(planes[0], planes[1], planes[2], count, to);
+}
+
+void interleave_bf16(const float* const planes[3], std::int64_t count, Bf16* to) {
+  constexpr std::int64_t piece = 512;
+  Bf16 halves[3][piece];
+  for (std::int64_t at = 0; at < count; at += piece) {
+    const std::int64_t here = count - at < piece ? count - at : piece;
+    for (int c = 0; c < 3; ++c)
+      flat(here, [&]<int W>(std::int64_t i) { store<W>(halves[c] + i, load<W>(planes[c] + at + i)); });
+    interleave_three(halves[0], halves[1], halves[2], here, to + 3 * at);
+  }
+}
+
 }  // namespace
 
 const Loops& table() {
@@ -508,7 +548,9 @@ const Loops& table() {
       depthwise_gradient,
       depthwise_data_gradient,
       widen_tile,
-      narrow_tile};
+      narrow_tile,
+      interleave,
+      interleave_bf16};
   return one;
 }
 

@@ -66,22 +66,21 @@ class PoolOp : public Op {
     const T* const from = numbers<T>(run.in[0]);
     Y* const to = numbers<Y>(run.out);
     auto* const indices = info_.saved ? reinterpret_cast<Index*>(run.saved) : nullptr;
-    for_each_row([&](std::int64_t n, const Group& group, std::int64_t y) {
-      for (std::int64_t x = 0; x < spec_.out.w; ++x) {
-        const Place place = at(n, group, y, x);
-        if (!spec_.maximum) {
-          sum()(from + place.in, place.rows, place.columns, row_step(), column_step(), group.width,
-                place.factor, to + place.out);
-          continue;
-        }
-        if constexpr (std::is_same_v<T, Y>) {
-          std::int32_t where[16];
-          loops().window.of<T>().max(from + place.in, place.rows, place.columns, row_step(), column_step(),
-                                     group.width, place.first_index, static_cast<int>(spec_.window.kernel_w),
-                                     to + place.out, where);
-          if (indices)
-            for (int j = 0; j < group.width; ++j) indices[place.out + j] = static_cast<Index>(where[j]);
-        }
+    for_each_output([&](const Groups::Part& part, const Place& place) {
+      const T* const pixels = from + place.in + part.at;
+      const std::int64_t at = place.out + part.at;
+      if (!spec_.maximum) {
+        sum()(pixels, place.rows, place.columns, row_step(), column_step(), part.width, place.factor,
+              to + at);
+        return;
+      }
+      if constexpr (std::is_same_v<T, Y>) {
+        std::int32_t where[16];
+        loops().window.of<T>().max(pixels, place.rows, place.columns, row_step(), column_step(), part.width,
+                                   place.first_index, static_cast<int>(spec_.window.kernel_w), to + at,
+                                   indices ? where : nullptr);
+        if (indices)
+          for (int j = 0; j < part.width; ++j) indices[at + j] = static_cast<Index>(where[j]);
       }
     });
   }
@@ -96,23 +95,26 @@ class PoolOp : public Op {
     for (std::int64_t item = 0; item < items; ++item) {
       const Group group = groups_[item % per_picture];
       const std::int64_t n = item / per_picture, start = n * groups_.picture_size() + group.offset;
+      const std::int64_t block = group.channel / in_.block, within = group.channel % in_.block;
       for (std::int64_t p = 0; p < in_.pixels(); ++p)
         std::fill_n(dx + start + p * in_.block, group.width, T{});
       for (std::int64_t y = 0; y < spec_.out.h; ++y)
         for (std::int64_t x = 0; x < spec_.out.w; ++x) {
-          const Place place = at(n, group, y, x);
-          const Y* const g = dy + place.out;
+          const Place place = at(n, block, y, x);
+          const std::int64_t out = place.out + within;
+          const Y* const g = dy + out;
+          T* const pixels = dx + place.in + within;
           if (!spec_.maximum) {
             spread()(g, place.rows, place.columns, row_step(), column_step(), group.width, place.factor,
-                     dx + place.in);
+                     pixels);
             continue;
           }
           if constexpr (std::is_same_v<T, Y>) {
             std::int32_t where[16];
-            std::copy_n(indices + place.out, group.width, where);
+            std::copy_n(indices + out, group.width, where);
             loops().window.of<T>().route(g, where, place.rows, place.columns, row_step(), column_step(),
                                          group.width, place.first_index,
-                                         static_cast<int>(spec_.window.kernel_w), dx + place.in);
+                                         static_cast<int>(spec_.window.kernel_w), pixels);
           }
         }
     }
@@ -120,7 +122,7 @@ class PoolOp : public Op {
 
  private:
   struct Place {
-    std::int64_t in, out;  ///< numbers from the start
+    std::int64_t in, out;  ///< of the block's first channel: numbers from the start
     int rows, columns, first_index;
     float factor;
   };
@@ -143,26 +145,31 @@ class PoolOp : public Op {
   }
   std::int64_t row_step() const { return spec_.window.dilation_h * in_.shape.w * in_.block; }
   std::int64_t column_step() const { return spec_.window.dilation_w * in_.block; }
-  Place at(std::int64_t n, const Group& group, std::int64_t y, std::int64_t x) const {
+  Place at(std::int64_t n, std::int64_t block, std::int64_t y, std::int64_t x) const {
     const Reach &row = rows_[static_cast<std::size_t>(y)], &column = columns_[static_cast<std::size_t>(x)];
-    const std::int64_t block = group.channel / in_.block, within = group.channel % in_.block;
     const std::int64_t counted = spec_.count_include_pad
                                      ? row.padded * column.padded
                                      : static_cast<std::int64_t>(row.count) * column.count;
-    return {n * groups_.picture_size() + group.offset + (row.first * in_.shape.w + column.first) * in_.block,
-            ((n * out_.blocks() + block) * out_.pixels() + y * spec_.out.w + x) * out_.block + within,
+    const std::int64_t plane = n * in_.blocks() + block;
+    return {(plane * in_.pixels() + row.first * in_.shape.w + column.first) * in_.block,
+            (plane * out_.pixels() + y * spec_.out.w + x) * out_.block,
             row.count,
             column.count,
             row.skipped * static_cast<int>(spec_.window.kernel_w) + column.skipped,
             1.0f / static_cast<float>(std::max<std::int64_t>(counted, 1))};
   }
+  /// In the order of memory: all groups of a block at one pixel, then the next pixel.
+  /// In the order of memory: all groups of a block at one pixel, then the next pixel.
   template <class Run>
-  void for_each_row(Run run) const {
-    const std::int64_t per_picture = groups_.per_picture(), items = in_.shape.n * per_picture * spec_.out.h;
+  void for_each_output(Run run) const {
+    const std::int64_t blocks = in_.blocks(), items = in_.shape.n * blocks * spec_.out.h;
 #pragma omp parallel for schedule(static)
     for (std::int64_t item = 0; item < items; ++item) {
-      const std::int64_t y = item % spec_.out.h, rest = item / spec_.out.h;
-      run(rest / per_picture, groups_[rest % per_picture], y);
+      const std::int64_t y = item % spec_.out.h, plane = item / spec_.out.h;
+      for (std::int64_t x = 0; x < spec_.out.w; ++x) {
+        const Place place = at(plane / blocks, plane % blocks, y, x);
+        for (const Groups::Part& part : groups_.parts()) run(part, place);
+      }
     }
   }
 

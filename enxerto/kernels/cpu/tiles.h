@@ -21,30 +21,32 @@ struct Group {
 /// The channel groups of a layout. Those of one block share its pixels' stride, layout.block.
 class Groups {
  public:
+  /// A group within its block.
+  struct Part {
+    std::int64_t at;
+    int width;
+  };
   explicit Groups(const Layout& layout) : layout_(layout) {
     for (std::int64_t at = 0; at < layout.block;) {
       const std::int64_t left = layout.block - at;
       const int width = left >= 16 ? 16 : left >= 8 ? 8 : 1;
-      widths_.push_back({at, width});
+      parts_.push_back({at, width});
       at += width;
     }
   }
-  std::int64_t per_picture() const { return layout_.blocks() * static_cast<std::int64_t>(widths_.size()); }
+  const std::vector<Part>& parts() const { return parts_; }
+  std::int64_t per_picture() const { return layout_.blocks() * static_cast<std::int64_t>(parts_.size()); }
   std::int64_t picture_size() const { return layout_.blocks() * layout_.pixels() * layout_.block; }
   Group operator[](std::int64_t i) const {
-    const auto per_block = static_cast<std::int64_t>(widths_.size());
-    const auto [within, width] = widths_[static_cast<std::size_t>(i % per_block)];
+    const auto per_block = static_cast<std::int64_t>(parts_.size());
+    const auto [within, width] = parts_[static_cast<std::size_t>(i % per_block)];
     return {i / per_block * layout_.block + within, i / per_block * layout_.pixels() * layout_.block + within,
             width};
   }
 
  private:
-  struct Part {
-    std::int64_t at;
-    int width;
-  };
   Layout layout_;
-  std::vector<Part> widths_;
+  std::vector<Part> parts_;
 };
 
 /// How an Op on this layout calls its loops in profiles.
