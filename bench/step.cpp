@@ -86,13 +86,10 @@ StepJob make_job(const Options& options) {
 }
 
 nlohmann::json describe(const Options& options) {
-  return {{"net", options.net},
-          {"task", options.train ? "train" : "infer"},
-          {"batch", options.batch},
-          {"threads", options.threads},
-          {"chip", chip_name()},
-          {"program", "enxerto"},
-          {"peak_bytes", peak_memory_bytes()}};
+  return {{"net", options.net},         {"task", options.train ? "train" : "infer"},
+          {"batch", options.batch},     {"recompute", options.recompute},
+          {"threads", options.threads}, {"chip", chip_name()},
+          {"program", "enxerto"},       {"peak_bytes", peak_memory_bytes()}};
 }
 
 /// Answers until the input ends. Between two lines it does nothing at all.

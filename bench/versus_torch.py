@@ -118,7 +118,7 @@ def compare(options, net, task, batch):
     fastest = min(of_torch, key=lambda row: row["seconds"])
     onnx = next((row for row in rows if row["name"] == "onnxruntime"), None)
     as_it_comes = next((row for row in rows if row["name"] == "torch eager"), None)
-    return {"net": net, "task": task, "batch": batch, "bf16": options.bf16, "size": options.size, "runs": options.runs, "rows": rows,
+    return {"net": net, "task": task, "batch": batch, "bf16": options.bf16, "recompute": options.recompute, "size": options.size, "runs": options.runs, "rows": rows,
             "fastest_of_torch": fastest["name"], "ratio_to_fastest": fastest["ratio"],
             "ratio_to_torch_as_it_comes": as_it_comes and as_it_comes["ratio"],
             "ratio_to_onnxruntime": onnx and onnx["ratio"],
@@ -127,7 +127,7 @@ def compare(options, net, task, batch):
 
 
 def show(result, options):
-    print(f"\n{result['net']} {result['task']}{' in bfloat16' if result['bf16'] else ''}, batch {result['batch']}, {result['size']}x{result['size']}, "
+    print(f"\n{result['net']} {result['task']}{' in bfloat16' if result['bf16'] else ''}{', ours recomputing' if result['recompute'] else ''}, batch {result['batch']}, {result['size']}x{result['size']}, "
           f"{options.threads} threads, median of {result['runs']} in turns; {chip()} ({widest_instructions()})")
     print(f"{'':30} {'ms':>10} {'least':>10} {'most':>10} {'images/s':>10} {'ratio':>7} {'peak MB':>9}")
     for row in result["rows"]:

@@ -170,6 +170,7 @@ void add_fit(CLI::App& app, Action& chosen) {
     if (resume->count() > 0) {
       std::set<std::string> allowed = flags_without_effect();
       allowed.insert("--resume");
+      allowed.erase("--recompute");  // is as the run began
       check_resume_alone(*verb, allowed);
     } else if (flags->recipe.name == "auto") {
       check_flags_have_meaning(*verb, advised_recipes());

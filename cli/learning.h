@@ -37,8 +37,7 @@ struct LearningFlags {
   bool bf16 = false, recompute = false;
 };
 inline constexpr const char* recompute_help =
-    "Less memory for about a third more time: computes outputs again where gradients need them; the same "
-    "bits";
+    "Keeps less for the gradients and computes it again: less memory, more time, same bits";
 /// Adds --epochs, --batch, --seed, --optimizer, --lr, --momentum, --weight-decay, --schedule, --warmup, --l1,
 /// --l2, --clip, --patience, --bf16, --recompute, --picture-cache and --workers.
 void add_learning_flags(CLI::App& verb, LearningFlags& flags);

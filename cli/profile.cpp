@@ -31,7 +31,7 @@ int run_profile(const ProfileFlags& flags) {
   if (flags.bf16) require_bf16();
   if ((flags.keep || flags.recompute) && !flags.train)
     throw Error(ErrorKind::usage,
-                text(flags.keep ? "--keep" : "--recompute", ": of a training step; give --train too"));
+                text(flags.keep ? "--keep" : "--recompute", " is for training steps; add --train"));
   set_threads(flags.common.threads);
   ModelFile model = load_net_or_model(flags.model, flags.classes, false);
   // A net that was only just made has weights of zero, and zeros are no load that anyone has.

@@ -56,7 +56,7 @@ struct Gradient {
 struct Step {
   int run = none;
   Reorder reorder{};                  ///< instead of a run
-  bool rebuild = false;               ///< backward, of a run: its output anew
+  int anew_at = none;                 ///< backward, of a run: its output anew, at this time
   std::vector<Gradient> gradients{};  ///< backward, by input
   int dout = none;                    ///< backward: cell
   bool backward = false;
@@ -216,8 +216,10 @@ struct Executor::Plan {
     }
   }
 
-  // What the backward pass reads of an output is either kept or, where it may be, made anew in a cell of its
-  // own, from inputs that are there at that time or are made anew before it.
+  // What the backward pass reads of an output is either kept or made anew in a cell of its own: with
+  // Recompute::passes where that is cheap and the inputs are there, with Recompute::blocks all within a
+  // block, from inputs that are kept for it or made anew before it. Copies in another layout are never made
+  // anew.
 
   struct Rebuilt {
     int run = none;
@@ -235,27 +237,27 @@ struct Executor::Plan {
     return found == rebuilt.end() ? nullptr : &*found;
   }
   bool is_kept(int cell) const { return lives[at(cell)].last >= backward_time(program.last().index); }
-  /// Whether the run's output may be made anew; with `blocks` that costs a second forward pass.
+  InBlock in_block(const Run& run) const { return blocks.empty() ? InBlock::none : blocks[at(run.node)]; }
+  /// Whether the run's output may be made anew at all.
   bool can_be_anew(const Run& run) const {
-    if (!trained[at(run.node)]) return false;
-    return blocks.empty() ? run.op->info().rebuilds : blocks[at(run.node)];
+    if (!trained[at(run.node)] || in_block(run) == InBlock::end) return false;
+    return in_block(run) == InBlock::inside || run.op->info().rebuilds;
   }
-  /// Whether the cell is there at that backward time, can stay until then, or can be made then: with blocks
-  /// from any inputs, else from one.
+  /// Whether the cell is there at that backward time, can stay until then, or can be made then: within a
+  /// block at any time, else from one input.
   bool can_be_there(int cell, int time) {
     const Rebuilt* const known = rebuilt_of(cell);
     if (known ? known->first <= time : is_kept(cell)) return true;
     const int producer = producer_of(cell);
     if (producer == none) return false;
     const Run& run = runs[at(producer)];
-    if (!can_be_anew(run)) return !blocks.empty();  // what a block hands on is kept for that
-    return (run.in.size() == 1 || !blocks.empty()) &&
-           std::ranges::all_of(run.in, [&](int input) { return can_be_there(input, time); });
+    if (in_block(run) != InBlock::none) return true;
+    return can_be_anew(run) && run.in.size() == 1 && can_be_there(run.in[0], time);
   }
   void bring(int cell, int time) {
     Rebuilt* const known = rebuilt_of(cell);
     const int run = producer_of(cell);
-    if (!known && (is_kept(cell) || !can_be_anew(runs[at(run)]))) return use(cell, time);
+    if (!known && (is_kept(cell) || run == none || !can_be_anew(runs[at(run)]))) return use(cell, time);
     const bool earlier = !known || time < known->first;
     if (known)
       known->first = std::min(known->first, time), known->last = std::max(known->last, time);
@@ -272,15 +274,21 @@ struct Executor::Plan {
       const int over = run.op->info().in_place;
       const int producer = over < 0 ? none : producer_of(run.in[at(over)]);
       if (producer == none || runs[at(producer)].op->info().keeps_out) continue;
-      std::ptrdiff_t readers = 0;
-      for (const Run& reader : runs) readers += std::ranges::count(reader.in, run.in[at(over)]);
-      sizes[at(runs[at(producer)].node)].overwritten = readers == 1;
+      sizes[at(runs[at(producer)].node)].overwritten = readers_of(runs[at(producer)].out) == 1;
     }
     return sizes;
   }
+  /// How often the forward pass and the caller read the cell.
+  std::ptrdiff_t readers_of(int cell) const {
+    std::ptrdiff_t readers = std::ranges::count(side_cells, cell) + (cell == output_cell);
+    for (int s = 0; s < forward_steps; ++s)
+      readers += steps[at(s)].run == none ? steps[at(s)].reorder.from == cell
+                                          : std::ranges::count(runs[at(steps[at(s)].run)].in, cell);
+    return readers;
+  }
   void plan_rebuilds() {
     if (config.recompute == Recompute::blocks && !config.reference)
-      blocks = computed_anew(program, output_sizes());
+      blocks = recompute_blocks(program, output_sizes());
     for (std::size_t r = 0; r < runs.size(); ++r) {
       const Run& run = runs[r];
       if (!can_be_anew(run)) continue;
@@ -302,7 +310,8 @@ struct Executor::Plan {
         if (reads || step.run == static_cast<int>(r)) forward_last = s;
       }
       if (last < 0 || run.out == output_cell || std::ranges::count(side_cells, run.out) > 0) continue;
-      if (!std::ranges::all_of(run.in, [&](int cell) { return can_be_there(cell, first); })) continue;
+      const auto is_there = [&](int cell) { return can_be_there(cell, first); };
+      if (in_block(run) != InBlock::inside && !std::ranges::all_of(run.in, is_there)) continue;
       for (const int cell : run.in) bring(cell, first);
       lives[at(run.out)].last = forward_last;
       rebuilt.push_back({static_cast<int>(r), none, first, last});
@@ -341,7 +350,7 @@ struct Executor::Plan {
     for (std::size_t r = 0; r < runs.size(); ++r)
       for (const Rebuilt& each : rebuilt)
         if (each.first == time && each.run == static_cast<int>(r))
-          steps.push_back({.run = each.run, .rebuild = true, .backward = true});
+          steps.push_back({.run = each.run, .anew_at = time, .backward = true});
   }
   /// Where the backward pass finds it.
   int kept(int cell) const {
@@ -573,6 +582,7 @@ struct Executor::Plan {
   int time_of(std::size_t s) const {
     const Step& step = steps[s];
     if (!step.backward) return static_cast<int>(s);
+    if (step.anew_at != none) return step.anew_at;
     return step.run == none ? lives[at(step.reorder.to)].first : backward_time(runs[at(step.run)].node);
   }
   std::int64_t live_floats(int time) const {
@@ -589,7 +599,7 @@ struct Executor::Plan {
     const OpInfo& info = run.op->info();
     std::int64_t sum = 0;
     for (const std::int64_t params : info.params) sum += params;
-    if (!step.backward || step.rebuild) {
+    if (!step.backward || step.anew_at != none) {
       for (const int cell : run.in) sum += size(cell);
       return sum + size(run.out) + info.saved;
     }
@@ -669,7 +679,7 @@ struct Executor::Plan {
 
   void backward_step(const Step& step) {
     if (step.run == none) return forward_step(step);
-    if (step.rebuild) return rebuild_step(step);
+    if (step.anew_at != none) return rebuild_step(step);
     Run& run = runs[at(step.run)];
     const OpInfo& info = run.op->info();
     pointers.clear();
@@ -745,7 +755,7 @@ struct Executor::Plan {
   std::vector<int> value_cell, run_of;  ///< by node
   int output_cell = none, dout_cell = none;
   std::vector<Rebuilt> rebuilt;
-  std::vector<bool> blocks;  ///< by node: whether Recompute::blocks makes its output anew; else empty
+  std::vector<InBlock> blocks;  ///< by node, with Recompute::blocks; else empty
   std::vector<int> side_cells, side_dout_cells;
   int input_gradient_cell = none;
   std::map<int, int> side_gradient_cells;  ///< by node
@@ -907,8 +917,8 @@ std::vector<StepProfile> Executor::profile() const {
       row.kind = kind_of(node.layer);
       row.implementation = run.op->info().implementation;
       row.multiply_adds = run.op->info().multiply_adds * times;
-      if (step.rebuild) row.implementation = text("anew: ", row.implementation);
-      if (step.backward && !step.rebuild) {
+      if (step.anew_at != none) row.implementation = text("anew: ", row.implementation);
+      if (step.backward && step.anew_at == none) {
         const bool din =
             std::ranges::any_of(step.gradients, [](const Gradient& to) { return to.written != none; });
         row.multiply_adds *= (din ? 1 : 0) + (run.wants_dparams ? 1 : 0);

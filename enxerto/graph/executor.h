@@ -27,8 +27,8 @@ enum class Recompute {
   /// Those of batch norm and of activations, where their inputs are there anyway: a quarter less memory in
   /// ResNets for one or two percent of the time.
   passes,
-  /// All within blocks, by a second forward pass through each (computed_anew() in recompute.h). The reference
-  /// keeps everything.
+  /// All within blocks, by a second forward pass through each (recompute_blocks() in recompute.h): for deep
+  /// networks; shallow ones may need more than with passes. The reference keeps everything.
   blocks,
 };
 

@@ -17,7 +17,7 @@ class Blocks {
     for (int i = 0; i <= program.last().index; ++i) {
       const bool counts = needed[at(i)] && outputs[at(i)].floats > 0;
       outputs_.push_back(counts && !outputs[at(i)].overwritten ? outputs[at(i)].floats : 0);
-      // The gradient of what is written over is written over the other's in turn.
+      // What is written over has, as a rule, its gradient written over the other's in turn.
       std::int64_t gradients = counts ? outputs[at(i)].floats : 0;
       if (counts)
         for (const NodeId input : program.node({i}).inputs)
@@ -31,7 +31,7 @@ class Blocks {
 
   /// The ends of blocks that never take more than so much at one time; of those the ones of which least is
   /// kept. Empty where there are none.
-  std::optional<std::vector<NodeId>> within(std::int64_t most) const {
+  std::optional<std::vector<int>> within(std::int64_t most) const {
     constexpr std::int64_t never = -1;
     std::vector<std::int64_t> kept(ends_.size(), never);  // with all blocks up to here
     std::vector<std::size_t> before(ends_.size(), 0);
@@ -51,14 +51,14 @@ class Blocks {
       }
     }
     if (kept.back() == never) return std::nullopt;
-    std::vector<NodeId> chosen;
-    for (std::size_t end = ends_.size() - 1; end > 0; end = before[end]) chosen.push_back({ends_[end]});
+    std::vector<int> chosen;
+    for (std::size_t end = ends_.size() - 1; end > 0; end = before[end]) chosen.push_back(ends_[end]);
     std::ranges::reverse(chosen);
     return chosen;
   }
 
   /// Those that take the least, within two percent.
-  std::vector<NodeId> least() const {
+  std::vector<int> least() const {
     std::int64_t too_little = 0, enough = 1;
     for (std::size_t i = 0; i < outputs_.size(); ++i) enough += outputs_[i] + gradients_[i];
     while (enough - too_little > enough / 50 + 1) {
@@ -72,26 +72,25 @@ class Blocks {
   static std::size_t at(int index) { return static_cast<std::size_t>(index); }
 
   std::vector<int> ends_;  ///< nodes; the first begins
-  std::vector<std::int64_t> outputs_,
-      gradients_;  ///< by node; gradients while it goes backward
+  // By node.
+  std::vector<std::int64_t> outputs_;
+  std::vector<std::int64_t> gradients_;  ///< by its output and its inputs: there while it goes backward
 };
 
 }  // namespace
 
-std::vector<NodeId> recompute_blocks(const Graph& program, const std::vector<OutputSize>& outputs) {
-  return Blocks(program, outputs).least();
-}
-
-std::vector<bool> computed_anew(const Graph& program, const std::vector<OutputSize>& outputs) {
+std::vector<InBlock> recompute_blocks(const Graph& program, const std::vector<OutputSize>& outputs) {
+  std::vector<InBlock> parts(outputs.size(), InBlock::none);
+  if (program.last().index == 0) return parts;
+  std::vector<int> ends = Blocks(program, outputs).least();
+  ends.pop_back();  // with it the last block
+  if (ends.empty()) return parts;
   const std::vector<bool> needed = needed_by_last(program);
-  const std::vector<NodeId> ends = recompute_blocks(program, outputs);
-  const int last_block = ends.size() > 1 ? ends[ends.size() - 2].index : 0;
-  std::vector<bool> anew(needed.size(), false);
-  for (int i = 0; i < last_block; ++i) {
-    const auto at = static_cast<std::size_t>(i);
-    anew[at] = needed[at] && outputs[at].floats > 0 && std::ranges::find(ends, NodeId{i}) == ends.end();
-  }
-  return anew;
+  for (int i = 0; i < ends.back(); ++i)
+    if (const auto at = static_cast<std::size_t>(i); needed[at] && outputs[at].floats > 0)
+      parts[at] = InBlock::inside;
+  for (const int end : ends) parts[static_cast<std::size_t>(end)] = InBlock::end;
+  return parts;
 }
 
 }  // namespace enxerto

@@ -54,6 +54,15 @@ std::int64_t most_at_once(const Graph& graph, const std::vector<NodeId>& ends) {
   return most;
 }
 
+/// Those of blocks that are computed anew, and the last node.
+std::vector<NodeId> ends_of(const std::vector<InBlock>& parts) {
+  std::vector<NodeId> ends;
+  for (int i = 0; i < static_cast<int>(parts.size()); ++i)
+    if (parts[static_cast<std::size_t>(i)] == InBlock::end) ends.push_back({i});
+  ends.push_back({static_cast<int>(parts.size()) - 1});
+  return ends;
+}
+
 TEST(RecomputeBlocks, TakeTheLeastMemoryOfAllWaysToCut) {
   constexpr int length = 11;
   for (std::uint64_t seed = 0; seed < 20; ++seed) {
@@ -67,7 +76,7 @@ TEST(RecomputeBlocks, TakeTheLeastMemoryOfAllWaysToCut) {
       ends.push_back(graph.last());
       least = std::min(least, most_at_once(graph, ends));
     }
-    const auto got = most_at_once(graph, recompute_blocks(graph, sizes_of(graph)));
+    const auto got = most_at_once(graph, ends_of(recompute_blocks(graph, sizes_of(graph))));
     EXPECT_LE(static_cast<double>(got), 1.02 * static_cast<double>(least) + 2);
     EXPECT_GE(got, least);
   }
@@ -77,28 +86,33 @@ TEST(RecomputeBlocks, EndNowhereInWhatIsWrittenOver) {
   const Graph graph = chain(2, 12);
   std::vector<OutputSize> sizes = sizes_of(graph);
   for (std::size_t i = 1; i < sizes.size(); i += 2) sizes[i].overwritten = true;
-  const std::vector<NodeId> ends = recompute_blocks(graph, sizes);
-  EXPECT_GT(ends.size(), 1u);
-  for (const NodeId end : ends) EXPECT_EQ(end.index % 2, 0) << end.index;
+  const std::vector<InBlock> parts = recompute_blocks(graph, sizes);
+  EXPECT_GT(std::ranges::count(parts, InBlock::end), 0);
+  for (std::size_t i = 1; i < parts.size(); i += 2) EXPECT_NE(parts[i], InBlock::end) << i;
 }
 
-TEST(ComputedAnew, LeavesAloneWhatIsFrozenAndTheLastBlock) {
+TEST(RecomputeBlocks, LeaveAloneWhatIsFrozenAndTheLastBlock) {
   Graph graph = chain(1, 12);
   graph.freeze_through("conv5");
-  const std::vector<bool> anew = computed_anew(graph, sizes_of(graph));
-  for (int i = 0; i <= 6; ++i) EXPECT_FALSE(anew[static_cast<std::size_t>(i)]) << i;
-  EXPECT_FALSE(anew.back());
-  EXPECT_GT(std::ranges::count(anew, true), 0);
+  const std::vector<InBlock> parts = recompute_blocks(graph, sizes_of(graph));
+  const auto last_end = std::find(parts.rbegin(), parts.rend(), InBlock::end).base() - parts.begin();
+  for (int i = 0; i < static_cast<int>(parts.size()); ++i)
+    EXPECT_EQ(parts[static_cast<std::size_t>(i)] == InBlock::none, i <= 6 || i >= last_end) << i;
+  EXPECT_GT(std::ranges::count(parts, InBlock::inside), 0);
 }
 
-TEST(ComputedAnew, KeepsAllOfANetworkThatComesApartNowhere) {
+TEST(RecomputeBlocks, AreNoneWhereTheNetworkComesApartNowhere) {
   // The images themselves go on to the end.
   Graph graph;
   const NodeId images = graph.input({1, 4, 8, 8});
+  Graph only_input = graph.clone();
   NodeId x = images;
   for (int i = 0; i < 4; ++i) x = graph.add(text("conv", i), Conv2d{.out = 4, .kernel = 3, .pad = 1}, {x});
   graph.add("add", Add{}, {x, images});
-  EXPECT_EQ(std::ranges::count(computed_anew(graph, sizes_of(graph)), true), 0);
+  for (const Graph* each : {&graph, &only_input}) {
+    const std::vector<InBlock> parts = recompute_blocks(*each, sizes_of(*each));
+    EXPECT_EQ(std::ranges::count(parts, InBlock::none), std::ssize(parts));
+  }
 }
 
 }  // namespace

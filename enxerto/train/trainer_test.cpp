@@ -81,13 +81,17 @@ TEST(Train, OfAllLossesBringsTheTrainingLossDown) {
   }
 }
 
-TEST(Train, TheSameRunHasTheSameBitsForAnyNumberOfWorkersAndAnotherSeedHasOthers) {
+TEST(Train, TheSameRunHasTheSameBitsForAnyNumberOfWorkersAndRecomputedAndAnotherSeedHasOthers) {
   const auto data = tiny_data(), val = tiny_data(10, 2);
   std::map<std::string, NamedTensors> ends;
-  for (const auto& [name, workers, seed] : {std::tuple{"first", 0, 3}, std::tuple{"again", 0, 3},
-                                            std::tuple{"workers", 2, 3}, std::tuple{"seed", 0, 4}}) {
+  for (const auto& [name, workers, seed, recompute] : {std::tuple{"first", 0, 3, false},
+                                                       {"again", 0, 3, false},
+                                                       {"workers", 2, 3, false},
+                                                       {"recomputed", 0, 3, true},
+                                                       {"seed", 0, 4, false}}) {
     TrainConfig config = tiny_config();
     config.workers = workers;
+    config.recompute = recompute;
     config.seed = static_cast<std::uint64_t>(seed);
     Graph net = tiny_net();
     train(net, *data, val.get(), config);
@@ -95,6 +99,7 @@ TEST(Train, TheSameRunHasTheSameBitsForAnyNumberOfWorkersAndAnotherSeedHasOthers
   }
   expect_same_bits(ends["first"], ends["again"]);
   expect_same_bits(ends["first"], ends["workers"]);
+  expect_same_bits(ends["first"], ends["recomputed"]);
   EXPECT_FALSE(std::ranges::equal(ends["first"][0].value.data(), ends["seed"][0].value.data()));
 }
 

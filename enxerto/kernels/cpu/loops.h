@@ -39,8 +39,7 @@ struct NormLoops {
 /// apart.
 template <class T>
 struct WindowLoops {
-  /// Maximum with the index of where it stood, counted from `first_index` by index_step per row; null: nobody
-  /// asks.
+  /// Maximum and, unless `index` is null, where it stood, counted from `first_index` by index_step per row.
   void (*max)(const T* x, int rows, int columns, std::int64_t row_stride, std::int64_t column_stride,
               int width, int first_index, int index_step, T* y, std::int32_t* index);
   void (*sum)(const T* x, int rows, int columns, std::int64_t row_stride, std::int64_t column_stride,

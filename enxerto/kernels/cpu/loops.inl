@@ -280,9 +280,10 @@ void dot(const T* a, const T* b, std::int64_t pixels, std::int64_t stride, int w
   });
 }
 
-/// The larger of both. NaN wins, as in PyTorch, so that it is not lost on the way.
+/// Where v takes the best one's place: it is larger, or NaN, which wins as in PyTorch so that it is not lost
+/// on the way.
 template <int W>
-inline I<W> is_larger(const F<W>& v, const F<W>& best) {
+inline I<W> replaces(const F<W>& v, const F<W>& best) {
   return (v > best) | (v != v);
 }
 
@@ -295,7 +296,7 @@ void window_max(const T* x, int rows, int columns, std::int64_t row_stride, std:
       for (int r = 0; r < rows; ++r)
         for (int c = 0; c < columns; ++c) {
           const F<W> v = load<W>(x + r * row_stride + c * column_stride);
-          best = is_larger<W>(v, best) ? v : best;
+          best = replaces<W>(v, best) ? v : best;
         }
       store<W>(y, best);
       return;
@@ -304,7 +305,7 @@ void window_max(const T* x, int rows, int columns, std::int64_t row_stride, std:
     for (int r = 0; r < rows; ++r)
       for (int c = 0; c < columns; ++c) {
         const F<W> v = load<W>(x + r * row_stride + c * column_stride);
-        const I<W> better = is_larger<W>(v, best);
+        const I<W> better = replaces<W>(v, best);
         best = better ? v : best;
         where = better ? (first_index + r * index_step + c) - I<W>{} : where;
       }

@@ -1,6 +1,7 @@
 #include <cstring>
 #include <type_traits>
 
+#include "enxerto/core/system.h"
 #include "enxerto/kernels/cpu/cpu.h"
 #include "enxerto/kernels/cpu/loops.h"
 #include "enxerto/kernels/cpu/tiles.h"
@@ -158,17 +159,22 @@ class PoolOp : public Op {
             row.skipped * static_cast<int>(spec_.window.kernel_w) + column.skipped,
             1.0f / static_cast<float>(std::max<std::int64_t>(counted, 1))};
   }
-  /// In the order of memory: all groups of a block at one pixel, then the next pixel.
-  /// In the order of memory: all groups of a block at one pixel, then the next pixel.
+  /// In the order of memory: all groups of a block at one pixel, then the next pixel; but where there are few
+  /// rows, each group is one thread's work.
   template <class Run>
   void for_each_output(Run run) const {
-    const std::int64_t blocks = in_.blocks(), items = in_.shape.n * blocks * spec_.out.h;
+    const std::vector<Groups::Part>& parts = groups_.parts();
+    const std::int64_t blocks = in_.blocks(), rows = in_.shape.n * blocks * spec_.out.h;
+    const std::int64_t shares = rows < 4 * threads() ? std::ssize(parts) : 1;
 #pragma omp parallel for schedule(static)
-    for (std::int64_t item = 0; item < items; ++item) {
-      const std::int64_t y = item % spec_.out.h, plane = item / spec_.out.h;
+    for (std::int64_t item = 0; item < rows * shares; ++item) {
+      const std::int64_t row = item / shares, y = row % spec_.out.h, plane = row / spec_.out.h;
       for (std::int64_t x = 0; x < spec_.out.w; ++x) {
         const Place place = at(plane / blocks, plane % blocks, y, x);
-        for (const Groups::Part& part : groups_.parts()) run(part, place);
+        if (shares > 1)
+          run(parts[static_cast<std::size_t>(item % shares)], place);
+        else
+          for (const Groups::Part& part : parts) run(part, place);
       }
     }
   }
