@@ -339,29 +339,31 @@ void expect_same_gradients(const Executor& wanted, const Executor& got) {
         << wanted.updates()[i].name;
 }
 
-/// Blocks of every kind of layer, all maps of one size, so that it pays to compute most of them anew.
+/// Blocks of every kind of layer, each between narrow maps, so that it pays to keep those alone.
 Graph deep_graph() {
   Graph g;
   NodeId x = g.input({1, 3, 16, 16});
-  for (int i = 0; i < 5; ++i) {
+  for (int i = 0; i < 4; ++i) {
     const auto add = [&](const char* name, AnyLayer layer, std::vector<NodeId> inputs) {
       return g.add(text("b", i, ".", name), std::move(layer), std::move(inputs));
     };
-    x = add("conv", Conv2d{.out = 16, .kernel = 3, .pad = 1, .bias = false}, {x});
+    x = add("conv", Conv2d{.out = 32, .kernel = 3, .pad = 1, .bias = false}, {x});
     x = add("bn", BatchNorm{}, {x});
     x = add("relu", Activate{}, {x});
-    NodeId y = add("depthwise", Conv2d{.out = 16, .kernel = 3, .pad = 1, .groups = 16}, {x});
+    x = add("pool", MaxPool2d{.kernel = 3, .stride = 1, .pad = 1}, {x});
+    x = add("drop", Dropout{.p = 0.25f}, {x});
+    NodeId y = add("depthwise", Conv2d{.out = 32, .kernel = 3, .pad = 1, .groups = 32}, {x});
     y = add("swish", Activate{.function = Activation::hard_swish}, {y});
     NodeId gate = add("squeeze", GlobalAvgPool{}, {y});
-    gate = add("fc", Conv2d{.out = 16}, {gate});
+    gate = add("fc", Conv2d{.out = 32}, {gate});
     gate = add("sigmoid", Activate{.function = Activation::hard_sigmoid}, {gate});
     y = add("scale", Multiply{}, {y, gate});
     y = add("bn2", BatchNorm{}, {y});
     x = add("add", Add{}, {y, x});
-    const NodeId left = add("left", Conv2d{.out = 8}, {x}), right = add("right", Conv2d{.out = 8}, {x});
+    const NodeId left = add("left", Conv2d{.out = 16}, {x}), right = add("right", Conv2d{.out = 16}, {x});
     x = add("cat", Concat{}, {left, right});
-    x = add("pool", MaxPool2d{.kernel = 3, .stride = 1, .pad = 1}, {x});
-    x = add("drop", Dropout{.p = 0.25f}, {x});
+    x = add("bn3", BatchNorm{}, {x});
+    x = add("narrow", Conv2d{.out = 16, .kernel = 3, .pad = 1}, {x});
   }
   x = g.add("flatten", Flatten{}, {x});
   g.add("fc", Linear{.out = 5}, {x});
@@ -376,7 +378,7 @@ TEST(Executor, WhatIsMadeAnewInsteadOfKeptHasTheSameBits) {
     executor.backward(dout.view());
   };
   for (const bool deep : {false, true})
-    for (const char* frozen : {"none", "stem", "a.bn1", "b.downbn", "b0", "b2.bn"})
+    for (const char* frozen : {"none", "stem", "a.bn1", "b.downbn", "b1"})
       for (const bool bf16 : {false, true}) {
         Graph some = deep ? deep_graph() : busy_graph();
         const auto is_there = [&](const Node& node) { return node.name.starts_with(frozen); };
