@@ -2,10 +2,11 @@
 """How our own speed depends on threads and on the size of a batch: images per second by those of batch 32 with the
 most threads.
 
-For each network and task one process for each (threads, batch) takes its steps in turns with the others.
+For each network and task one process for each (threads, batch) takes its steps in turns with the others; all are
+there at once, which for VGG16's training takes some 20 GB.
 
 usage: scaling.py [--nets resnet18,resnet50] [--tasks train,infer] [--threads 1,2] [--batches 1,8,16,32,64,128]
-                  [--out scaling.json]
+                  [--size 224] [--runs 5] [--out scaling.json]
 Prints a table in Markdown: threads at batch 32, batches with the most threads.
 """
 import argparse
