@@ -15,7 +15,7 @@ import statistics
 import time
 from pathlib import Path
 
-from versus_torch import HERE, Contender, chip, widest_instructions
+from versus_torch import Contender, chip, parse_with_ours, widest_instructions
 
 USUAL_BATCH = 32
 
@@ -42,10 +42,12 @@ def measure(options, net, task):
     return {key: key[1] / statistics.median(contender.seconds) for key, contender in contenders.items()}
 
 
+def numbers(text):
+    return [int(each) for each in text.split(",")]
+
+
 def main():
-    numbers = lambda text: [int(each) for each in text.split(",")]
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--ours", type=Path, default=HERE.parent / "build/release/bench/bench_step")
     parser.add_argument("--nets", default="resnet18,resnet50,vgg16,mobilenet_v3_small")
     parser.add_argument("--tasks", default="train,infer")
     parser.add_argument("--threads", type=numbers, default=[1, 2])
@@ -54,9 +56,7 @@ def main():
     parser.add_argument("--runs", type=int, default=5)
     parser.add_argument("--pause", type=float, default=0.1, help="seconds before each turn")
     parser.add_argument("--out", type=Path, help="a JSON file for all that was measured")
-    options = parser.parse_args()
-    if not options.ours.is_file():
-        parser.error(f"{options.ours} is not there: build the target bench_step, or say --ours")
+    options = parse_with_ours(parser, "bench_step")
 
     usual = max(options.threads)
     report = {"chip": chip(), "widest_instructions": widest_instructions(), "results": []}

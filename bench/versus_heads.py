@@ -20,7 +20,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from versus_torch import chip, widest_instructions
+from versus_torch import chip, parse_with_ours, widest_instructions
 
 HERE = Path(__file__).resolve().parent
 RIVALS = {"logistic": ["logistic", "logistic --tol 1e-7"], "svm": ["svm", "svm_trust_region"], "crammer_singer": ["crammer_singer"],
@@ -81,7 +81,6 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=Path, nargs="?")
     parser.add_argument("--python", default=sys.executable, help="a Python that has scikit-learn")
-    parser.add_argument("--ours", type=Path, default=HERE.parent / "build/release/bench/bench_heads")
     parser.add_argument("--tasks", default=",".join(RIVALS))
     parser.add_argument("--rows", type=int, default=5000)
     parser.add_argument("--columns", type=int, default=25088)
@@ -93,9 +92,7 @@ def main():
     parser.add_argument("--runs", type=int, default=3)
     parser.add_argument("--timeout", type=float, default=900, help="seconds after which a turn is given up")
     parser.add_argument("--out", type=Path, help="a JSON file for all that was measured")
-    options = parser.parse_args()
-    if not options.ours.is_file():
-        parser.error(f"{options.ours} is not there: build the target bench_heads, or say --ours")
+    options = parse_with_ours(parser, "bench_heads")
     with tempfile.TemporaryDirectory() as made:
         folder = options.folder
         if folder is None:

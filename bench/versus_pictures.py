@@ -19,7 +19,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from versus_torch import chip, widest_instructions
+from versus_torch import chip, parse_with_ours, widest_instructions
 
 HERE = Path(__file__).resolve().parent
 MAKE_LARGE = """
@@ -84,14 +84,11 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("photos", type=Path)
     parser.add_argument("--python", default=sys.executable, help="a Python that has the rivals")
-    parser.add_argument("--ours", type=Path, default=HERE.parent / "build/release/bench/bench_pictures")
     parser.add_argument("--large", action="store_true", help="photos of 12 megapixels")
     parser.add_argument("--runs", type=int, default=5)
     parser.add_argument("--seconds", type=float, default=3, help="the least that a turn takes")
     parser.add_argument("--out", type=Path, help="a JSON file for all that was measured")
-    options = parser.parse_args()
-    if not options.ours.is_file():
-        parser.error(f"{options.ours} is not there: build the target bench_pictures, or say --ours")
+    options = parse_with_ours(parser, "bench_pictures")
     with tempfile.TemporaryDirectory() as made:
         folder = options.photos
         if options.large:

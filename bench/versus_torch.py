@@ -84,6 +84,15 @@ def widest_instructions():
     return "unknown"
 
 
+def parse_with_ours(parser, target):
+    """The options, with --ours: our program, which has to be there."""
+    parser.add_argument("--ours", type=Path, default=HERE.parent / "build/release/bench" / target)
+    options = parser.parse_args()
+    if not options.ours.is_file():
+        parser.error(f"{options.ours} is not there: build the target {target}, or say --ours")
+    return options
+
+
 def compare(options, net, task, batch):
     """One row for each contender, ours first."""
     common = [net, task, str(batch), "--size", str(options.size), "--threads", str(options.threads), "--serve"]
@@ -146,7 +155,6 @@ def show(result, options):
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--python", default=sys.executable, help="a Python that has torch")
-    parser.add_argument("--ours", type=Path, default=HERE.parent / "build/release/bench/bench_step")
     parser.add_argument("--net", default="resnet18")
     parser.add_argument("--task", choices=("train", "infer"), default="train")
     parser.add_argument("--batch", type=int, default=32)
@@ -161,11 +169,9 @@ def main():
     parser.add_argument("--all", action="store_true", help="ResNet-18 and -50, VGG16, MobileNetV3-small; train 32, infer 1 and 32")
     parser.add_argument("--enxerto", type=Path, help="the command: onnxruntime takes part, where the Python has it")
     parser.add_argument("--out", type=Path, help="a JSON file for all that was measured")
-    options = parser.parse_args()
+    options = parse_with_ours(parser, "bench_step")
     if options.bf16:
         options.variants = [f"{each}_bf16" for each in options.variants]
-    if not options.ours.is_file():
-        parser.error(f"{options.ours} is not there: build the target bench_step, or say --ours")
 
     report = {"chip": chip(), "widest_instructions": widest_instructions(), "threads": options.threads,
               "cores": os.cpu_count(), "results": []}
