@@ -281,10 +281,13 @@ struct Executor::Plan {
   /// How often the forward pass and the caller read the cell.
   std::ptrdiff_t readers_of(int cell) const {
     std::ptrdiff_t readers = std::ranges::count(side_cells, cell) + (cell == output_cell);
-    for (int s = 0; s < forward_steps; ++s)
-      readers += steps[at(s)].run == none ? steps[at(s)].reorder.from == cell
-                                          : std::ranges::count(runs[at(steps[at(s)].run)].in, cell);
+    for (int s = 0; s < forward_steps; ++s) readers += reads(steps[at(s)], cell);
     return readers;
+  }
+  /// How often a forward step reads the cell.
+  std::ptrdiff_t reads(const Step& step, int cell) const {
+    if (step.run == none) return step.reorder.from == cell;
+    return std::ranges::count(runs[at(step.run)].in, cell);
   }
   void plan_rebuilds() {
     if (config.recompute == Recompute::blocks && !config.reference)
@@ -303,12 +306,8 @@ struct Executor::Plan {
         const int time = backward_time(reader.node);
         if (reads) first = std::min(first, time), last = std::max(last, time);
       }
-      for (int s = 0; s < forward_steps; ++s) {
-        const Step& step = steps[at(s)];
-        const bool reads = step.run == none ? step.reorder.from == run.out
-                                            : std::ranges::count(runs[at(step.run)].in, run.out) > 0;
-        if (reads || step.run == static_cast<int>(r)) forward_last = s;
-      }
+      for (int s = 0; s < forward_steps; ++s)
+        if (steps[at(s)].run == static_cast<int>(r) || reads(steps[at(s)], run.out) > 0) forward_last = s;
       if (last < 0 || run.out == output_cell || std::ranges::count(side_cells, run.out) > 0) continue;
       const auto is_there = [&](int cell) { return can_be_there(cell, first); };
       if (in_block(run) != InBlock::inside && !std::ranges::all_of(run.in, is_there)) continue;
@@ -347,16 +346,13 @@ struct Executor::Plan {
   }
   /// The rebuilds that the backward step of this time waits for, inputs first.
   void push_rebuilds(int time) {
-    for (std::size_t r = 0; r < runs.size(); ++r)
-      for (const Rebuilt& each : rebuilt)
-        if (each.first == time && each.run == static_cast<int>(r))
-          steps.push_back({.run = each.run, .anew_at = time, .backward = true});
+    for (const Rebuilt& each : rebuilt)
+      if (each.first == time) steps.push_back({.run = each.run, .anew_at = time, .backward = true});
   }
   /// Where the backward pass finds it.
-  int kept(int cell) const {
-    for (const Rebuilt& each : rebuilt)
-      if (runs[at(each.run)].out == cell) return each.cell;
-    return cell;
+  int kept(int cell) {
+    const Rebuilt* const made = rebuilt_of(cell);
+    return made ? made->cell : cell;
   }
 
   void plan_backward() {

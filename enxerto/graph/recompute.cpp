@@ -29,6 +29,9 @@ class Blocks {
     ends_.push_back(program.last().index);
   }
 
+  /// Whether the node's output is of the blocks at all.
+  bool counts(int node) const { return gradients_[at(node)] > 0; }
+
   /// The ends of blocks that never take more than so much at one time; of those the ones of which least is
   /// kept. Empty where there are none.
   std::optional<std::vector<int>> within(std::int64_t most) const {
@@ -82,13 +85,12 @@ class Blocks {
 std::vector<InBlock> recompute_blocks(const Graph& program, const std::vector<OutputSize>& outputs) {
   std::vector<InBlock> parts(outputs.size(), InBlock::none);
   if (program.last().index == 0) return parts;
-  std::vector<int> ends = Blocks(program, outputs).least();
+  const Blocks blocks(program, outputs);
+  std::vector<int> ends = blocks.least();
   ends.pop_back();  // with it the last block
   if (ends.empty()) return parts;
-  const std::vector<bool> needed = needed_by_last(program);
   for (int i = 0; i < ends.back(); ++i)
-    if (const auto at = static_cast<std::size_t>(i); needed[at] && outputs[at].floats > 0)
-      parts[at] = InBlock::inside;
+    if (blocks.counts(i)) parts[static_cast<std::size_t>(i)] = InBlock::inside;
   for (const int end : ends) parts[static_cast<std::size_t>(end)] = InBlock::end;
   return parts;
 }

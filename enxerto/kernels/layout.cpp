@@ -71,11 +71,8 @@ void interleave_all(const Layout& from, const float* source, B* target) {
     const std::int64_t start = item / pieces * pixels * 3, first = item % pieces * piece;
     const float* const planes[3] = {source + start + first, source + start + pixels + first,
                                     source + start + 2 * pixels + first};
-    const std::int64_t count = std::min(piece, pixels - first);
-    if constexpr (std::is_same_v<B, float>)
-      cpu::loops().interleave(planes, count, target + start + 3 * first);
-    else
-      cpu::loops().interleave_bf16(planes, count, target + start + 3 * first);
+    cpu::loops().planes.of<B>().interleave(planes, std::min(piece, pixels - first),
+                                           target + start + 3 * first);
   }
 }
 

@@ -65,6 +65,13 @@ struct ScaleLoops {
   void (*dot)(const T* a, const T* b, std::int64_t pixels, std::int64_t stride, int width, float* sum);
 };
 
+/// Planes of floats to numbers of type T, float or Bf16.
+template <class T>
+struct PlaneLoops {
+  /// The planes of red, green and blue to pixels: to[3 * i + c] = planes[c][i].
+  void (*interleave)(const float* const planes[3], std::int64_t count, T* to);
+};
+
 template <template <class> class Kind>
 struct ForBothTypes {
   Kind<float> floats;
@@ -84,6 +91,7 @@ struct Loops {
   ForBothTypes<NormLoops> norm;
   ForBothTypes<WindowLoops> window;
   ForBothTypes<ScaleLoops> scale;
+  ForBothTypes<PlaneLoops> planes;
 
   void (*activate)(const ActivationSpec& spec, const float* x, float* y, std::int64_t count);
   /// `kept` is the output, or for hard_swish and silu the input.
@@ -110,10 +118,6 @@ struct Loops {
   void (*widen_tile)(const Bf16* from, std::int64_t pixels, std::int64_t stride, int channels, float* to);
   /// And back.
   void (*narrow_tile)(const float* from, std::int64_t pixels, std::int64_t stride, int channels, Bf16* to);
-
-  /// The planes of red, green and blue to pixels: to[3 * i + c] = planes[c][i].
-  void (*interleave)(const float* const planes[3], std::int64_t count, float* to);
-  void (*interleave_bf16)(const float* const planes[3], std::int64_t count, Bf16* to);
 };
 
 /// The table for this chip.

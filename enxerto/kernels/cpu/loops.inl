@@ -519,7 +519,7 @@ void interleave(const float* const planes[3], std::int64_t count, float* to) {
   interleave_three(planes[0], planes[1], planes[2], count, to);
 }
 
-void interleave_bf16(const float* const planes[3], std::int64_t count, Bf16* to) {
+void interleave(const float* const planes[3], std::int64_t count, Bf16* to) {
   constexpr std::int64_t piece = 512;
   Bf16 halves[3][piece];
   for (std::int64_t at = 0; at < count; at += piece) {
@@ -539,6 +539,7 @@ const Loops& table() {
       {{window_max, window_sum, window_sum, window_route, window_spread, window_spread},
        {window_max, window_sum, window_sum, window_route, window_spread, window_spread}},
       {{scale, dot}, {scale, dot}},
+      {{interleave}, {interleave}},
       activate,
       activate_gradient,
       activate_bf16,
@@ -549,9 +550,7 @@ const Loops& table() {
       depthwise_gradient,
       depthwise_data_gradient,
       widen_tile,
-      narrow_tile,
-      interleave,
-      interleave_bf16};
+      narrow_tile};
   return one;
 }
 
