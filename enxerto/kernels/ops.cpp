@@ -3,6 +3,7 @@
 #include "enxerto/core/environment.h"
 #include "enxerto/core/error.h"
 #include "enxerto/kernels/cpu/cpu.h"
+#include "enxerto/kernels/direct/direct.h"
 #include "enxerto/kernels/onednn/onednn.h"
 #include "enxerto/kernels/reference/reference.h"
 #include "enxerto/kernels/winograd/winograd.h"
@@ -22,9 +23,11 @@ std::unique_ptr<Op> make_conv(const ConvSpec& spec, const PlanArgs& args) {
   ensure(!fused || !args.backward(), "only what is not trained is fused");
   const bool bf16 = args.bf16 && onednn::has_bf16();
   const bool winograd_too = !bf16 && !environment().direct_convolution;
-  if (!args.reference)
-    return winograd_too && winograd::suits(spec, args) ? winograd::conv(spec, args)
-                                                       : onednn::conv(spec, args);
+  if (!args.reference) {
+    if (winograd_too && winograd::suits(spec, args)) return winograd::conv(spec, args);
+    if (!bf16 && direct::suits(spec, args)) return direct::conv(spec, args);
+    return onednn::conv(spec, args);
+  }
   const std::int64_t weights =
       spec.out.c * (spec.in.c / spec.groups) * spec.window.kernel_h * spec.window.kernel_w;
   return reference::as_op(reference::conv(spec), args, spec.out, sizes(weights, spec.bias ? spec.out.c : 0));
