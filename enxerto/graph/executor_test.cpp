@@ -559,13 +559,13 @@ TEST(Lower, ReluGoesBehindMaxPoolingWhereItIsTrainedAndChangesNoBit) {
 }
 
 /// Maps so large that a few pictures at a time are a part, then a map that is small, a branch, lists.
-Graph graph_with_large_maps() {
+Graph graph_with_large_maps(int channels = 16) {
   Graph g;
   NodeId x = g.input({1, 3, 256, 256});
-  x = g.add("conv1", Conv2d{.out = 16, .kernel = 3, .pad = 1}, {x});
+  x = g.add("conv1", Conv2d{.out = channels, .kernel = 3, .pad = 1}, {x});
   x = g.add("relu1", Activate{}, {x});
   const NodeId pool = g.add("pool", MaxPool2d{.kernel = 8, .stride = 8}, {x});
-  const NodeId conv2 = g.add("conv2", Conv2d{.out = 16, .kernel = 3, .pad = 1}, {pool});
+  const NodeId conv2 = g.add("conv2", Conv2d{.out = channels, .kernel = 3, .pad = 1}, {pool});
   x = g.add("add", Add{}, {conv2, pool});
   x = g.add("means", GlobalAvgPool{}, {x});
   x = g.add("flatten", Flatten{}, {x});
@@ -579,15 +579,16 @@ TEST(Parts, EndBehindTheMapsBeforeLayersWithWeights) {
   const Graph large = graph_with_large_maps();
   const Parts parts = divided(large, 30, 2);
   EXPECT_EQ(large.node(parts.last).name, "flatten");
-  EXPECT_EQ(parts.size, 8);  // four for each thread
-  EXPECT_EQ(parts.count, 4);
+  EXPECT_EQ(parts.size, 4);  // two for each thread
+  EXPECT_EQ(parts.count, 8);
   std::vector<int> begins;
   for (int part = 0; part < parts.count; ++part) begins.push_back(parts.begin(part, 30));
-  EXPECT_EQ(begins, (std::vector<int>{0, 8, 16, 22}));
-  EXPECT_EQ(divided(large, 30, 1).size, 4);
-  EXPECT_EQ(divided(lower(large.clone(), false), 30, 1).size, 6);  // of 5 MB each
-  EXPECT_EQ(divided(large, 8, 2).count, 1);                        // as many as are kept together anyway
-  EXPECT_EQ(divided(busy_graph(), 64, 2).count, 1);                // small maps
+  EXPECT_EQ(begins, (std::vector<int>{0, 4, 8, 12, 16, 20, 24, 26}));
+  EXPECT_EQ(divided(large, 30, 1).size, 2);
+  EXPECT_EQ(divided(graph_with_large_maps(32), 30, 2).size, 8);               // wide 3x3: four
+  EXPECT_EQ(divided(lower(graph_with_large_maps(8), false), 32, 1).size, 4);  // of 2.9 MB each
+  EXPECT_EQ(divided(large, 4, 2).count, 1);          // as many as are kept together anyway
+  EXPECT_EQ(divided(busy_graph(), 64, 2).count, 1);  // small maps
   Graph lists;
   lists.add("fc", Linear{.out = 5}, {lists.input({1, 3, 1, 1})});
   EXPECT_EQ(divided(lists, 1 << 20, 2).count, 1);

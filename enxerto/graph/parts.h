@@ -15,9 +15,10 @@ struct Parts {
   int begin(int part, int batch) const { return part + 1 < count ? part * size : batch - size; }
 };
 
-/// Parts of as many pictures as keep what one node reads and writes within some 32 MiB, but four for each
-/// thread at least: with fewer, kernels are slower. Behind the last map come lists; the layers on those keep
-/// the whole batch, since large linear layers read all their weights for each part.
+/// Parts of as many pictures as keep what one node reads and writes within some 12 MiB, which a last cache
+/// holds, but at least four for each thread where there are wide 3x3 convolutions, else two: with fewer,
+/// kernels are slower. Behind the last map come lists; the layers on those keep the whole batch, since large
+/// linear layers read all their weights for each part.
 Parts divided(const Graph& program, int batch, int threads);
 
 }  // namespace enxerto
