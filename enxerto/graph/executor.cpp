@@ -14,7 +14,9 @@
 #include "enxerto/graph/memory_plan.h"
 #include "enxerto/graph/parts.h"
 #include "enxerto/graph/recompute.h"
+#include "enxerto/graph/squeeze_excite.h"
 #include "enxerto/kernels/onednn/onednn.h"
+#include "enxerto/kernels/ops.h"
 
 namespace enxerto {
 namespace {
@@ -35,12 +37,14 @@ struct Run {
   int out = none;       ///< cell
   int saved = none, forward_scratch = none, backward_scratch = none;  ///< buffers
   int anew_scratch = none;                                            ///< of a forward pass that is run again
+  std::vector<int> param_ids;                                         ///< the program's
   std::vector<float*> params, dparams;
   std::vector<bool> wants_din;
   bool wants_dparams = false;
 };
 
-/// A copy from one cell into another of a different layout, or of more pictures: a part into the whole.
+/// A copy from one cell into another of a different layout, or of more pictures: a part into the next
+/// level's.
 struct Reorder {
   int from = none, to = none;
 };
@@ -98,8 +102,7 @@ struct Executor::Plan {
     program = prepared(std::move(graph));
     ensure(config.batch > 0, "a batch has pictures");
     ensure(config.train || !config.input_gradient, "only an executor made for training goes backward");
-    parts.size = config.batch;
-    if (!config.train && !config.reference) parts = divided(program, config.batch, threads());
+    if (!config.train && !config.reference) levels = part_levels(program, config.batch, threads());
     plan_forward();
     if (config.train) plan_backward();
     place_buffers();
@@ -124,10 +127,12 @@ struct Executor::Plan {
     trained = config.input_gradient ? std::vector<bool>(nodes.size(), true) : trained_at_or_below(program);
     value_cell.assign(nodes.size(), none);
     run_of.assign(nodes.size(), none);
+    const auto [squeezes, inside] = find_squeezes();
     for (std::size_t i = 0; i < nodes.size(); ++i) {
       const Node& node = nodes[i];
+      if (inside[i]) continue;
       if (std::holds_alternative<Input>(node.layer)) {
-        value_cell[i] = add_cell(plain(with_pictures(node.out, parts.size)));
+        value_cell[i] = add_cell(plain(with_pictures(node.out, pictures_at(0))));
         continue;
       }
       Run run;
@@ -136,7 +141,10 @@ struct Executor::Plan {
       args.reference = config.reference;
       args.train = config.train && !node.frozen;
       args.bf16 = config.bf16;
-      for (const NodeId input : node.inputs) {
+      const SqueezeExcitation* const squeeze = squeezes[i] ? &*squeezes[i] : nullptr;
+      const std::vector<NodeId> inputs = squeeze ? std::vector{squeeze->map} : node.inputs;
+      run.param_ids = squeeze ? squeeze->params : node.params;
+      for (const NodeId input : inputs) {
         const Layout& offered = cells[at(value_cell[at(input.index)])].layout;
         args.in.push_back(takes_bf16(node.layer) ? offered : in_format(offered, false));
         run.wants_din.push_back(config.train && trained[at(input.index)]);
@@ -146,16 +154,17 @@ struct Executor::Plan {
         args.wants_din = run.wants_din;
         args.wants_dparams = run.wants_dparams;
       }
-      run.op = plan_op(node.layer, args);
+      run.op = squeeze ? squeeze_op(*squeeze, args) : plan_op(node.layer, args);
       const OpInfo& info = run.op->info();
-      for (std::size_t k = 0; k < node.inputs.size(); ++k)
-        run.in.push_back(in_layout(value_cell[at(node.inputs[k].index)], info.in[k]));
+      for (std::size_t k = 0; k < inputs.size(); ++k)
+        run.in.push_back(in_layout(value_cell[at(inputs[k].index)], info.in[k]));
       run.out = add_cell(info.out);
       value_cell[i] = run.out;
       run_of[i] = static_cast<int>(runs.size());
       steps.push_back({.run = run_of[i]});
       runs.push_back(std::move(run));
-      if (parts.count > 1 && parts.last.index == static_cast<int>(i)) gather_parts(value_cell[i]);
+      if (level_ends.size() < levels.size() && levels[level_ends.size()].last.index == static_cast<int>(i))
+        gather_parts(value_cell[i]);
     }
     output_cell = in_layout(value_cell.back(), plain(batched(program.output_shape())));
     for (const NodeId id : program.side_outputs())
@@ -194,16 +203,47 @@ struct Executor::Plan {
     }
   }
 
-  /// Ends the steps that run for each part; all pictures together from here on.
+  /// By node: what is one kernel where nothing of it is trained, and what that has inside.
+  std::pair<std::vector<std::optional<SqueezeExcitation>>, std::vector<bool>> find_squeezes() const {
+    const std::size_t count = program.nodes().size();
+    std::vector<std::optional<SqueezeExcitation>> found(count);
+    std::vector<bool> inside(count, false);
+    if (!config.lower || config.reference) return {std::move(found), std::move(inside)};
+    for (std::size_t i = 0; i < count; ++i) {
+      if (config.train && trained[i]) continue;
+      found[i] = squeeze_excitation_at(program, {static_cast<int>(i)});
+      if (!found[i]) continue;
+      for (const NodeId node : found[i]->inside) inside[at(node.index)] = true;
+    }
+    return {std::move(found), std::move(inside)};
+  }
+  static std::unique_ptr<Op> squeeze_op(const SqueezeExcitation& squeeze, const PlanArgs& args) {
+    SqueezeExciteSpec spec = squeeze.spec;
+    spec.shape.n = args.in[0].shape.n;
+    return make_squeeze_excite(spec, args);
+  }
+
+  /// Ends the steps of a level; from here on its parts are together.
   void gather_parts(int& value) {
     Layout all = cells[at(value)].layout;
-    all.shape.n = config.batch;
+    all.shape.n = pictures_at(level_ends.size() + 1);
     const int gathered = add_cell(all);
     steps.push_back({.reorder = {value, gathered}});
     value = gathered;
-    part_steps = static_cast<int>(steps.size());
+    level_ends.push_back(static_cast<int>(steps.size()));
   }
-  bool is_gathering(int step) const { return step + 1 == part_steps; }
+  /// That a level works on at a time; behind the last one the batch.
+  int pictures_at(std::size_t level) const {
+    return level < levels.size() ? levels[level].size : config.batch;
+  }
+  bool is_gathering(int step) const { return std::ranges::find(level_ends, step + 1) != level_ends.end(); }
+  /// How often a batch runs the step.
+  std::int64_t times_of(int step) const {
+    std::int64_t times = 1;
+    for (std::size_t l = 0; l < level_ends.size(); ++l)
+      if (step < level_ends[l]) times *= levels[l].count;
+    return times;
+  }
 
   /// What the backward pass will read of the forward one. A node's backward runs at backward_time().
   void use_kept() {
@@ -440,7 +480,7 @@ struct Executor::Plan {
     std::int64_t values = 0, grads = 0;
     const auto rounded = [](std::int64_t size) { return (size + 15) / 16 * 16; };
     for (const Run& run : runs) {
-      const auto& params = program.nodes()[at(run.node)].params;
+      const std::vector<int>& params = run.param_ids;
       ensure(params.size() == run.op->info().params.size(), "an op has its layer's parameters");
       for (std::size_t p = 0; p < params.size(); ++p) {
         const std::int64_t size = rounded(run.op->info().params[p]);
@@ -457,7 +497,7 @@ struct Executor::Plan {
     float* grad = grad_arena.data().data();
     for (std::size_t r = 0; r < runs.size(); ++r) {
       Run& run = runs[r];
-      const auto& params = program.nodes()[at(run.node)].params;
+      const std::vector<int>& params = run.param_ids;
       for (std::size_t p = 0; p < params.size(); ++p) {
         const std::int64_t size = run.op->info().params[p];
         run.params.push_back(value);
@@ -493,7 +533,7 @@ struct Executor::Plan {
     });
     for (const auto& [r, p] : order) {
       const Run& run = runs[at(r)];
-      Tensor& value = param(program.nodes()[at(run.node)].params[at(p)]).value;
+      Tensor& value = param(run.param_ids[at(p)]).value;
       run.op->pack(p, value.data(), packed(run, at(p)));
       value = Tensor();
     }
@@ -621,23 +661,30 @@ struct Executor::Plan {
     return Rng(config.seed).child(static_cast<std::uint64_t>(training_step), at(run.node));
   }
 
-  /// Calls run(step) for each step of the forward pass as often as it runs: those up to the gathering one
-  /// for each part. run says whether to go on.
+  /// Calls run(step) for each step of the forward pass as often as it runs. run says whether to go on.
   template <class Do>
   void each_forward_step(const float* all_images, Do run) {
-    const std::int64_t picture = program.input_shape().size();
-    for (int part = 0; part < (part_steps > 0 ? parts.count : 0); ++part) {
-      part_begin = parts.begin(part, config.batch);
-      images = all_images + part_begin * picture;
-      for (int s = 0; s < part_steps; ++s)
-        if (!run(steps[at(s)])) return;
-    }
-    images = all_images;
-    for (int s = part_steps; s < forward_steps; ++s)
-      if (!run(steps[at(s)])) return;
+    run_level(level_ends.size(), all_images, 0, run);
+  }
+  /// For one part of a level (behind the last: for the batch), which begins at that picture of the next
+  /// level's: all levels inside it, then its own steps.
+  template <class Do>
+  bool run_level(std::size_t level, const float* from, int begin, Do& run) {
+    if (level == 0)
+      images = from;
+    else
+      for (int part = 0; part < levels[level - 1].count; ++part) {
+        const int first = levels[level - 1].begin(part, pictures_at(level));
+        if (!run_level(level - 1, from + first * program.input_shape().size(), first, run)) return false;
+      }
+    part_begin = begin;
+    const int end = level < level_ends.size() ? level_ends[level] : forward_steps;
+    for (int s = level > 0 ? level_ends[level - 1] : 0; s < end; ++s)
+      if (!run(steps[at(s)])) return false;
+    return true;
   }
 
-  /// A part's output to its place among all.
+  /// A part's output to its place in the next level's.
   void gather(const Reorder& copy) {
     const Layout& part = cells[at(copy.from)].layout;
     const std::int64_t width = part.bf16 ? 2 : 4, bytes = part.elements() * width;
@@ -740,8 +787,8 @@ struct Executor::Plan {
   std::vector<Run> runs;
   std::vector<Step> steps;  ///< forward ones first
   int forward_steps = 0;
-  Parts parts;
-  int part_steps = 0;  ///< the first ones, which run for each part; the last of them gathers
+  std::vector<PartLevel> levels;
+  std::vector<int> level_ends;  ///< steps of each level and those inside it; the last of them gathers
   std::vector<Cell> cells;
   struct Life {
     int first, last;
@@ -896,7 +943,7 @@ std::vector<StepProfile> Executor::profile() const {
     const Step& step = plan_->steps[s];
     StepProfile row;
     // As often as the step runs for a batch.
-    const std::int64_t times = static_cast<int>(s) < plan_->part_steps ? plan_->parts.count : 1;
+    const std::int64_t times = plan_->times_of(static_cast<int>(s));
     row.bytes = plan_->traffic(step) * bytes * times;
     row.live_bytes = plan_->live_floats(plan_->time_of(s)) * bytes;
     row.backward = step.backward;

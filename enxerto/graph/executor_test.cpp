@@ -576,34 +576,58 @@ Graph graph_with_large_maps(int channels = 16) {
 }
 
 TEST(Parts, EndBehindTheMapsBeforeLayersWithWeights) {
-  const Graph large = graph_with_large_maps();
-  const Parts parts = divided(large, 30, 2);
-  EXPECT_EQ(large.node(parts.last).name, "flatten");
-  EXPECT_EQ(parts.size, 4);  // two for each thread
-  EXPECT_EQ(parts.count, 8);
+  // Wide 3x3 convolutions: four pictures for each thread.
+  const Graph wide = graph_with_large_maps(32);
+  std::vector<PartLevel> levels = part_levels(wide, 30, 2);
+  ASSERT_EQ(levels.size(), 1u);
+  EXPECT_EQ(wide.node(levels[0].last).name, "flatten");
+  EXPECT_EQ(levels[0].size, 8);
+  EXPECT_EQ(levels[0].count, 4);
   std::vector<int> begins;
-  for (int part = 0; part < parts.count; ++part) begins.push_back(parts.begin(part, 30));
-  EXPECT_EQ(begins, (std::vector<int>{0, 4, 8, 12, 16, 20, 24, 26}));
-  EXPECT_EQ(divided(large, 30, 1).size, 2);
-  EXPECT_EQ(divided(graph_with_large_maps(32), 30, 2).size, 8);               // wide 3x3: four
-  EXPECT_EQ(divided(lower(graph_with_large_maps(8), false), 32, 1).size, 4);  // of 2.9 MB each
-  EXPECT_EQ(divided(large, 4, 2).count, 1);          // as many as are kept together anyway
-  EXPECT_EQ(divided(busy_graph(), 64, 2).count, 1);  // small maps
+  for (int part = 0; part < levels[0].count; ++part) begins.push_back(levels[0].begin(part, 30));
+  EXPECT_EQ(begins, (std::vector<int>{0, 8, 16, 22}));
+  EXPECT_EQ(part_levels(wide, 30, 1).at(0).size, 4);
+  EXPECT_TRUE(part_levels(wide, 8, 2).empty());           // as many as are kept together anyway
+  EXPECT_TRUE(part_levels(busy_graph(), 64, 2).empty());  // small maps
   Graph lists;
   lists.add("fc", Linear{.out = 5}, {lists.input({1, 3, 1, 1})});
-  EXPECT_EQ(divided(lists, 1 << 20, 2).count, 1);
-  Graph to_the_end = large.clone();
+  EXPECT_TRUE(part_levels(lists, 1 << 20, 2).empty());
+  Graph to_the_end = wide.clone();
   to_the_end.cut_after("add");
-  EXPECT_EQ(divided(to_the_end, 30, 2).last, to_the_end.last());
+  EXPECT_EQ(part_levels(to_the_end, 30, 2).at(0).last, to_the_end.last());
+}
+
+TEST(Parts, OfLargeMapsAreAPictureForEachThread) {
+  const Graph large = graph_with_large_maps(16);
+  const std::vector<PartLevel> levels = part_levels(large, 4000, 2);
+  ASSERT_EQ(levels.size(), 2u);
+  EXPECT_EQ(large.node(levels[0].last).name, "pool");
+  EXPECT_EQ(levels[0].size, 2);
+  EXPECT_EQ(large.node(levels[1].last).name, "flatten");
+  EXPECT_EQ(levels[1].size, 64);  // what reads and writes 3 x 16 x 32 x 32 fits 12 MiB so often
+  EXPECT_EQ(levels[1].count, 63);
+  EXPECT_EQ(levels[0].count, 32);
+  const std::vector<PartLevel> of_few = part_levels(large, 9, 2);
+  ASSERT_EQ(of_few.size(), 1u);  // all together behind the large ones
+  EXPECT_EQ(large.node(of_few[0].last).name, "pool");
+  EXPECT_EQ(of_few[0].count, 5);
+  EXPECT_TRUE(part_levels(large, 2, 2).empty());
 }
 
 TEST(Parts, AnswerAsTheWholeBatchDoesInLessMemory) {
-  for (const char* last : {"fc2", "flatten", "add"}) {
-    Graph graph = graph_with_large_maps();
+  struct Case {
+    const char* last;
+    int channels, batch;
+    std::size_t levels;
+  };
+  const int few = 8 * threads() + 3;
+  for (const auto& [last, channels, batch, levels] : {Case{"fc2", 32, few, 1}, Case{"flatten", 16, few, 1},
+                                                      Case{"add", 32, few, 1}, Case{"fc2", 16, 67, 2}}) {
+    Graph graph = graph_with_large_maps(channels);
     graph.cut_after(last);
-    const int batch = 8 * threads() + 3;
-    const int part = divided(lower(graph.clone(), false), batch, threads()).size;
-    ASSERT_LT(part, batch);
+    const std::vector<PartLevel> parts = part_levels(lower(graph.clone(), false), batch, threads());
+    ASSERT_EQ(parts.size(), levels);
+    const int part = parts[0].size;
     for (const bool bf16 : {false, true}) {
       Executor divided(graph, {.batch = batch, .bf16 = bf16}), small(graph, {.batch = part, .bf16 = bf16});
       const Tensor images = random_tensor({batch, 3, 256, 256}, 7);
@@ -612,13 +636,13 @@ TEST(Parts, AnswerAsTheWholeBatchDoesInLessMemory) {
         const std::size_t width = all.data.size() / static_cast<std::size_t>(batch);
         for (const int begin : {0, batch / 2, batch - part}) {
           const std::size_t picture = 3 * 256 * 256;
-          const ConstView few =
+          const ConstView answer =
               small.forward({{part, 3, 256, 256},
                              images.view().data.subspan(static_cast<std::size_t>(begin) * picture,
                                                         static_cast<std::size_t>(part) * picture)});
           // The layers on lists take the whole batch: other kernels perhaps.
-          EXPECT_LT(difference(few.data,
-                               all.data.subspan(static_cast<std::size_t>(begin) * width, few.data.size())),
+          EXPECT_LT(difference(answer.data,
+                               all.data.subspan(static_cast<std::size_t>(begin) * width, answer.data.size())),
                     1e-6)
               << last << " from picture " << begin;
         }

@@ -7,12 +7,28 @@
 namespace enxerto {
 namespace {
 
-constexpr std::int64_t most_floats = std::int64_t{3} << 20;  ///< that one node reads and writes in a part
+constexpr std::int64_t last_cache = std::int64_t{3} << 20;  ///< floats
+constexpr std::int64_t second_cache = std::int64_t{1} << 18;
 
 /// Winograd's kernels read four times as many weights for each part.
-bool is_wide_3x3(const Node& node, const Shape& in) {
+bool is_wide_3x3(const Graph& program, const Node& node) {
   const auto* conv = std::get_if<Conv2d>(&node.layer);
-  return conv && conv->groups == 1 && conv->kernel == Size2(3) && in.c >= 32;
+  return conv && conv->groups == 1 && conv->kernel == Size2(3) && program.node(node.inputs[0]).out.c >= 32;
+}
+
+/// What a node reads and writes for one picture, in floats.
+std::int64_t traffic(const Graph& program, const Node& node) {
+  std::int64_t floats = node.out.size();
+  for (const NodeId input : node.inputs) floats += program.node(input).out.size();
+  return floats;
+}
+
+/// A level of parts of some `wanted` pictures, all of about one size; nothing where that is all of them.
+void add_level(std::vector<PartLevel>& levels, NodeId last, std::int64_t wanted, int total) {
+  if (wanted >= total) return;
+  const auto up = [](int a, int b) { return (a + b - 1) / b; };
+  const int count = up(total, static_cast<int>(wanted));
+  levels.push_back({.last = last, .size = up(total, count), .count = count});
 }
 
 /// The last node to run part by part: behind all maps, before the next layer that has weights. Empty where
@@ -37,25 +53,27 @@ std::optional<NodeId> last_of_parts(const Graph& program) {
 
 }  // namespace
 
-Parts divided(const Graph& program, int batch, int threads) {
-  const Parts whole{.size = batch};
+std::vector<PartLevel> part_levels(const Graph& program, int batch, int threads) {
   const std::optional<NodeId> last = last_of_parts(program);
-  if (!last || !program.side_outputs().empty()) return whole;
-  std::int64_t most = 1;  // of one picture
-  int least_per_thread = 2;
-  for (int i = 0; i <= last->index; ++i) {
-    const Node& node = program.node({i});
-    std::int64_t floats = node.out.size();
-    for (const NodeId input : node.inputs) floats += program.node(input).out.size();
-    most = std::max(most, floats);
-    if (!node.inputs.empty() && is_wide_3x3(node, program.node(node.inputs[0]).out)) least_per_thread = 4;
-  }
-  const auto wanted =
-      std::max<std::int64_t>(most_floats / most, static_cast<std::int64_t>(least_per_thread) * threads);
-  if (wanted >= batch) return whole;
-  const auto up = [](int a, int b) { return (a + b - 1) / b; };
-  const int count = up(batch, static_cast<int>(wanted));
-  return {.last = *last, .size = up(batch, count), .count = count};
+  if (!last || !program.side_outputs().empty()) return {};
+  const auto nodes = program.nodes().first(static_cast<std::size_t>(last->index) + 1);
+  const bool wide = std::ranges::any_of(nodes, [&](const Node& node) { return is_wide_3x3(program, node); });
+  NodeId inner{-1};  // behind the largest maps, which go picture by picture
+  if (!wide)
+    for (const NodeId cut : cut_points(program)) {
+      const auto begin = nodes.begin() + inner.index + 1;
+      const auto is_large = [&](const Node& node) { return traffic(program, node) > second_cache; };
+      if (cut.index < last->index && std::any_of(begin, nodes.begin() + cut.index + 1, is_large)) inner = cut;
+    }
+  std::int64_t most = 1;
+  for (const Node& node : nodes.subspan(static_cast<std::size_t>(inner.index + 1)))
+    most = std::max(most, traffic(program, node));
+  std::vector<PartLevel> outer, levels;
+  add_level(outer, *last, std::max<std::int64_t>(last_cache / most, std::int64_t{wide ? 4 : 2} * threads),
+            batch);
+  if (inner.index >= 0) add_level(levels, inner, threads, outer.empty() ? batch : outer[0].size);
+  levels.insert(levels.end(), outer.begin(), outer.end());
+  return levels;
 }
 
 }  // namespace enxerto

@@ -1,24 +1,32 @@
-/// How an inference program works through a large batch: in parts, so that its maps take less memory.
+/// How an inference program works through a large batch: in parts, so that its maps take less memory and stay
+/// in the caches.
 #pragma once
+
+#include <vector>
 
 #include "enxerto/graph/graph.h"
 
 namespace enxerto {
 
-struct Parts {
-  NodeId last{};  ///< runs part by part, as all before it; what follows runs for the whole batch at once
+/// A run of all nodes up to one, once for each part of the pictures that the next level works on at a time.
+struct PartLevel {
+  NodeId last{};
   int size = 1;   ///< pictures of one part
-  int count = 1;  ///< 1: the whole batch is one, and there is no last
+  int count = 1;  ///< parts
 
-  /// The first picture of a part. The last part begins early where the batch is no multiple of the size: its
-  /// first pictures are computed twice, to the same bits.
-  int begin(int part, int batch) const { return part + 1 < count ? part * size : batch - size; }
+  /// The first picture of a part, of `total` ones. The last part begins early where that is no multiple of
+  /// the size: its first pictures are computed twice, to the same bits.
+  int begin(int part, int total) const { return part + 1 < count ? part * size : total - size; }
 };
 
-/// Parts of as many pictures as keep what one node reads and writes within some 12 MiB, which a last cache
-/// holds, but at least four for each thread where there are wide 3x3 convolutions, else two: with fewer,
-/// kernels are slower. Behind the last map come lists; the layers on those keep the whole batch, since large
-/// linear layers read all their weights for each part.
-Parts divided(const Graph& program, int batch, int threads);
+/// From the inside: the first level runs in each part of the second. What follows the last one runs for the
+/// whole batch at once; so does all of it where there is none.
+///
+/// Parts are of as many pictures as keep what one node reads and writes within some 12 MiB, which a last
+/// cache holds. Where a program has wide 3x3 convolutions, of four for each thread at least, for with fewer
+/// those are slower; where it has none, maps of more than 1 MiB go picture by picture for each thread. Behind
+/// the last map come lists; the layers on those keep the whole batch, since large linear layers read all
+/// their weights for each part.
+std::vector<PartLevel> part_levels(const Graph& program, int batch, int threads);
 
 }  // namespace enxerto

@@ -87,6 +87,11 @@ std::unique_ptr<Op> make_multiply(const MultiplySpec& spec, const PlanArgs& args
   return reference::as_op(reference::multiply(spec), args, spec.a, {});
 }
 
+std::unique_ptr<Op> make_squeeze_excite(const SqueezeExciteSpec& spec, const PlanArgs& args) {
+  ensure(!args.backward() && !args.reference, "its twin are the layers that it stands for");
+  return cpu::squeeze_excite(spec, args);
+}
+
 std::unique_ptr<Op> make_affine(const AffineSpec& spec, const PlanArgs& args) {
   if (!args.reference) return cpu::affine(spec, args);
   const std::int64_t numbers = spec.per_element ? spec.shape.size() / spec.shape.n : spec.shape.c;

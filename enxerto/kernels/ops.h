@@ -17,6 +17,7 @@ std::unique_ptr<Op> make_dropout(const DropoutSpec& spec, const PlanArgs& args);
 std::unique_ptr<Op> make_softmax(const SoftmaxSpec& spec, const PlanArgs& args);
 std::unique_ptr<Op> make_add(const AddSpec& spec, const PlanArgs& args);
 std::unique_ptr<Op> make_multiply(const MultiplySpec& spec, const PlanArgs& args);
+std::unique_ptr<Op> make_squeeze_excite(const SqueezeExciteSpec& spec, const PlanArgs& args);
 std::unique_ptr<Op> make_affine(const AffineSpec& spec, const PlanArgs& args);
 std::unique_ptr<Op> make_rearrange(const RearrangeSpec& spec, const PlanArgs& args);
 std::unique_ptr<Op> make_concat(const ConcatSpec& spec, const PlanArgs& args);

@@ -101,6 +101,15 @@ struct MultiplySpec {
   Shape a, b;
 };
 
+/// Squeeze-and-excitation (Hu et al. 2018): y = x * excite(W2 squeeze(W1 m + b1) + b2), a factor for each
+/// channel, where m are the means of x over its pixels. params: W1 {squeezed, c}, b1, W2 {c, squeezed}, b2.
+/// Forward alone.
+struct SqueezeExciteSpec {
+  Shape shape;
+  std::int64_t squeezed = 1;
+  ActivationSpec squeeze{}, excite{};
+};
+
 /// y = x * weight + bias; weight and bias have one number per channel, or per element {c,h,w}.
 struct AffineSpec {
   Shape shape;

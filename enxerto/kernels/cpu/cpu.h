@@ -17,6 +17,7 @@ std::unique_ptr<Op> dropout(const DropoutSpec& spec, const PlanArgs& args);
 std::unique_ptr<Op> softmax(const SoftmaxSpec& spec, const PlanArgs& args);
 std::unique_ptr<Op> add(const AddSpec& spec, const PlanArgs& args);
 std::unique_ptr<Op> multiply(const MultiplySpec& spec, const PlanArgs& args);
+std::unique_ptr<Op> squeeze_excite(const SqueezeExciteSpec& spec, const PlanArgs& args);
 std::unique_ptr<Op> affine(const AffineSpec& spec, const PlanArgs& args);
 std::unique_ptr<Op> rearrange(const RearrangeSpec& spec, const PlanArgs& args);
 std::unique_ptr<Op> concat(const ConcatSpec& spec, const PlanArgs& args);

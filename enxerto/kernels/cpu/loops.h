@@ -104,6 +104,12 @@ struct Loops {
   void (*add_bf16)(const Bf16* a, const Bf16* b, Bf16* y, std::int64_t count);
   void (*multiply)(const float* a, const float* b, float* y, std::int64_t count);
 
+  /// Some outputs of a small linear layer, for rows x_step floats apart: y = x W + b, weights
+  /// [inputs][dense_lanes].
+  int dense_lanes;
+  void (*dense)(const float* x, std::int64_t x_step, std::int64_t rows, std::int64_t inputs,
+                const float* weights, const float* bias, float* y, std::int64_t y_step);
+
   /// One picture's share of a depthwise convolution's weight gradient, for one block of `width` channels
   /// (8 or 16): sums of x * dy for each place of the window, then the sum of dy.
   void (*depthwise_gradient)(const Window& window, const Shape& in, const Shape& out, const float* x,

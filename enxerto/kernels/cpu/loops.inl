@@ -318,10 +318,18 @@ template <class T, class Y>
 void window_sum(const T* x, int rows, int columns, std::int64_t row_stride, std::int64_t column_stride,
                 int width, float factor, Y* y) {
   with_width(width, [&]<int W>() {
-    F<W> s{};
-    for (int r = 0; r < rows; ++r)
-      for (int c = 0; c < columns; ++c) s += load<W>(x + r * row_stride + c * column_stride);
-    store<W>(y, s * factor);
+    // Four sums at a time: one chain of additions would wait for itself.
+    F<W> s{}, b{}, d{}, e{};
+    for (int r = 0; r < rows; ++r, x += row_stride) {
+      int c = 0;
+      for (; c + 4 <= columns; c += 4) {
+        const T* const at = x + c * column_stride;
+        s += load<W>(at), b += load<W>(at + column_stride), d += load<W>(at + 2 * column_stride),
+            e += load<W>(at + 3 * column_stride);
+      }
+      for (; c < columns; ++c) s += load<W>(x + c * column_stride);
+    }
+    store<W>(y, ((s + b) + (d + e)) * factor);
   });
 }
 
@@ -504,6 +512,39 @@ void narrow_tile(const float* from, std::int64_t pixels, std::int64_t stride, in
     for (int j = 0; j < channels; ++j) store<1>(to + p * stride + j, load<1>(from + p * W + j));
 }
 
+#ifdef __AVX512F__
+constexpr int dense_lanes = 16, dense_rows = 4;
+#else
+constexpr int dense_lanes = 8, dense_rows = 2;
+#endif
+
+/// P rows at a time, each with the sums that it would have alone: four, so that no chain of additions waits
+/// for itself.
+template <int P>
+inline void dense_of(const float* x, std::int64_t x_step, std::int64_t inputs, const float* weights,
+                     const float* bias, float* y, std::int64_t y_step) {
+  constexpr int W = dense_lanes;
+  F<W> sum[P][4] = {};
+  std::int64_t i = 0;
+  for (; i + 4 <= inputs; i += 4)
+    for (int k = 0; k < 4; ++k) {
+      const F<W> weight = load<W>(weights + (i + k) * W);
+      for (int p = 0; p < P; ++p) sum[p][k] += x[p * x_step + i + k] * weight;
+    }
+  for (; i < inputs; ++i)
+    for (int p = 0; p < P; ++p) sum[p][0] += x[p * x_step + i] * load<W>(weights + i * W);
+  for (int p = 0; p < P; ++p)
+    store<W>(y + p * y_step, load<W>(bias) + ((sum[p][0] + sum[p][1]) + (sum[p][2] + sum[p][3])));
+}
+
+void dense(const float* x, std::int64_t x_step, std::int64_t rows, std::int64_t inputs, const float* weights,
+           const float* bias, float* y, std::int64_t y_step) {
+  constexpr int P = dense_rows;
+  for (; rows >= P; rows -= P, x += P * x_step, y += P * y_step)
+    dense_of<P>(x, x_step, inputs, weights, bias, y, y_step);
+  for (; rows > 0; --rows, x += x_step, y += y_step) dense_of<1>(x, x_step, inputs, weights, bias, y, y_step);
+}
+
 /// A loop that the compiler makes shuffles of.
 template <class T>
 inline void interleave_three(const T* __restrict a, const T* __restrict b, const T* __restrict c,
@@ -547,6 +588,8 @@ const Loops& table() {
       add,
       add,
       multiply,
+      dense_lanes,
+      dense,
       depthwise_gradient,
       depthwise_data_gradient,
       widen_tile,
