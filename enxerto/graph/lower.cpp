@@ -101,7 +101,7 @@ class Lowering {
         take_add(chain);
         if (const auto next = followed_by<Activate>(chain.end())) {
           const Activation function = std::get<Activate>(node(*next).layer).function;
-          if (function == Activation::relu || function == Activation::relu6) chain.activation = *next;
+          if (can_end_in(function, chain.add >= 0)) chain.activation = *next;
         }
       } else if (const auto* activation = std::get_if<Activate>(&layer)) {
         // The largest, then relu: the same bits, forward and back, from fewer pixels; and the map before it

@@ -48,13 +48,19 @@ struct LinearSpec {
 /// params: gamma, beta, running mean, running variance, each {c}.
 /// With batch_statistics mean and (biased) variance are the batch's and the running ones move:
 /// running = (1 - momentum) * running + momentum * batch, the variance there unbiased, as in PyTorch.
-/// activation is none, relu or relu6 here.
+/// activation is none, relu, relu6 or, without a residual, hard_swish.
 struct BatchNormSpec {
   Shape shape;
   float eps = 1e-5f, momentum = 0.1f;
   bool batch_statistics = false, residual = false;
   ActivationSpec activation{};
 };
+
+/// Whether BatchNormSpec has this activation.
+constexpr bool can_end_in(Activation kind, bool residual) {
+  return kind == Activation::none || kind == Activation::relu || kind == Activation::relu6 ||
+         (kind == Activation::hard_swish && !residual);
+}
 
 /// Maximum or mean over windows; what lies outside the picture is never a maximum. A mean divides by the
 /// window's pixels inside the picture, or with count_include_pad by those inside the padded picture

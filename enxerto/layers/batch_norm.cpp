@@ -14,9 +14,11 @@ Shape BatchNorm::out_shape(std::span<const Shape> in) const {
   if (!(eps > 0) || !(momentum >= 0 && momentum <= 1))
     throw Error(ErrorKind::usage, text(kind, ": eps ", eps, " and momentum ", momentum,
                                        "; eps has to be above 0, momentum between 0 and 1"));
-  if (activation != Activation::none && activation != Activation::relu && activation != Activation::relu6)
+  if (!can_end_in(activation, in.size() == 2))
     throw Error(ErrorKind::usage,
-                text(kind, ": its own activation is none, relu or relu6; add another as a layer"));
+                text(kind,
+                     ": its own activation is none, relu, relu6 or, with one input, hard_swish; add another "
+                     "as a layer"));
   return in[0];
 }
 

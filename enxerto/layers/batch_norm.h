@@ -6,8 +6,9 @@
 namespace enxerto {
 
 /// Ioffe & Szegedy 2015, per channel, as spec.h's BatchNormSpec says. A second input is added before the
-/// activation (none, relu or relu6; graph/lower.h makes both). Frozen, it uses and keeps its running
-/// statistics. params: weight (gamma) {c}, bias (beta) {c}, running_mean {c}, running_var {c}.
+/// activation (none, relu, relu6 or, with one input, hard_swish; graph/lower.h makes both). Frozen, it uses
+/// and keeps its running statistics. params: weight (gamma) {c}, bias (beta) {c}, running_mean {c},
+/// running_var {c}.
 struct BatchNorm {
   float eps = 1e-5f;
   float momentum = 0.1f;  ///< the share of the new batch, as in PyTorch (Keras counts the other way)

@@ -125,6 +125,8 @@ std::vector<Row> rows() {
       {"batch_norm_large", BatchNorm{}, {{4, 8, 40, 40}}},
       {"batch_norm_relu", BatchNorm{.activation = Activation::relu}, {{2, 16, 2, 3}}},
       {"batch_norm_relu6", BatchNorm{.activation = Activation::relu6}, {{2, 16, 2, 3}}},
+      {"batch_norm_hard_swish", BatchNorm{.activation = Activation::hard_swish}, {{3, 16, 5, 4}}},
+      {"batch_norm_hard_swish_of_21", BatchNorm{.activation = Activation::hard_swish}, {{2, 21, 3, 3}}},
       {"batch_norm_residual_relu6",
        BatchNorm{.activation = Activation::relu6},
        {{2, 20, 2, 2}, {2, 20, 2, 2}}},

@@ -183,7 +183,8 @@ TEST(Refusals, SayWhatCameAndWhatWasExpected) {
   EXPECT_TRUE(names(refusal(Input{.height = 4, .width = 4}, {x}), {"takes 0 inputs", "got 1"}));
   EXPECT_TRUE(names(refusal(BatchNorm{.eps = 0}, {x}), {"eps 0"}));
   EXPECT_TRUE(names(refusal(BatchNorm{.momentum = 2}, {x}), {"momentum 2"}));
-  EXPECT_TRUE(names(refusal(BatchNorm{.activation = Activation::silu}, {x}), {"none, relu or relu6"}));
+  EXPECT_TRUE(names(refusal(BatchNorm{.activation = Activation::silu}, {x}),
+                    {"none, relu, relu6 or, with one input, hard_swish"}));
   EXPECT_TRUE(names(refusal(BatchNorm{}, {x, {1, 6, 1, 1}}), {"1x6x1x1", "1x6x8x8"}));
   EXPECT_TRUE(names(refusal(Dropout{.p = 1}, {x}), {"p is 1"}));
   EXPECT_TRUE(names(refusal(Dropout{.p = std::numeric_limits<float>::quiet_NaN()}, {x}), {"p is nan"}));

@@ -175,11 +175,18 @@ inline Bounds bounds_of(const BatchNorm& layer, const BoundsCase& c) {
     return c.args.train ? subtracted + std::abs(x[i] - mean[k]) / deviation[k] * (1 + spread[k]) : subtracted;
   };
 
+  // hard_swish, whose slope is at most 1.5 and changes by a third of what its argument does.
+  const bool swish = layer.activation == Activation::hard_swish;
+  const auto dy = [&](std::size_t i) {
+    const double argument = std::abs(gamma[c.channel(i)]) * normal(i) + std::abs(beta[c.channel(i)]);
+    return std::abs(c.given.dout[i]) * (swish ? 1.5 + argument / 3 : 1);
+  };
+
   Bounds bounds = exact(c.wanted);
   bounds.out = each(c.wanted.out, [&](std::size_t i) {
     const double residual = c.given.in.size() == 2 ? std::abs(c.given.in[1][i]) : 0.0;
-    return kernel_bound(products,
-                        std::abs(gamma[c.channel(i)]) * normal(i) + std::abs(beta[c.channel(i)]) + residual);
+    return kernel_bound(products, (swish ? 1.5 : 1) * (std::abs(gamma[c.channel(i)]) * normal(i) +
+                                                       std::abs(beta[c.channel(i)]) + residual));
   });
   if (c.args.train)
     for (std::size_t k = 0; k < channels; ++k) {
@@ -194,13 +201,13 @@ inline Bounds bounds_of(const BatchNorm& layer, const BoundsCase& c) {
 
   Doubles dgamma(channels), dbeta(channels);
   for (std::size_t i = 0; i < x.size(); ++i) {
-    dgamma[c.channel(i)] += std::abs(c.given.dout[i]) * normal(i);
-    dbeta[c.channel(i)] += std::abs(c.given.dout[i]);
+    dgamma[c.channel(i)] += dy(i) * normal(i);
+    dbeta[c.channel(i)] += dy(i);
   }
   if (!c.wanted.din.empty() && !c.wanted.din[0].empty())
     bounds.din[0] = each(c.wanted.din[0], [&](std::size_t i) {
       const std::size_t k = c.channel(i);
-      double sum = std::abs(c.given.dout[i]);
+      double sum = dy(i);
       if (c.args.train) sum = (sum + (dbeta[k] + normal(i) * dgamma[k]) / values) * (1 + spread[k]);
       return kernel_bound(products, std::abs(gamma[k]) / deviation[k] * sum);
     });

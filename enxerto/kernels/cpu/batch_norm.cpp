@@ -1,5 +1,4 @@
 #include <cmath>
-#include <limits>
 
 #include "enxerto/core/error.h"
 #include "enxerto/kernels/cpu/cpu.h"
@@ -19,7 +18,7 @@ template <class T>
 class BatchNormOp : public Op {
  public:
   BatchNormOp(const BatchNormSpec& spec, const PlanArgs& args, const Layout& layout)
-      : spec_(spec), layout_(layout), groups_(layout_), ceiling_(ceiling_of(spec.activation)) {
+      : spec_(spec), layout_(layout), groups_(layout_), f_(spec.activation.kind) {
     const std::int64_t channels = padded_channels(layout_);
     info_.in.assign(spec.residual ? 2 : 1, layout_);
     info_.out = layout_;
@@ -30,8 +29,9 @@ class BatchNormOp : public Op {
     // Moments need no backward; the rest is rebuilt from x, and y decides what is let through where there is
     // a residual.
     info_.keeps_in.assign(info_.in.size(), false);
-    info_.keeps_in[0] = args.backward() && (spec.batch_statistics || args.wants_dparams || ceiling_ > 0);
-    info_.keeps_out = args.backward() && ceiling_ > 0 && spec.residual;
+    info_.keeps_in[0] =
+        args.backward() && (spec.batch_statistics || args.wants_dparams || f_ != Activation::none);
+    info_.keeps_out = args.backward() && f_ != Activation::none && spec.residual;
     info_.in_place = info_.keeps_in[0] ? -1 : 0;
     info_.din_in_place = spec.residual ? 1 : 0;
     info_.rebuilds = true;
@@ -75,7 +75,7 @@ class BatchNormOp : public Op {
     for_each_tile([&](const Tile& tile) {
       const std::int64_t at = tile.offset;
       loops().norm.of<T>().normalize(x + at, residual ? residual + at : nullptr, y + at, tile.pixels,
-                                     layout_.block, tile.group.width, of(stats, tile.group), ceiling_);
+                                     layout_.block, tile.group.width, of(stats, tile.group), f_);
     });
   }
 
@@ -112,7 +112,7 @@ class BatchNormOp : public Op {
       loops().norm.of<T>().gradient(x + at, y ? y + at : nullptr, dy + at, dx ? dx + at : nullptr,
                                     dresidual ? dresidual + at : nullptr, tile.pixels, layout_.block,
                                     tile.group.width, of(stats, tile.group), slope + tile.group.channel,
-                                    offsets + tile.group.channel, ceiling_);
+                                    offsets + tile.group.channel, f_);
     });
   }
 
@@ -127,10 +127,6 @@ class BatchNormOp : public Op {
   }
   static ChannelStats of(const Stats& stats, const Group& group) {
     return {stats.mean + group.channel, stats.factor + group.channel, stats.shift + group.channel};
-  }
-  static float ceiling_of(const ActivationSpec& activation) {
-    if (activation.kind == Activation::none) return 0;
-    return activation.kind == Activation::relu6 ? 6.0f : std::numeric_limits<float>::infinity();
   }
   /// Two doubles for each channel of each picture.
   std::int64_t partial_size() const { return 4 * layout_.shape.n * padded_channels(layout_); }
@@ -211,7 +207,7 @@ class BatchNormOp : public Op {
       const std::int64_t at = tile.offset;
       float g[widest], gx[widest];
       loops().norm.of<T>().gradient_sums(x + at, y ? y + at : nullptr, dy + at, tile.pixels, layout_.block,
-                                         tile.group.width, of(stats, tile.group), ceiling_, g, gx);
+                                         tile.group.width, of(stats, tile.group), f_, g, gx);
       double* const sum_g = sums + 2 * tile.n * channels + tile.group.channel;
       for (int j = 0; j < tile.group.width; ++j) sum_g[j] += g[j], sum_g[channels + j] += gx[j];
     });
@@ -222,7 +218,7 @@ class BatchNormOp : public Op {
   BatchNormSpec spec_;
   Layout layout_;
   Groups groups_;
-  float ceiling_;  ///< as NormLoops count it
+  Activation f_;
 };
 
 }  // namespace

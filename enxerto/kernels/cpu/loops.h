@@ -11,8 +11,8 @@
 
 namespace enxerto::cpu {
 
-/// What batch norm knows of `width` channels: y = (x - mean) * factor + shift [+ residual], then what
-/// `ceiling` says: 0 nothing, infinity relu, 6 relu6.
+/// What batch norm knows of `width` channels: y = f((x - mean) * factor + shift [+ residual]), where f is
+/// none, relu, relu6 or, without a residual, hard_swish.
 struct ChannelStats {
   const float *mean, *factor, *shift;
 };
@@ -24,15 +24,15 @@ struct NormLoops {
   void (*moments)(const T* x, std::int64_t pixels, std::int64_t stride, int width, float* mean, float* m2);
   /// y from x; residual may be null.
   void (*normalize)(const T* x, const T* residual, T* y, std::int64_t pixels, std::int64_t stride, int width,
-                    ChannelStats stats, float ceiling);
-  /// With g = dy where the activation let it through: sums of g and of g * (x - mean). `y` is read where the
+                    ChannelStats stats, Activation f);
+  /// With g = dy * f': sums of g and of g * (x - mean). `y` is read where the
   /// residual decides the sign, and may be null elsewhere.
   void (*gradient_sums)(const T* x, const T* y, const T* dy, std::int64_t pixels, std::int64_t stride,
-                        int width, ChannelStats stats, float ceiling, float* sum_g, float* sum_gx);
+                        int width, ChannelStats stats, Activation f, float* sum_g, float* sum_gx);
   /// dx = g * factor + (x - mean) * slope + offset; dresidual = g where it is not null.
   void (*gradient)(const T* x, const T* y, const T* dy, T* dx, T* dresidual, std::int64_t pixels,
                    std::int64_t stride, int width, ChannelStats stats, const float* slope,
-                   const float* offset, float ceiling);
+                   const float* offset, Activation f);
 };
 
 /// One window's pixels of type T, float or Bf16: `rows` x `columns`, row_stride and column_stride numbers

@@ -86,69 +86,92 @@ inline F<W> normalized(const F<W>& x, const F<W>& mean, const F<W>& factor, cons
   return (x - mean) * factor + shift;
 }
 
+/// Calls run.template operator()<f>(ceiling) for what batch norm ends in; relu6 is a relu with another
+/// ceiling.
+template <class Run>
+inline void with_function(Activation f, Run run) {
+  switch (f) {
+    case Activation::relu:
+      return run.template operator()<Activation::relu>(INFINITY);
+    case Activation::relu6:
+      return run.template operator()<Activation::relu>(6.0f);
+    case Activation::hard_swish:
+      return run.template operator()<Activation::hard_swish>(0.0f);
+    default:
+      return run.template operator()<Activation::none>(0.0f);
+  }
+}
+
 template <class T>
 void normalize(const T* x, const T* residual, T* y, std::int64_t pixels, std::int64_t stride, int width,
-               ChannelStats stats, float ceiling) {
+               ChannelStats stats, Activation function) {
   with_width(width, [&]<int W>() {
     const F<W> mean = load<W>(stats.mean), factor = load<W>(stats.factor), shift = load<W>(stats.shift);
-    const auto run = [&](auto with_residual, auto with_relu) {
-      for (std::int64_t p = 0; p < pixels; ++p) {
-        F<W> v = normalized<W>(load<W>(x + p * stride), mean, factor, shift);
-        if constexpr (with_residual) v += load<W>(residual + p * stride);
-        if constexpr (with_relu) v = positive<W>(v), v = v < ceiling ? v : ceiling - F<W>{};
-        store<W>(y + p * stride, v);
-      }
-    };
-    constexpr std::true_type yes;
-    constexpr std::false_type no;
-    if (residual)
-      ceiling > 0 ? run(yes, yes) : run(yes, no);
-    else
-      ceiling > 0 ? run(no, yes) : run(no, no);
+    with_function(function, [&]<Activation f>(float ceiling) {
+      const auto run = [&](auto with_residual) {
+        for (std::int64_t p = 0; p < pixels; ++p) {
+          F<W> v = normalized<W>(load<W>(x + p * stride), mean, factor, shift);
+          if constexpr (with_residual) v += load<W>(residual + p * stride);
+          if constexpr (f == Activation::relu) v = positive<W>(v), v = v < ceiling ? v : ceiling - F<W>{};
+          if constexpr (f == Activation::hard_swish)
+            v = v > -3.0f ? (v < 3.0f ? v * (v + 3.0f) * (1.0f / 6) : v) : F<W>{};
+          store<W>(y + p * stride, v);
+        }
+      };
+      residual ? run(std::true_type()) : run(std::false_type());
+    });
   });
 }
 
-/// The gradient behind the activation: where it let nothing through, nothing comes back.
-template <int W, class T>
+/// The gradient behind the activation. relu passes it on where its output was not cut off: y says so, or what
+/// makes it.
+template <Activation f, int W, class T>
 inline F<W> gate(const F<W>& dy, const F<W>& x, const T* y, const F<W>& mean, const F<W>& factor,
                  const F<W>& shift, float ceiling) {
-  if (ceiling == 0) return dy;
-  const F<W> out = y ? load<W>(y) : normalized<W>(x, mean, factor, shift);
-  return (out > 0.0f) & (out < ceiling) ? dy : F<W>{};
+  if constexpr (f == Activation::none) return dy;
+  const F<W> z = f == Activation::relu && y ? load<W>(y) : normalized<W>(x, mean, factor, shift);
+  if constexpr (f == Activation::relu)
+    return (z > 0.0f) & (z < ceiling) ? dy : F<W>{};
+  else
+    return z > -3.0f ? (z < 3.0f ? dy * (z * (1.0f / 3) + 0.5f) : dy) : F<W>{};
 }
 
 template <class T>
 void gradient_sums(const T* x, const T* y, const T* dy, std::int64_t pixels, std::int64_t stride, int width,
-                   ChannelStats stats, float ceiling, float* sum_g, float* sum_gx) {
+                   ChannelStats stats, Activation function, float* sum_g, float* sum_gx) {
   with_width(width, [&]<int W>() {
     const F<W> mean = load<W>(stats.mean), factor = load<W>(stats.factor), shift = load<W>(stats.shift);
-    F<W> s[2] = {}, t[2] = {};
-    for (std::int64_t p = 0; p < pixels; ++p) {
-      const std::int64_t at = p * stride;
-      const F<W> v = load<W>(x + at);
-      const F<W> g = gate<W>(load<W>(dy + at), v, y ? y + at : y, mean, factor, shift, ceiling);
-      s[p & 1] += g;
-      t[p & 1] += g * (v - mean);
-    }
-    store<W>(sum_g, s[0] + s[1]);
-    store<W>(sum_gx, t[0] + t[1]);
+    with_function(function, [&]<Activation f>(float ceiling) {
+      F<W> s[2] = {}, t[2] = {};
+      for (std::int64_t p = 0; p < pixels; ++p) {
+        const std::int64_t at = p * stride;
+        const F<W> v = load<W>(x + at);
+        const F<W> g = gate<f, W>(load<W>(dy + at), v, y ? y + at : y, mean, factor, shift, ceiling);
+        s[p & 1] += g;
+        t[p & 1] += g * (v - mean);
+      }
+      store<W>(sum_g, s[0] + s[1]);
+      store<W>(sum_gx, t[0] + t[1]);
+    });
   });
 }
 
 template <class T>
 void gradient(const T* x, const T* y, const T* dy, T* dx, T* dresidual, std::int64_t pixels,
               std::int64_t stride, int width, ChannelStats stats, const float* slope, const float* offset,
-              float ceiling) {
+              Activation function) {
   with_width(width, [&]<int W>() {
     const F<W> mean = load<W>(stats.mean), factor = load<W>(stats.factor), shift = load<W>(stats.shift);
     const F<W> a = load<W>(slope), b = load<W>(offset);
-    for (std::int64_t p = 0; p < pixels; ++p) {
-      const std::int64_t at = p * stride;
-      const F<W> v = load<W>(x + at);
-      const F<W> g = gate<W>(load<W>(dy + at), v, y ? y + at : y, mean, factor, shift, ceiling);
-      if (dresidual) store<W>(dresidual + at, g);
-      if (dx) store<W>(dx + at, g * factor + (v - mean) * a + b);
-    }
+    with_function(function, [&]<Activation f>(float ceiling) {
+      for (std::int64_t p = 0; p < pixels; ++p) {
+        const std::int64_t at = p * stride;
+        const F<W> v = load<W>(x + at);
+        const F<W> g = gate<f, W>(load<W>(dy + at), v, y ? y + at : y, mean, factor, shift, ceiling);
+        if (dresidual) store<W>(dresidual + at, g);
+        if (dx) store<W>(dx + at, g * factor + (v - mean) * a + b);
+      }
+    });
   });
 }
 

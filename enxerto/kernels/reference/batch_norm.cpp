@@ -38,6 +38,8 @@ class BatchNorm : public Kernel {
       // relu passes the gradient where its output is positive, relu6 where it is below 6 too.
       const auto dy = [&](std::size_t i) {
         if (spec_.activation.kind == Activation::none) return dout[i];
+        if (spec_.activation.kind == Activation::hard_swish)
+          return dout[i] * activate_slope(spec_.activation, params[0][at] * normal(i) + params[1][at]);
         const bool passes = out[i] > 0 && (spec_.activation.kind == Activation::relu || out[i] < 6);
         return passes ? dout[i] : 0.0;
       };
@@ -87,9 +89,7 @@ class BatchNorm : public Kernel {
 }  // namespace
 
 std::unique_ptr<Kernel> batch_norm(const BatchNormSpec& spec) {
-  ensure(spec.activation.kind == Activation::none || spec.activation.kind == Activation::relu ||
-             spec.activation.kind == Activation::relu6,
-         "a batch norm's own activation is none, relu or relu6");
+  ensure(can_end_in(spec.activation.kind, spec.residual), "batch norm has this activation");
   return std::make_unique<BatchNorm>(spec);
 }
 
