@@ -17,14 +17,20 @@ namespace {
 class Tiles {
  public:
   Tiles(const ConvSpec& spec, const Layout& in, const Layout& out, std::int64_t lanes, float* scratch)
-      : in_(in), out_(out), lanes_(lanes), blocks_((spec.in.c + lanes - 1) / lanes), scratch_(scratch) {}
+      : in_(in),
+        out_(out),
+        lanes_(lanes),
+        blocks_((spec.in.c + lanes - 1) / lanes),
+        of_thread_(scratch_of_thread(spec, in, lanes)),
+        scratch_(scratch) {}
 
   std::int64_t blocks() const { return blocks_; }
   std::int64_t count() const { return in_.shape.n * blocks_; }  ///< block innermost
   static std::int64_t scratch(const ConvSpec& spec, const Layout& in, std::int64_t lanes) {
-    if (!in.bf16) return 0;
-    return threads() * (in.pixels() + spec.out.h * spec.out.w) * lanes;
+    return threads() * scratch_of_thread(spec, in, lanes);
   }
+  /// For the loops.
+  float* third() const { return mine() + (in_.bf16 ? (in_.pixels() + out_.pixels()) * lanes_ : 0); }
 
   const float* in(std::int64_t item, const float* x) const { return read(in_, item, x, mine()); }
   const float* out(std::int64_t item, const float* y) const { return read(out_, item, y, second()); }
@@ -52,11 +58,15 @@ class Tiles {
   int channels(std::int64_t item) const {
     return static_cast<int>(std::min(lanes_, in_.blocks() * in_.block - item % blocks_ * lanes_));
   }
-  float* mine() const { return scratch_ + omp_get_thread_num() * (in_.pixels() + out_.pixels()) * lanes_; }
+  static std::int64_t scratch_of_thread(const ConvSpec& spec, const Layout& in, std::int64_t lanes) {
+    const std::int64_t tiles = in.bf16 ? (in.pixels() + spec.out.h * spec.out.w) * lanes : 0;
+    return tiles + loops().depthwise_scratch(spec.window, spec.in, spec.out, static_cast<int>(lanes));
+  }
+  float* mine() const { return scratch_ + omp_get_thread_num() * of_thread_; }
   float* second() const { return mine() + in_.pixels() * lanes_; }
 
   Layout in_, out_;
-  std::int64_t lanes_, blocks_;
+  std::int64_t lanes_, blocks_, of_thread_;
   float* scratch_;
 };
 
@@ -81,7 +91,7 @@ void depthwise_weight_gradient(const ConvSpec& spec, const Layout& in, const Lay
 #pragma omp parallel for schedule(static)
   for (std::int64_t item = 0; item < items; ++item)
     loops().depthwise_gradient(spec.window, in.shape, out.shape, tiles.in(item, x), tiles.out(item, dout),
-                               static_cast<int>(lanes), shares + item * size);
+                               static_cast<int>(lanes), shares + item * size, tiles.third());
   const std::int64_t weights = size - lanes;
 #pragma omp parallel for schedule(static)
   for (std::int64_t b = 0; b < blocks; ++b) {
@@ -105,7 +115,7 @@ void depthwise_data_gradient(const ConvSpec& spec, const Layout& in, const Layou
   for (std::int64_t item = 0; item < items; ++item) {
     loops().depthwise_data_gradient(spec.window, in.shape, out.shape, tiles.out(item, dout),
                                     weights + item % tiles.blocks() * size, static_cast<int>(lanes),
-                                    tiles.to_write(item, dx));
+                                    tiles.to_write(item, dx), tiles.third());
     tiles.written(item, dx);
   }
 }

@@ -110,14 +110,16 @@ struct Loops {
   void (*dense)(const float* x, std::int64_t x_step, std::int64_t rows, std::int64_t inputs,
                 const float* weights, const float* bias, float* y, std::int64_t y_step);
 
+  /// Floats of scratch that the two below need.
+  std::int64_t (*depthwise_scratch)(const Window& window, const Shape& in, const Shape& out, int width);
   /// One picture's share of a depthwise convolution's weight gradient, for one block of `width` channels
   /// (8 or 16): sums of x * dy for each place of the window, then the sum of dy.
   void (*depthwise_gradient)(const Window& window, const Shape& in, const Shape& out, const float* x,
-                             const float* dy, int width, float* sums);
+                             const float* dy, int width, float* sums, float* scratch);
   /// One picture's gradient by x of a depthwise convolution, for one block of `width` channels (8 or 16),
   /// with weights [kernel_h][kernel_w][width]; dilation_w is 1.
   void (*depthwise_data_gradient)(const Window& window, const Shape& in, const Shape& out, const float* dy,
-                                  const float* weights, int width, float* dx);
+                                  const float* weights, int width, float* dx, float* scratch);
 
   /// Up to 16 channels of pixels `stride` numbers apart, as floats in a tile of 16; what is left over is
   /// zero.

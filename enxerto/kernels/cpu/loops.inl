@@ -1,5 +1,6 @@
 // The loops of loops.h, compiled once per instruction set: the including file defines ENXERTO_ISA, the
 // name of the namespace. Vectors are the compiler's own, so one text serves every width.
+#include <algorithm>
 #include <array>
 #include <cmath>
 #include <cstring>
@@ -384,11 +385,55 @@ void window_spread(const G* g, int rows, int columns, std::int64_t row_stride, s
   });
 }
 
-/// The row of `K` weights that starts at weight `first` of kernel row `i`, over the whole picture.
+/// Small pictures get columns of zeros beside them, in a copy, so that none of their pixels is at a border.
+constexpr std::int64_t small_width = 32;
+
+/// The columns that windows see before and behind a picture's.
+struct Margins {
+  std::int64_t before = 0, behind = 0;
+};
+constexpr int dx_run = 7;  ///< columns of dx that depthwise_columns() makes at a time
+Margins margins_of_x(const Window& window, const Shape& in, const Shape& out) {
+  if (in.w > small_width) return {};
+  const std::int64_t last = (out.w - 1) * window.stride_w + (window.kernel_w - 1) * window.dilation_w;
+  return {window.pad_left, std::max<std::int64_t>(0, last - window.pad_left - (in.w - 1))};
+}
+Margins margins_of_dy(const Window& window, const Shape& in, const Shape& out) {
+  if (out.w > small_width) return {};
+  const std::int64_t end = (in.w - 1 + window.pad_left) / window.stride_w + dx_run;
+  return {(window.kernel_w - 1) / window.stride_w, std::max<std::int64_t>(0, end - out.w)};
+}
+std::int64_t depthwise_scratch(const Window& window, const Shape& in, const Shape& out, int width) {
+  const auto [x_before, x_behind] = margins_of_x(window, in, out);
+  const auto [dy_before, dy_behind] = margins_of_dy(window, in, out);
+  const std::int64_t x = x_before + x_behind > 0 ? in.h * (x_before + in.w + x_behind) : 0;
+  const std::int64_t dy = dy_before + dy_behind > 0 ? out.h * (dy_before + out.w + dy_behind) : 0;
+  return (std::max(x, dy) * width + 15) / 16 * 16;
+}
+
+/// The copy; where there are no margins the picture itself.
+template <int W>
+inline const float* with_margins(const float* from, const Shape& shape, const Margins& margins, float* to) {
+  if (margins.before + margins.behind == 0) return from;
+  float* at = to;
+  const auto zeros = [&](std::int64_t count) {
+    for (std::int64_t p = 0; p < count; ++p, at += W) store<W>(at, F<W>{});
+  };
+  for (std::int64_t y = 0; y < shape.h; ++y) {
+    zeros(margins.before);
+    for (std::int64_t p = 0; p < shape.w; ++p, at += W, from += W) store<W>(at, load<W>(from));
+    zeros(margins.behind);
+  }
+  return to;
+}
+
+/// The row of `K` weights that starts at weight `first` of kernel row `i`, over the whole picture. Pixels
+/// take turns with several sums: one chain of additions would wait for itself.
 template <int W, int K>
 inline void depthwise_row(const Window& window, const Shape& in, const Shape& out, const float* x,
                           const float* dy, std::int64_t i, std::int64_t first, float* sums) {
-  F<W> sum[K] = {};
+  constexpr int turns = K >= 5 ? 2 : K >= 3 ? 3 : 8;
+  F<W> sum[turns][K] = {};
   const std::int64_t stride = window.stride_w, dilation = window.dilation_w;
   // Output columns whose K pixels all lie inside the picture; at the borders each is looked at.
   const std::int64_t left = first * dilation - window.pad_left;
@@ -405,35 +450,54 @@ inline void depthwise_row(const Window& window, const Shape& in, const Shape& ou
     const auto border = [&](std::int64_t ox) {
       for (int j = 0; j < K; ++j) {
         const std::int64_t ix = ox * stride + left + j * dilation;
-        if (ix >= 0 && ix < in.w) sum[j] += load<W>(row + ix * W) * load<W>(g_row + ox * W);
+        if (ix >= 0 && ix < in.w) sum[0][j] += load<W>(row + ix * W) * load<W>(g_row + ox * W);
       }
     };
     for (std::int64_t ox = 0; ox < from; ++ox) border(ox);
-    for (std::int64_t ox = from; ox < to; ++ox) {
+    std::int64_t ox = from;
+    for (; ox + turns <= to; ox += turns)
+#pragma GCC unroll 8
+      for (int t = 0; t < turns; ++t) {
+        const F<W> g = load<W>(g_row + (ox + t) * W);
+        const float* const at = opaque(row + ((ox + t) * stride + left) * W);
+#pragma GCC unroll 8
+        for (int j = 0; j < K; ++j) sum[t][j] += load<W>(at + j * dilation * W) * g;
+      }
+    for (; ox < to; ++ox) {
       const F<W> g = load<W>(g_row + ox * W);
       const float* const at = row + (ox * stride + left) * W;
-      for (int j = 0; j < K; ++j) sum[j] += load<W>(at + j * dilation * W) * g;
+#pragma GCC unroll 8
+      for (int j = 0; j < K; ++j) sum[0][j] += load<W>(at + j * dilation * W) * g;
     }
-    for (std::int64_t ox = to; ox < out.w; ++ox) border(ox);
+    for (ox = to; ox < out.w; ++ox) border(ox);
   }
-  for (int j = 0; j < K; ++j) store<W>(sums + j * W, sum[j]);
+  for (int j = 0; j < K; ++j) {
+    for (int t = 1; t < turns; ++t) sum[0][j] += sum[t][j];
+    store<W>(sums + j * W, sum[0][j]);
+  }
 }
 
 void depthwise_gradient(const Window& window, const Shape& in, const Shape& out, const float* x,
-                        const float* dy, int width, float* sums) {
+                        const float* dy, int width, float* sums, float* scratch) {
   const auto run = [&]<int W>() {
+    const Margins margins = margins_of_x(window, in, out);
+    Window placed = window;
+    placed.pad_left -= margins.before;
+    Shape wide = in;
+    wide.w += margins.before + margins.behind;
+    const float* const from = with_margins<W>(x, in, margins, scratch);
     for (std::int64_t i = 0; i < window.kernel_h; ++i)
       for (std::int64_t first = 0; first < window.kernel_w;) {
         float* const to = sums + (i * window.kernel_w + first) * W;
         const std::int64_t left = window.kernel_w - first;
         if (left >= 5) {
-          depthwise_row<W, 5>(window, in, out, x, dy, i, first, to);
+          depthwise_row<W, 5>(placed, wide, out, from, dy, i, first, to);
           first += 5;
         } else if (left >= 3) {
-          depthwise_row<W, 3>(window, in, out, x, dy, i, first, to);
+          depthwise_row<W, 3>(placed, wide, out, from, dy, i, first, to);
           first += 3;
         } else {
-          depthwise_row<W, 1>(window, in, out, x, dy, i, first, to);
+          depthwise_row<W, 1>(placed, wide, out, from, dy, i, first, to);
           first += 1;
         }
       }
@@ -456,7 +520,8 @@ struct DepthwiseRows {
 /// stride].
 template <int W, int Taps>
 inline void depthwise_columns(const Window& window, const Shape& in, const Shape& out,
-                              const DepthwiseRows& rows, std::int64_t residue, float* dx) {
+                              const DepthwiseRows& rows, std::int64_t residue, const Margins& margins,
+                              float* dx) {
   const std::int64_t stride = window.stride_w, shift = residue - window.pad_left;
   std::int64_t m = shift >= 0 ? 0 : (-shift + stride - 1) / stride;
   const std::int64_t end = in.w - 1 - shift < 0 ? 0 : (in.w - 1 - shift) / stride + 1;
@@ -468,47 +533,59 @@ inline void depthwise_columns(const Window& window, const Shape& in, const Shape
           sum += load<W>(rows.dy[r] + (m - q) * W) * load<W>(rows.weights[r] + (residue + q * stride) * W);
     store<W>(dx + (m * stride + shift) * W, sum);
   };
-  for (; m < end && m < Taps - 1; ++m) border();
-  constexpr int some = 4;  // columns that share a weight
-  for (; m + some <= end && m + some <= out.w; m += some) {
+  for (; m < end && m < Taps - 1 - margins.before; ++m) border();
+  constexpr int some = dx_run;  // columns that share a weight; the last ones perhaps for nothing
+  for (; m < end && m + some <= out.w + margins.behind; m += some) {
     F<W> sum[some] = {};
-    for (int r = 0; r < rows.count; ++r)
+    for (int r = 0; r < rows.count; ++r) {
+      const float* const weights = rows.weights[r] + residue * W;
+#pragma GCC unroll 8
       for (int q = 0; q < Taps; ++q) {
-        const F<W> weight = load<W>(rows.weights[r] + (residue + q * stride) * W);
-        const float* const from = rows.dy[r] + (m - q) * W;
+        const F<W> weight = load<W>(weights + q * stride * W);
+        const float* const from = opaque(rows.dy[r] + (m - q) * W);
+#pragma GCC unroll 8
         for (int t = 0; t < some; ++t) sum[t] += load<W>(from + t * W) * weight;
       }
-    for (int t = 0; t < some; ++t) store<W>(dx + ((m + t) * stride + shift) * W, sum[t]);
+    }
+#pragma GCC unroll 8
+    for (int t = 0; t < some; ++t)
+      if (m + t < end) store<W>(dx + ((m + t) * stride + shift) * W, sum[t]);
   }
   for (; m < end; ++m) border();
 }
 
 void depthwise_data_gradient(const Window& window, const Shape& in, const Shape& out, const float* dy,
-                             const float* weights, int width, float* dx) {
+                             const float* weights, int width, float* dx, float* scratch) {
   const auto run = [&]<int W>() {
+    const Margins margins = margins_of_dy(window, in, out);
+    const float* const from = with_margins<W>(dy, out, margins, scratch) + margins.before * W;
+    const std::int64_t row_size = (margins.before + out.w + margins.behind) * W;
     for (std::int64_t iy = 0; iy < in.h; ++iy) {
       DepthwiseRows rows;
       for (std::int64_t i = 0; i < window.kernel_h; ++i) {
         const std::int64_t at = iy + window.pad_top - i * window.dilation_h;
         if (at < 0 || at % window.stride_h != 0 || at / window.stride_h >= out.h) continue;
-        rows.dy[rows.count] = dy + at / window.stride_h * out.w * W;
+        rows.dy[rows.count] = from + at / window.stride_h * row_size;
         rows.weights[rows.count++] = weights + i * window.kernel_w * W;
       }
       float* const to = dx + iy * in.w * W;
       for (std::int64_t residue = 0; residue < window.stride_w; ++residue) {
         const std::int64_t taps = (window.kernel_w - residue + window.stride_w - 1) / window.stride_w;
+        const auto columns = [&]<int Taps>() {
+          depthwise_columns<W, Taps>(window, in, out, rows, residue, margins, to);
+        };
         if (taps <= 0)
-          depthwise_columns<W, 0>(window, in, out, rows, residue, to);
+          columns.template operator()<0>();
         else if (taps == 1)
-          depthwise_columns<W, 1>(window, in, out, rows, residue, to);
+          columns.template operator()<1>();
         else if (taps == 2)
-          depthwise_columns<W, 2>(window, in, out, rows, residue, to);
+          columns.template operator()<2>();
         else if (taps == 3)
-          depthwise_columns<W, 3>(window, in, out, rows, residue, to);
+          columns.template operator()<3>();
         else if (taps == 4)
-          depthwise_columns<W, 4>(window, in, out, rows, residue, to);
+          columns.template operator()<4>();
         else
-          depthwise_columns<W, 5>(window, in, out, rows, residue, to);
+          columns.template operator()<5>();
       }
     }
   };
@@ -613,6 +690,7 @@ const Loops& table() {
       multiply,
       dense_lanes,
       dense,
+      depthwise_scratch,
       depthwise_gradient,
       depthwise_data_gradient,
       widen_tile,

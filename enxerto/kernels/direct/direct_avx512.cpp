@@ -16,13 +16,6 @@ namespace {
 
 constexpr int widest = 16;  ///< channels of a group
 
-/// The same place, which the compiler no longer knows to be that: it would keep what neighbours read again in
-/// registers, of which the sums leave none.
-inline const float* opaque(const float* at) {
-  asm("" : "+r"(at));
-  return at;
-}
-
 /// The activations that suits() lets in, as bounds: v = clamp(v, low, high), then for hard_swish, whose low
 /// is -3, v * min((v + 3) / 6, 1).
 struct Bounds {
