@@ -43,7 +43,7 @@ Environment read_environment() {
     if (value != "reference" && value != "direct")
       throw Error(ErrorKind::usage, text("ENXERTO_KERNELS=", value, ": must be fast, direct or reference"));
     made.reference_kernels = value == "reference";
-    made.direct_convolution = value == "direct";
+    made.no_winograd = value == "direct";
   }
   made.check_finite = flag("ENXERTO_CHECK_FINITE");
   made.cache = cache_folder();

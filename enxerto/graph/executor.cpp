@@ -677,7 +677,7 @@ struct Executor::Plan {
         const int first = levels[level - 1].begin(part, pictures_at(level));
         if (!run_level(level - 1, from + first * program.input_shape().size(), first, run)) return false;
       }
-    part_begin = begin;
+    part_begin = begin;  // `images` are still those of the last part; nobody reads them from here on
     const int end = level < level_ends.size() ? level_ends[level] : forward_steps;
     for (int s = level > 0 ? level_ends[level - 1] : 0; s < end; ++s)
       if (!run(steps[at(s)])) return false;
@@ -904,8 +904,8 @@ void Executor::store(Graph& graph) const {
   for (const Run& run : plan_->runs) {
     const Node& node = plan_->program.nodes()[Plan::at(run.node)];
     if (!plan_->config.train || node.frozen || !run.wants_dparams) continue;
-    for (std::size_t p = 0; p < node.params.size(); ++p) {
-      const std::string& name = plan_->param(node.params[p]).name;
+    for (std::size_t p = 0; p < run.param_ids.size(); ++p) {
+      const std::string& name = plan_->param(run.param_ids[p]).name;
       const auto found = std::ranges::find(graph.params(), name, &Param::name);
       ensure(found != graph.params().end(), "a graph of the same structure");
       run.op->unpack(static_cast<int>(p), plan_->packed(run, p), found->value.data());
@@ -916,8 +916,7 @@ void Executor::store(Graph& graph) const {
 Tensor Executor::unpack(std::size_t update, std::span<const float> packed) const {
   const auto [run, p] = plan_->update_places.at(update);
   const Run& of = plan_->runs[Plan::at(run)];
-  const Node& node = plan_->program.nodes()[Plan::at(of.node)];
-  Tensor plain(plan_->param(node.params[Plan::at(p)]).spec.shape);
+  Tensor plain(plan_->param(of.param_ids[Plan::at(p)]).spec.shape);
   of.op->unpack(p, packed, plain.data());
   return plain;
 }

@@ -10,7 +10,6 @@ namespace {
 constexpr std::int64_t last_cache = std::int64_t{3} << 20;  ///< floats
 constexpr std::int64_t second_cache = std::int64_t{1} << 18;
 
-/// Winograd's kernels read four times as many weights for each part.
 bool is_wide_3x3(const Graph& program, const Node& node) {
   const auto* conv = std::get_if<Conv2d>(&node.layer);
   return conv && conv->groups == 1 && conv->kernel == Size2(3) && program.node(node.inputs[0]).out.c >= 32;

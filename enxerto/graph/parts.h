@@ -24,9 +24,10 @@ struct PartLevel {
 ///
 /// Parts are of as many pictures as keep what one node reads and writes within some 12 MiB, which a last
 /// cache holds. Where a program has wide 3x3 convolutions, of four for each thread at least, for with fewer
-/// those are slower; where it has none, maps of more than 1 MiB go picture by picture for each thread. Behind
-/// the last map come lists; the layers on those keep the whole batch, since large linear layers read all
-/// their weights for each part.
+/// those are slower (Winograd reads four times as many weights for each part). Where it has none, of two for
+/// each thread at least, and all up to the last node that reads and writes more than 1 MiB for a picture runs
+/// picture by picture for each thread. Behind the last map come lists; the layers on those keep the whole
+/// batch, since large linear layers read all their weights for each part.
 std::vector<PartLevel> part_levels(const Graph& program, int batch, int threads);
 
 }  // namespace enxerto

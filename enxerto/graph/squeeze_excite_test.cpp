@@ -8,6 +8,8 @@
 #include "enxerto/core/text.h"
 #include "enxerto/graph/executor.h"
 #include "enxerto/graph/lower.h"
+#include "enxerto/kernels/ops.h"
+#include "enxerto/testing/run_op.h"
 
 namespace enxerto {
 namespace {
@@ -93,6 +95,19 @@ TEST(SqueezeExcitation, IsNothingElse) {
   EXPECT_FALSE(has_one(g, g.add("map by map", Multiply{}, {map, image})));
 }
 
+Tensor random_tensor(const Shape& shape, std::uint64_t seed) {
+  Tensor made(shape);
+  Rng rng(seed);
+  for (float& x : made.data()) x = rng.normal();
+  return made;
+}
+
+bool is_one_kernel(const Executor& executor) {
+  return std::ranges::any_of(executor.profile(), [](const StepProfile& step) {
+    return step.implementation.starts_with("squeeze_excite:");
+  });
+}
+
 double difference(std::span<const float> wanted, std::span<const float> got) {
   double most = 0, apart = 0;
   for (std::size_t i = 0; i < wanted.size(); ++i) {
@@ -114,15 +129,11 @@ TEST(SqueezeExcitation, AnswersAsItsLayersDo) {
       for (const bool bf16 : {false, true}) {
         SCOPED_TRACE(text(gate.channels, " channels, batch ", batch, bf16 ? ", bfloat16" : ""));
         const Graph g = gated(gate);
-        Tensor images({batch, 3, 9, 10});
-        Rng rng(7);
-        for (float& x : images.data()) x = rng.normal();
+        const Tensor images = random_tensor({batch, 3, 9, 10}, 7);
         Executor slow(g, {.batch = batch, .reference = true}), fast(g, {.batch = batch, .bf16 = bf16});
         const ConstView wanted = slow.forward(images.view()), got = fast.forward(images.view());
         EXPECT_LT(difference(wanted.data, got.data), bf16 && has_bf16() ? 0.02 : 1e-6);
-        EXPECT_TRUE(std::ranges::any_of(fast.profile(), [](const StepProfile& step) {
-          return step.implementation.starts_with("squeeze_excite:");
-        }));
+        EXPECT_TRUE(is_one_kernel(fast));
         if (bf16) continue;
         // A picture's answer does not depend on those beside it.
         Executor one(g, {.batch = 1});
@@ -136,11 +147,98 @@ TEST(SqueezeExcitation, AnswersAsItsLayersDo) {
       }
 }
 
-/// What is trained, or leads to what is, keeps its layers.
-TEST(SqueezeExcitation, StaysApartInTraining) {
+/// What is trained, or stands above what is, keeps its layers.
+TEST(SqueezeExcitation, StaysApartWhereSomethingIsTrained) {
   const Graph g = gated({});
   const Executor trained(g, {.batch = 2, .train = true});
   for (const StepProfile& step : trained.profile()) EXPECT_FALSE(step.implementation.starts_with("squeeze"));
+}
+
+/// Frozen, below a head that is trained: one kernel, and the head's gradients are those of the reference.
+TEST(SqueezeExcitation, IsOneKernelBelowATrainedHead) {
+  Graph g = gated({});
+  for (int i = 1; i <= g.last().index; ++i) g.set_frozen({i}, true);
+  const NodeId list = g.add("list", GlobalAvgPool{}, {g.last()});
+  g.add("head", Linear{.out = 3}, {list});
+  g.init(parse_init("he_normal"), Rng(5));
+  const Tensor images = random_tensor({4, 3, 9, 10}, 7), dout = random_tensor({4, 3}, 8);
+  Executor slow(g, {.batch = 4, .train = true, .reference = true});
+  slow.forward(images.view());
+  slow.backward(dout.view());
+  for (const Recompute recompute : {Recompute::nothing, Recompute::passes, Recompute::blocks}) {
+    Executor fast(g, {.batch = 4, .train = true, .recompute = recompute});
+    fast.forward(images.view());
+    fast.backward(dout.view());
+    EXPECT_TRUE(is_one_kernel(fast));
+    ASSERT_EQ(fast.updates().size(), slow.updates().size());
+    for (std::size_t i = 0; i < fast.updates().size(); ++i)
+      EXPECT_LT(difference(slow.unpack(i, slow.updates()[i].grad).data(),
+                           fast.unpack(i, fast.updates()[i].grad).data()),
+                1e-5);
+  }
+}
+
+TEST(SqueezeExcitation, TakesOtherWeights) {
+  Graph g = gated({});
+  Executor fast(g, {.batch = 2});
+  const Tensor images = random_tensor({2, 3, 9, 10}, 7);
+  const std::span<const float> first = fast.forward(images.view()).data;
+  const std::vector<float> before(first.begin(), first.end());
+  for (Param& param : g.params())
+    if (param.name.starts_with("fc2"))
+      for (float& value : param.value.data()) value += 1;
+  fast.load(g);
+  Executor slow(g, {.batch = 2, .reference = true});
+  const ConstView wanted = slow.forward(images.view()), got = fast.forward(images.view());
+  EXPECT_LT(difference(wanted.data, got.data), 1e-6);
+  EXPECT_GT(difference(before, got.data), 1e-3);
+}
+
+/// The kernel alone, on memory that betrays what it reads and writes, in every order of channels.
+TEST(SqueezeExcitation, StaysInsideItsMemory) {
+  constexpr std::int64_t squeezed = 7, pixels = 20;
+  for (const std::int64_t channels : {5, 24, 40})
+    for (const std::int64_t block : {std::int64_t{1}, std::int64_t{8}, std::int64_t{16}, channels}) {
+      const SqueezeExciteSpec spec{.shape = {3, channels, 4, 5},
+                                   .squeezed = squeezed,
+                                   .squeeze = {.kind = Activation::relu},
+                                   .excite = {.kind = Activation::hard_sigmoid}};
+      const auto numbers = [](std::int64_t size, std::uint64_t seed) {
+        const Tensor made = random_tensor({.n = size}, seed);
+        return tests::Floats(made.data().begin(), made.data().end());
+      };
+      tests::Given given;
+      given.in = {numbers(spec.shape.size(), 1)};
+      given.params = {numbers(squeezed * channels, 2), numbers(squeezed, 3), numbers(squeezed * channels, 4),
+                      numbers(channels, 5)};
+      const auto value = [&](std::size_t param, std::int64_t i) {
+        return static_cast<double>(given.params[param][static_cast<std::size_t>(i)]);
+      };
+      tests::Floats wanted;
+      for (std::int64_t n = 0; n < 3; ++n) {
+        const float* const x = given.in[0].data() + n * channels * pixels;
+        std::vector<double> hidden;
+        for (std::int64_t h = 0; h < squeezed; ++h) {
+          double sum = value(1, h);
+          for (std::int64_t i = 0; i < channels * pixels; ++i)
+            sum += x[i] / static_cast<double>(pixels) * value(0, h * channels + i / pixels);
+          hidden.push_back(std::max(0.0, sum));
+        }
+        for (std::int64_t c = 0; c < channels; ++c) {
+          double sum = value(3, c);
+          for (std::int64_t h = 0; h < squeezed; ++h)
+            sum += hidden[static_cast<std::size_t>(h)] * value(2, c * squeezed + h);
+          const double factor = std::clamp(sum / 6 + 0.5, 0.0, 1.0);
+          for (std::int64_t p = 0; p < pixels; ++p)
+            wanted.push_back(static_cast<float>(factor * x[c * pixels + p]));
+        }
+      }
+      PlanArgs args;
+      args.in = {make_layout(spec.shape, block)};
+      const auto op = make_squeeze_excite(spec, args);
+      SCOPED_TRACE(format_layout(op->info().out));
+      EXPECT_LT(difference(wanted, tests::run_op(*op, given, {}).out), 1e-6);
+    }
 }
 
 }  // namespace

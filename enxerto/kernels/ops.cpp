@@ -22,7 +22,7 @@ std::unique_ptr<Op> make_conv(const ConvSpec& spec, const PlanArgs& args) {
   const bool fused = spec.residual || spec.activation.kind != Activation::none;
   ensure(!fused || !args.backward(), "only what is not trained is fused");
   const bool bf16 = args.bf16 && onednn::has_bf16();
-  const bool winograd_too = !bf16 && !environment().direct_convolution;
+  const bool winograd_too = !bf16 && !environment().no_winograd;
   if (!args.reference) {
     if (winograd_too && winograd::suits(spec, args)) return winograd::conv(spec, args);
     if (!bf16 && direct::suits(spec, args)) return direct::conv(spec, args);
@@ -42,6 +42,7 @@ std::unique_ptr<Op> make_linear(const LinearSpec& spec, const PlanArgs& args) {
 }
 
 std::unique_ptr<Op> make_batch_norm(const BatchNormSpec& spec, const PlanArgs& args) {
+  ensure(can_end_in(spec.activation.kind, spec.residual), "batch norm has this activation");
   if (!args.reference) return cpu::batch_norm(spec, args);
   return reference::as_op(reference::batch_norm(spec), args, spec.shape, std::vector(4, spec.shape.c));
 }

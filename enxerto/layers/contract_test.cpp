@@ -132,8 +132,8 @@ std::vector<Row> rows() {
       {"batch_norm_large", BatchNorm{}, {{4, 8, 40, 40}}},
       {"batch_norm_relu", BatchNorm{.activation = Activation::relu}, {{2, 16, 2, 3}}},
       {"batch_norm_relu6", BatchNorm{.activation = Activation::relu6}, {{2, 16, 2, 3}}},
-      {"batch_norm_hard_swish", BatchNorm{.activation = Activation::hard_swish}, {{3, 16, 5, 4}}},
-      {"batch_norm_hard_swish_of_21", BatchNorm{.activation = Activation::hard_swish}, {{2, 21, 3, 3}}},
+      {"batch_norm_hard_swish", BatchNorm{.activation = Activation::hard_swish}, {{2, 16, 2, 3}}},
+      {"batch_norm_hard_swish_of_5", BatchNorm{.activation = Activation::hard_swish}, {{3, 5, 3, 3}}},
       {"batch_norm_residual_relu6",
        BatchNorm{.activation = Activation::relu6},
        {{2, 20, 2, 2}, {2, 20, 2, 2}}},
@@ -342,12 +342,19 @@ Given draw(const Row& row) {
       for (float& beta : given.params[1]) beta += 5;  // so that it has something to cut off
       margin = 12 * layer_step;                       // normalised inputs are larger where y is at a kink
     }
+    std::vector<double> kinks{0, 6};
+    if (norm->activation == Activation::hard_swish) {
+      for (float& gamma : given.params[0]) gamma *= 2;  // so that some are beyond either kink
+      kinks = {-3, 3};
+      margin = 12 * layer_step;
+    }
     BatchNorm before = *norm;
     before.activation = Activation::none;
     const auto clear = [&](bool train) {
       const PlanArgs args = args_of(row, {"", train, false, false});
-      return std::ranges::all_of(run_reference(before, args, given, {}).out,
-                                 [&](float y) { return std::abs(y) > margin && std::abs(y - 6) > margin; });
+      return std::ranges::all_of(run_reference(before, args, given, {}).out, [&](float y) {
+        return std::ranges::all_of(kinks, [&](double kink) { return std::abs(y - kink) > margin; });
+      });
     };
     if (clear(true) && clear(false)) return given;
   }

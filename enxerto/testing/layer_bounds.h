@@ -175,7 +175,8 @@ inline Bounds bounds_of(const BatchNorm& layer, const BoundsCase& c) {
     return c.args.train ? subtracted + std::abs(x[i] - mean[k]) / deviation[k] * (1 + spread[k]) : subtracted;
   };
 
-  // hard_swish, whose slope is at most 1.5 and changes by a third of what its argument does.
+  // hard_swish, whose slope is at most 1.5 and, away from its kinks, changes by a third of what its argument
+  // does.
   const bool swish = layer.activation == Activation::hard_swish;
   const auto dy = [&](std::size_t i) {
     const double argument = std::abs(gamma[c.channel(i)]) * normal(i) + std::abs(beta[c.channel(i)]);

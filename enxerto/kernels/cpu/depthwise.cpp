@@ -24,11 +24,12 @@ class Tiles {
         of_thread_(scratch_of_thread(spec, in, lanes)),
         scratch_(scratch) {}
 
+  static std::int64_t scratch_of_thread(const ConvSpec& spec, const Layout& in, std::int64_t lanes) {
+    const std::int64_t tiles = in.bf16 ? (in.pixels() + spec.out.h * spec.out.w) * lanes : 0;
+    return tiles + loops().depthwise_scratch(spec.window, spec.in, spec.out, static_cast<int>(lanes));
+  }
   std::int64_t blocks() const { return blocks_; }
   std::int64_t count() const { return in_.shape.n * blocks_; }  ///< block innermost
-  static std::int64_t scratch(const ConvSpec& spec, const Layout& in, std::int64_t lanes) {
-    return threads() * scratch_of_thread(spec, in, lanes);
-  }
   /// For the loops.
   float* third() const { return mine() + (in_.bf16 ? (in_.pixels() + out_.pixels()) * lanes_ : 0); }
 
@@ -58,10 +59,6 @@ class Tiles {
   int channels(std::int64_t item) const {
     return static_cast<int>(std::min(lanes_, in_.blocks() * in_.block - item % blocks_ * lanes_));
   }
-  static std::int64_t scratch_of_thread(const ConvSpec& spec, const Layout& in, std::int64_t lanes) {
-    const std::int64_t tiles = in.bf16 ? (in.pixels() + spec.out.h * spec.out.w) * lanes : 0;
-    return tiles + loops().depthwise_scratch(spec.window, spec.in, spec.out, static_cast<int>(lanes));
-  }
   float* mine() const { return scratch_ + omp_get_thread_num() * of_thread_; }
   float* second() const { return mine() + in_.pixels() * lanes_; }
 
@@ -78,43 +75,46 @@ std::int64_t share(const ConvSpec& spec, std::int64_t lanes) { return weights_of
 
 }  // namespace
 
-std::int64_t depthwise_scratch(const ConvSpec& spec, const Layout& in, std::int64_t lanes) {
-  return spec.in.n * ((spec.in.c + lanes - 1) / lanes) * share(spec, lanes) + Tiles::scratch(spec, in, lanes);
-}
+DepthwiseGradients::DepthwiseGradients(const ConvSpec& spec, const Layout& in, const Layout& out,
+                                       std::int64_t lanes)
+    : spec_(spec), in_(in), out_(out), lanes_(lanes), threads_(threads()) {}
 
-void depthwise_weight_gradient(const ConvSpec& spec, const Layout& in, const Layout& out, std::int64_t lanes,
-                               const float* x, const float* dout, float* dweights, float* dbias,
-                               float* scratch) {
-  const Tiles tiles(spec, in, out, lanes, scratch);
-  float* const shares = scratch + Tiles::scratch(spec, in, lanes);
-  const std::int64_t items = tiles.count(), blocks = tiles.blocks(), size = share(spec, lanes);
-#pragma omp parallel for schedule(static)
-  for (std::int64_t item = 0; item < items; ++item)
-    loops().depthwise_gradient(spec.window, in.shape, out.shape, tiles.in(item, x), tiles.out(item, dout),
-                               static_cast<int>(lanes), shares + item * size, tiles.third());
-  const std::int64_t weights = size - lanes;
-#pragma omp parallel for schedule(static)
-  for (std::int64_t b = 0; b < blocks; ++b) {
-    float* const sum = shares + b * size;
-    for (std::int64_t n = 1; n < in.shape.n; ++n)
-      loops().add(sum, shares + (n * blocks + b) * size, sum, size);
-    std::copy_n(sum, weights, dweights + b * weights);
-    if (dbias) std::copy_n(sum + weights, std::min(lanes, in.shape.c - b * lanes), dbias + b * lanes);
-  }
-}
-
-bool has_depthwise_data_gradient(const Window& window) {
+bool DepthwiseGradients::has_data(const Window& window) {
   return window.dilation_w == 1 && window.kernel_h <= 16 && window.kernel_w <= 5 * window.stride_w;
 }
 
-void depthwise_data_gradient(const ConvSpec& spec, const Layout& in, const Layout& out, std::int64_t lanes,
-                             const float* dout, const float* weights, float* dx, float* scratch) {
-  const Tiles tiles(spec, in, out, lanes, scratch);
-  const std::int64_t items = tiles.count(), size = weights_of_block(spec, lanes);
-#pragma omp parallel for schedule(static)
+std::int64_t DepthwiseGradients::scratch() const {
+  const std::int64_t shares = spec_.in.n * ((spec_.in.c + lanes_ - 1) / lanes_) * share(spec_, lanes_);
+  return threads_ * Tiles::scratch_of_thread(spec_, in_, lanes_) + shares;
+}
+
+void DepthwiseGradients::weights(const float* x, const float* dout, float* dweights, float* dbias,
+                                 float* scratch) const {
+  const Tiles tiles(spec_, in_, out_, lanes_, scratch);
+  float* const shares = scratch + threads_ * Tiles::scratch_of_thread(spec_, in_, lanes_);
+  const std::int64_t items = tiles.count(), blocks = tiles.blocks(), size = share(spec_, lanes_);
+#pragma omp parallel for schedule(static) num_threads(threads_)
+  for (std::int64_t item = 0; item < items; ++item)
+    loops().depthwise_gradient(spec_.window, in_.shape, out_.shape, tiles.in(item, x), tiles.out(item, dout),
+                               static_cast<int>(lanes_), shares + item * size, tiles.third());
+  const std::int64_t weights = size - lanes_;
+#pragma omp parallel for schedule(static) num_threads(threads_)
+  for (std::int64_t b = 0; b < blocks; ++b) {
+    float* const sum = shares + b * size;
+    for (std::int64_t n = 1; n < in_.shape.n; ++n)
+      loops().add(sum, shares + (n * blocks + b) * size, sum, size);
+    std::copy_n(sum, weights, dweights + b * weights);
+    if (dbias) std::copy_n(sum + weights, std::min(lanes_, in_.shape.c - b * lanes_), dbias + b * lanes_);
+  }
+}
+
+void DepthwiseGradients::data(const float* dout, const float* weights, float* dx, float* scratch) const {
+  const Tiles tiles(spec_, in_, out_, lanes_, scratch);
+  const std::int64_t items = tiles.count(), size = weights_of_block(spec_, lanes_);
+#pragma omp parallel for schedule(static) num_threads(threads_)
   for (std::int64_t item = 0; item < items; ++item) {
-    loops().depthwise_data_gradient(spec.window, in.shape, out.shape, tiles.out(item, dout),
-                                    weights + item % tiles.blocks() * size, static_cast<int>(lanes),
+    loops().depthwise_data_gradient(spec_.window, in_.shape, out_.shape, tiles.out(item, dout),
+                                    weights + item % tiles.blocks() * size, static_cast<int>(lanes_),
                                     tiles.to_write(item, dx), tiles.third());
     tiles.written(item, dx);
   }

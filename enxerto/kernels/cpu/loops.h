@@ -25,8 +25,8 @@ struct NormLoops {
   /// y from x; residual may be null.
   void (*normalize)(const T* x, const T* residual, T* y, std::int64_t pixels, std::int64_t stride, int width,
                     ChannelStats stats, Activation f);
-  /// With g = dy * f': sums of g and of g * (x - mean). `y` is read where the
-  /// residual decides the sign, and may be null elsewhere.
+  /// With g = dy * f': sums of g and of g * (x - mean). `y` tells where relu and relu6 let something through,
+  /// where a residual had a part in that, and may be null elsewhere: then x tells.
   void (*gradient_sums)(const T* x, const T* y, const T* dy, std::int64_t pixels, std::int64_t stride,
                         int width, ChannelStats stats, Activation f, float* sum_g, float* sum_gx);
   /// dx = g * factor + (x - mean) * slope + offset; dresidual = g where it is not null.

@@ -112,7 +112,7 @@ void normalize(const T* x, const T* residual, T* y, std::int64_t pixels, std::in
       const auto run = [&](auto with_residual) {
         for (std::int64_t p = 0; p < pixels; ++p) {
           F<W> v = normalized<W>(load<W>(x + p * stride), mean, factor, shift);
-          if constexpr (with_residual) v += load<W>(residual + p * stride);
+          if constexpr (with_residual && f != Activation::hard_swish) v += load<W>(residual + p * stride);
           if constexpr (f == Activation::relu) v = positive<W>(v), v = v < ceiling ? v : ceiling - F<W>{};
           if constexpr (f == Activation::hard_swish)
             v = v > -3.0f ? (v < 3.0f ? v * (v + 3.0f) * (1.0f / 6) : v) : F<W>{};

@@ -79,6 +79,7 @@ class SqueezeExciteOp final : public Op {
       });
       layer(squeeze_, means, channels_, run.params[0], run.params[1], hidden, squeezed);
       layer(excite_, hidden, squeezed, run.params[2], run.params[3], factors, channels_);
+      if (channels_ > filled_up(excite_.outputs)) clear_padding(factors);
       for_each_group([&](std::int64_t offset, const Group& group, std::int64_t n) {
         loops().scale.of<T>().scale(x + offset, factors + n * channels_ + group.channel, y + offset,
                                     layout_.pixels(), layout_.block, group.width);
@@ -103,6 +104,12 @@ class SqueezeExciteOp final : public Op {
       const std::int64_t n = item / per_picture;
       run(n * groups_.picture_size() + group.offset, group, n);
     }
+  }
+  /// What a block has beyond the layers' channels is multiplied too.
+  void clear_padding(float* factors) const {
+#pragma omp for schedule(static)
+    for (std::int64_t n = 0; n < layout_.shape.n; ++n)
+      std::fill(factors + n * channels_ + filled_up(excite_.outputs), factors + (n + 1) * channels_, 0.0f);
   }
   void layer(const Dense& dense, const float* from, std::int64_t from_step, const float* weights,
              const float* bias, float* to, std::int64_t to_step) const {

@@ -78,14 +78,13 @@ class DirectOp final : public Op {
     info_.params = {channels_ * row()};
     if (spec.bias) info_.params.push_back(channels_);
     info_.multiply_adds = spec.out.size() * row();
-    info_.forward_scratch = kernels()->scratch_size(spec, threads());
+    call_.threads = threads();
+    info_.forward_scratch = kernels()->scratch_size(spec, call_.threads);
     info_.implementation = "direct:avx512";
-    call_ = {.spec = &spec_,
-             .groups = groups_,
-             .x_step = x_block,
-             .y_step = y_block,
-             .x_size = info_.in[0].size() / spec.in.n,
-             .y_size = info_.out.size() / spec.out.n};
+    call_.spec = &spec_;
+    call_.groups = groups_;
+    call_.x_step = x_block, call_.y_step = y_block;
+    call_.x_size = info_.in[0].size() / spec.in.n, call_.y_size = info_.out.size() / spec.out.n;
   }
 
   void pack(int param, std::span<const float> plain, std::span<float> packed) const override {

@@ -40,6 +40,7 @@ struct Call {
   const float* bias = nullptr;  ///< null: none
   float* y = nullptr;
   float* scratch = nullptr;  ///< scratch_size() floats
+  int threads = 1;           ///< that the scratch is for
 };
 
 /// The bits of no answer depend on the number of threads.

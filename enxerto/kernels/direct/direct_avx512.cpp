@@ -3,7 +3,6 @@
 
 #include <algorithm>
 #include <cstring>
-#include <iterator>
 #include <limits>
 #include <utility>
 
@@ -131,10 +130,10 @@ void bands(const Call& call, Run run) {
   const ConvSpec& spec = *call.spec;
   constexpr std::int64_t band_floats = 1 << 16;
   const std::int64_t by_size = (call.x_size + band_floats - 1) / band_floats;
-  const std::int64_t by_threads = (omp_get_max_threads() + spec.out.n - 1) / spec.out.n;
+  const std::int64_t by_threads = (call.threads + spec.out.n - 1) / spec.out.n;
   const std::int64_t count = std::min(spec.out.h, std::max(by_size, by_threads));
   const std::int64_t each = Ring::size(spec);
-#pragma omp parallel for schedule(static)
+#pragma omp parallel for schedule(static) num_threads(call.threads)
   for (std::int64_t item = 0; item < spec.out.n * count; ++item) {
     const std::int64_t band = item % count;
     run(item / count, band * spec.out.h / count, (band + 1) * spec.out.h / count,

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include "enxerto/core/system.h"
 #include "enxerto/kernels/ops.h"
 #include "enxerto/testing/run_op.h"
 
@@ -98,6 +99,45 @@ TEST(Direct, OfFewChannelsIsTheReference) {
       spec.bias = bias;
       expect_same(spec, plain(c.in));
     }
+}
+
+TEST(Direct, TakesOtherStridesDownThanAcross) {
+  if (!direct::kernels()) GTEST_SKIP() << "this processor has no AVX-512";
+  ConvSpec spec = spec_of({{2, 16, 23, 20}, 16, 1, 2, 2}, 5);
+  spec.groups = 16;
+  spec.window.stride_h = 3, spec.window.pad_top = 0;
+  spec.out.h = 7;
+  expect_same(spec, channels_last(spec.in));
+}
+
+/// Bands of rows depend on the threads, sums do not; and what was planned for some threads runs with those.
+TEST(Direct, GivesTheSameBitsForAnyNumberOfThreads) {
+  if (!direct::kernels()) GTEST_SKIP() << "this processor has no AVX-512";
+  for (const bool depthwise : {true, false}) {
+    ConvSpec spec = spec_of({{1, depthwise ? 40 : 3, 21, 19}, 40, 1, 1, 1}, depthwise ? 5 : 3);
+    if (depthwise) spec.groups = 40;
+    tests::Given given;
+    Rng rng(1);
+    const std::int64_t row = spec.in.c / spec.groups * spec.window.kernel_h * spec.window.kernel_w;
+    given.in = {Floats(static_cast<std::size_t>(spec.in.size()))};
+    given.params = {Floats(static_cast<std::size_t>(spec.out.c * row)), Floats(40)};
+    for (Floats* block : {&given.in[0], &given.params[0], &given.params[1]})
+      for (float& x : *block) x = rng.normal();
+    PlanArgs args;
+    args.in = {plain(spec.in)};
+    Floats wanted;
+    for (const int planned : {1, 2, 5})
+      for (const int running : {planned, 7}) {
+        set_threads(planned);
+        const auto op = make_conv(spec, args);
+        set_threads(running);
+        const Floats got = tests::run_op(*op, given, {}).out;
+        if (wanted.empty()) wanted = got;
+        EXPECT_TRUE(tests::same_bits(wanted, got))
+            << planned << " threads planned, " << running << " running";
+      }
+    set_threads(0);
+  }
 }
 
 /// What is not theirs stays with the others.

@@ -111,25 +111,21 @@ class DepthwiseOp final : public ConvOp {
  public:
   DepthwiseOp(const Parts& parts, const ConvSpec& spec, const PlanArgs& args, std::int64_t lanes)
       : ConvOp(parts),
-        spec_(spec),
-        out_{spec.out, parts.in_layout.block, parts.in_layout.bf16},
-        lanes_(lanes) {
+        has_data_(cpu::DepthwiseGradients::has_data(spec.window)),
+        bias_(spec.bias),
+        gradients_(spec, parts.in_layout, {spec.out, parts.in_layout.block, parts.in_layout.bf16}, lanes) {
     const std::string name = text(" / depthwise:", cpu::loops().name, parts.in_layout.bf16 ? " bf16" : "");
     if (args.wants(0) && !parts.data) info_.implementation += name;
-    info_.backward_scratch =
-        std::max(info_.backward_scratch, cpu::depthwise_scratch(spec, parts.in_layout, lanes));
+    info_.backward_scratch = std::max(info_.backward_scratch, gradients_.scratch());
     if (!args.wants_dparams) return;
     info_.keeps_in[0] = true;
     info_.implementation += name;
   }
   void backward(const Backward& run) override {
     if (run.dparams[0])
-      cpu::depthwise_weight_gradient(spec_, info_.in[0], out_, lanes_, run.in[0], run.dout, run.dparams[0],
-                                     spec_.bias ? run.dparams[1] : nullptr, run.scratch);
+      gradients_.weights(run.in[0], run.dout, run.dparams[0], bias_ ? run.dparams[1] : nullptr, run.scratch);
     if (!run.din[0]) return;
-    if (cpu::has_depthwise_data_gradient(spec_.window))
-      return cpu::depthwise_data_gradient(spec_, info_.in[0], out_, lanes_, run.dout, run.params[0],
-                                          run.din[0], run.scratch);
+    if (has_data_) return gradients_.data(run.dout, run.params[0], run.din[0], run.scratch);
     Backward data = run;
     float* const unwanted[2] = {};
     data.dparams = {unwanted, run.dparams.size()};
@@ -137,9 +133,8 @@ class DepthwiseOp final : public ConvOp {
   }
 
  private:
-  ConvSpec spec_;
-  Layout out_;
-  std::int64_t lanes_;
+  bool has_data_, bias_;
+  cpu::DepthwiseGradients gradients_;
 };
 
 /// In bfloat16, channels last: forward is oneDNN's convolution, the gradients are products.
@@ -208,7 +203,7 @@ std::unique_ptr<Op> finish(const Planner& planner, const ConvSpec& spec, const P
     parts.kept_weights = products->weights_desc();
   }
   if (args.wants(0) && !(products && products->makes_dx()) &&
-      !(lanes > 0 && cpu::has_depthwise_data_gradient(spec.window)))
+      !(lanes > 0 && cpu::DepthwiseGradients::has_data(spec.window)))
     parts.data =
         settle([&](const Desc& x, const Desc& y) { return planner.data(forward, x, y); }, wanted, anything);
   if (lanes > 0) return std::make_unique<DepthwiseOp>(parts, spec, args, lanes);
