@@ -48,7 +48,7 @@ std::string usual_weights() {
     return best->name();
   }
   std::cerr
-      << "No --weights: the small network in the box. A larger one is likely to see more: MobileNetV2 has 6 "
+      << "No --weights: the small network in the box. A larger one is likely to see more: MobileNetV2 has 4 "
          "points more right on average (docs/backbone.md); `enxerto pull mobilenet_v2` fetches it once\n";
   return std::string(builtin_name);
 }

@@ -42,7 +42,7 @@ SOURCES = (
      "images/20", None),
     ("dtd10", "pan8915/DeepTexture", "522f46f683af11e93673bff29f81df14f49edfb2", "images/", None),
     ("weather", "ndb796/weather_dataset", "e76f86060cea7ee86b7fac924cfe1bb8ae16ecfb", "", None),
-    ("tiny_imagenet", "Sachitbansal/DLA", "44579204a3d8506f5aa76fb6695aa3b81eefe66a", "tiny-imagenet-200/train/", 50000),
+    ("tiny_imagenet", "Sachitbansal/DLA", "44579204a3d8506f5aa76fb6695aa3b81eefe66a", "tiny-imagenet-200/train/", None),
     ("fashion_products", "GaneshNeupane01/Fashion-Recommendation-System", "7cf263426a1a818fbcab19006b87c924b4dd0fa1",
      "images/", None),
     ("bsds500", "BIDS/BSDS500", "a04b7c6c3a9f0ace74bf205c72a43d32e1c72722", "BSDS500/data/images/", None),
