@@ -149,8 +149,8 @@ melhores. Longe e muitas: aqui compensa deixar a rede aprender. Do nada, nenhum 
   check "With many that are near the head alone is at most 5 points behind the best" \
     "Com muitas que estão perto, só a cabeça fica no máximo a 5 pontos da melhor" \
     "${top1[$many_near-probe]} > ([${top1[$many_near-last]}, ${top1[$many_near-all]}] | max) - 0.05"
-  check "With many that are far training everything is at least 5 points better than the head alone" \
-    "Com muitas que estão longe, treinar tudo é melhor do que só a cabeça por 5 pontos ou mais" \
-    "${top1[$many_far-all]} > ${top1[$many_far-probe]} + 0.05"
+  check "With many that are far the better of the two that let it learn is at least 5 points better than the head alone" \
+    "Com muitas que estão longe, a melhor das duas que a deixam aprender ganha à cabeça sozinha 5 pontos ou mais" \
+    "([${top1[$many_far-last]}, ${top1[$many_far-all]}] | max) > ${top1[$many_far-probe]} + 0.05"
 fi
 finish
