@@ -342,6 +342,8 @@ template <class T, class Y>
 void window_sum(const T* x, int rows, int columns, std::int64_t row_stride, std::int64_t column_stride,
                 int width, float factor, Y* y) {
   with_width(width, [&]<int W>() {
+    // A whole map is one row.
+    if (row_stride == columns * column_stride) columns *= rows, rows = 1;
     // Four sums at a time: one chain of additions would wait for itself.
     F<W> s{}, b{}, d{}, e{};
     for (int r = 0; r < rows; ++r, x += row_stride) {
