@@ -50,6 +50,22 @@ std::optional<NodeId> last_of_parts(const Graph& program) {
   return found;
 }
 
+/// The last node to run picture by picture: behind the largest maps, as long as what goes on from there gets
+/// smaller, since that is copied. Index -1 where no map is so large.
+NodeId last_of_large(const Graph& program, NodeId last) {
+  NodeId found{-1};
+  bool shrinks = false;
+  const auto nodes = program.nodes();
+  for (const NodeId cut : cut_points(program)) {
+    if (cut.index >= last.index) break;
+    const auto is_large = [&](const Node& node) { return traffic(program, node) > second_cache; };
+    const bool more = std::any_of(nodes.begin() + found.index + 1, nodes.begin() + cut.index + 1, is_large);
+    shrinks = more || (shrinks && program.node(cut).out.size() < program.node(found).out.size());
+    if (shrinks) found = cut;
+  }
+  return found;
+}
+
 }  // namespace
 
 std::vector<PartLevel> part_levels(const Graph& program, int batch, int threads) {
@@ -57,13 +73,7 @@ std::vector<PartLevel> part_levels(const Graph& program, int batch, int threads)
   if (!last || !program.side_outputs().empty()) return {};
   const auto nodes = program.nodes().first(static_cast<std::size_t>(last->index) + 1);
   const bool wide = std::ranges::any_of(nodes, [&](const Node& node) { return is_wide_3x3(program, node); });
-  NodeId inner{-1};  // behind the largest maps, which go picture by picture
-  if (!wide)
-    for (const NodeId cut : cut_points(program)) {
-      const auto begin = nodes.begin() + inner.index + 1;
-      const auto is_large = [&](const Node& node) { return traffic(program, node) > second_cache; };
-      if (cut.index < last->index && std::any_of(begin, nodes.begin() + cut.index + 1, is_large)) inner = cut;
-    }
+  const NodeId inner = wide ? NodeId{-1} : last_of_large(program, *last);
   std::int64_t most = 1;
   for (const Node& node : nodes.subspan(static_cast<std::size_t>(inner.index + 1)))
     most = std::max(most, traffic(program, node));
