@@ -16,16 +16,12 @@
 #include "enxerto/graph/parts.h"
 #include "enxerto/graph/split.h"
 #include "enxerto/tensor/bfloat16.h"
+#include "enxerto/testing/random.h"
 
 namespace enxerto {
 namespace {
 
-Tensor random_tensor(const Shape& shape, std::uint64_t seed) {
-  Tensor made(shape);
-  Rng rng(seed);
-  for (float& x : made.data()) x = rng.normal();
-  return made;
-}
+using tests::random_tensor;
 
 /// Everything that branches: a residual with and without a convolution on the way round, squeeze-and-
 /// excitation, two branches put together, dropout, a frozen-able stem.

@@ -23,11 +23,11 @@ std::int64_t traffic(const Graph& program, const Node& node) {
 }
 
 /// A level of parts of some `wanted` pictures, all of about one size; nothing where that is all of them.
-void add_level(std::vector<PartLevel>& levels, NodeId last, std::int64_t wanted, int total) {
-  if (wanted >= total) return;
+std::optional<PartLevel> level_of(NodeId last, std::int64_t wanted, int total) {
+  if (wanted >= total) return std::nullopt;
   const auto up = [](int a, int b) { return (a + b - 1) / b; };
   const int count = up(total, static_cast<int>(wanted));
-  levels.push_back({.last = last, .size = up(total, count), .count = count});
+  return PartLevel{.last = last, .size = up(total, count), .count = count};
 }
 
 /// The last node to run part by part: behind all maps, before the next layer that has weights. Empty where
@@ -77,11 +77,12 @@ std::vector<PartLevel> part_levels(const Graph& program, int batch, int threads)
   std::int64_t most = 1;
   for (const Node& node : nodes.subspan(static_cast<std::size_t>(inner.index + 1)))
     most = std::max(most, traffic(program, node));
-  std::vector<PartLevel> outer, levels;
-  add_level(outer, *last, std::max<std::int64_t>(last_cache / most, std::int64_t{wide ? 4 : 2} * threads),
-            batch);
-  if (inner.index >= 0) add_level(levels, inner, threads, outer.empty() ? batch : outer[0].size);
-  levels.insert(levels.end(), outer.begin(), outer.end());
+  const auto outer =
+      level_of(*last, std::max<std::int64_t>(last_cache / most, std::int64_t{wide ? 4 : 2} * threads), batch);
+  std::vector<PartLevel> levels;
+  if (inner.index >= 0)
+    if (const auto level = level_of(inner, threads, outer ? outer->size : batch)) levels.push_back(*level);
+  if (outer) levels.push_back(*outer);
   return levels;
 }
 

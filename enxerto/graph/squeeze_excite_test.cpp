@@ -9,10 +9,13 @@
 #include "enxerto/graph/executor.h"
 #include "enxerto/graph/lower.h"
 #include "enxerto/kernels/ops.h"
+#include "enxerto/testing/random.h"
 #include "enxerto/testing/run_op.h"
 
 namespace enxerto {
 namespace {
+
+using tests::random_tensor;
 
 /// Of a gate's layers.
 struct Gate {
@@ -93,13 +96,6 @@ TEST(SqueezeExcitation, IsNothingElse) {
   EXPECT_FALSE(has_one(g, end("grouped", map, GlobalAvgPool{}, Conv2d{.out = 2, .groups = 2})));
   EXPECT_FALSE(has_one(g, end("largest", map, MaxPool2d{.kernel = 6}, Conv2d{.out = 2})));
   EXPECT_FALSE(has_one(g, g.add("map by map", Multiply{}, {map, image})));
-}
-
-Tensor random_tensor(const Shape& shape, std::uint64_t seed) {
-  Tensor made(shape);
-  Rng rng(seed);
-  for (float& x : made.data()) x = rng.normal();
-  return made;
 }
 
 bool is_one_kernel(const Executor& executor) {

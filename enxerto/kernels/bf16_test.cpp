@@ -8,6 +8,7 @@
 #include "enxerto/kernels/onednn/onednn.h"
 #include "enxerto/kernels/ops.h"
 #include "enxerto/tensor/bfloat16.h"
+#include "enxerto/testing/random.h"
 #include "enxerto/testing/run_op.h"
 
 namespace enxerto {
@@ -16,15 +17,7 @@ namespace {
 using tests::Floats;
 using tests::Given;
 using tests::Made;
-
-/// Whole numbers from -most to most: their products and sums are exact in float.
-Floats whole_numbers(std::int64_t size, int most, std::uint64_t seed) {
-  Floats made(static_cast<std::size_t>(size));
-  Rng rng(seed);
-  for (float& x : made)
-    x = static_cast<float>(rng.below(static_cast<std::uint64_t>(2 * most + 1))) - static_cast<float>(most);
-  return made;
-}
+using tests::whole_numbers;
 
 Floats rounded(Floats values) {
   for (float& x : values) x = float_of_bf16(bf16_of(x));

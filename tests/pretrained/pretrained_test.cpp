@@ -16,6 +16,7 @@
 #include "enxerto/graph/rebuild.h"
 #include "enxerto/image/decode.h"
 #include "enxerto/interop/onnx_write.h"
+#include "enxerto/testing/random.h"
 #include "enxerto/train/loss.h"
 #include "enxerto/weights/safetensors.h"
 
@@ -23,6 +24,7 @@ namespace enxerto {
 namespace {
 
 namespace fs = std::filesystem;
+using tests::random_tensor;
 
 const fs::path shared = "../shared/data/weights";
 
@@ -36,13 +38,6 @@ double relative_error(std::span<const float> wanted, std::span<const float> got)
     size += static_cast<double>(wanted[i]) * wanted[i];
   }
   return wanted.size() == got.size() ? std::sqrt(apart / size) : INFINITY;
-}
-
-Tensor random_tensor(const Shape& shape, std::uint64_t seed) {
-  Tensor made(shape);
-  Rng rng(seed);
-  for (float& x : made.data()) x = rng.normal();
-  return made;
 }
 
 /// What the network makes of these pictures.

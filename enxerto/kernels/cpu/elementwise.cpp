@@ -118,13 +118,12 @@ class MultiplyOp : public Op {
   /// run(offset, group, n, channels of the group that are not padding).
   template <class Run>
   void for_each_group(Run run) const {
-    const std::int64_t per_picture = groups_.per_picture(), items = layout_.shape.n * per_picture;
+    const std::int64_t items = layout_.shape.n * groups_.per_picture();
 #pragma omp parallel for schedule(static)
     for (std::int64_t item = 0; item < items; ++item) {
-      const Group group = groups_[item % per_picture];
-      const std::int64_t n = item / per_picture, left = layout_.shape.c - group.channel;
-      run(n * groups_.picture_size() + group.offset, group, n,
-          static_cast<int>(std::clamp<std::int64_t>(left, 0, group.width)));
+      const auto [group, n, start] = groups_.item(item);
+      const std::int64_t left = layout_.shape.c - group.channel;
+      run(start, group, n, static_cast<int>(std::clamp<std::int64_t>(left, 0, group.width)));
     }
   }
   Layout layout_;

@@ -345,17 +345,17 @@ void window_sum(const T* x, int rows, int columns, std::int64_t row_stride, std:
     // A whole map is one row.
     if (row_stride == columns * column_stride) columns *= rows, rows = 1;
     // Four sums at a time: one chain of additions would wait for itself.
-    F<W> s{}, b{}, d{}, e{};
+    F<W> a{}, b{}, c{}, d{};
     for (int r = 0; r < rows; ++r, x += row_stride) {
-      int c = 0;
-      for (; c + 4 <= columns; c += 4) {
-        const T* const at = x + c * column_stride;
-        s += load<W>(at), b += load<W>(at + column_stride), d += load<W>(at + 2 * column_stride),
-            e += load<W>(at + 3 * column_stride);
+      int p = 0;
+      for (; p + 4 <= columns; p += 4) {
+        const T* const at = x + p * column_stride;
+        a += load<W>(at), b += load<W>(at + column_stride), c += load<W>(at + 2 * column_stride),
+            d += load<W>(at + 3 * column_stride);
       }
-      for (; c < columns; ++c) s += load<W>(x + c * column_stride);
+      for (; p < columns; ++p) a += load<W>(x + p * column_stride);
     }
-    store<W>(y, ((s + b) + (d + e)) * factor);
+    store<W>(y, ((a + b) + (c + d)) * factor);
   });
 }
 

@@ -90,12 +90,11 @@ class PoolOp : public Op {
     T* const dx = numbers<T>(run.din[0]);
     const Y* const dy = numbers<Y>(run.dout);
     const auto* const indices = reinterpret_cast<const Index*>(run.saved);
-    const std::int64_t per_picture = groups_.per_picture(), items = in_.shape.n * per_picture;
+    const std::int64_t items = in_.shape.n * groups_.per_picture();
     // Windows overlap, so one thread has all of a picture's group.
 #pragma omp parallel for schedule(static)
     for (std::int64_t item = 0; item < items; ++item) {
-      const Group group = groups_[item % per_picture];
-      const std::int64_t n = item / per_picture, start = n * groups_.picture_size() + group.offset;
+      const auto [group, n, start] = groups_.item(item);
       const std::int64_t block = group.channel / in_.block, within = group.channel % in_.block;
       for (std::int64_t p = 0; p < in_.pixels(); ++p)
         std::fill_n(dx + start + p * in_.block, group.width, T{});

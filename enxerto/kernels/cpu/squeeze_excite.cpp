@@ -8,16 +8,20 @@ namespace {
 
 std::int64_t lanes() { return loops().dense_lanes; }
 std::int64_t filled_up(std::int64_t channels) { return (channels + lanes() - 1) / lanes() * lanes(); }
-std::size_t at(std::int64_t index) { return static_cast<std::size_t>(index); }
-
 /// A small linear layer: weights {outputs, inputs} as [outputs / lanes][inputs][lanes], filled up
 /// with zeros.
 struct Dense {
   std::int64_t inputs, outputs;
   ActivationSpec activation;
   std::int64_t weights() const { return filled_up(outputs) * inputs; }
-  std::int64_t place(std::int64_t output, std::int64_t input) const {
-    return (output / lanes() * inputs + input) * lanes() + output % lanes();
+  /// Calls visit(place in files, place here) for each weight.
+  template <class Visit>
+  void each_weight(Visit visit) const {
+    for (std::int64_t i = 0; i < outputs * inputs; ++i) {
+      const std::int64_t output = i / inputs;
+      const std::int64_t packed = (output / lanes() * inputs + i % inputs) * lanes() + output % lanes();
+      visit(static_cast<std::size_t>(i), static_cast<std::size_t>(packed));
+    }
   }
 };
 
@@ -44,22 +48,18 @@ class SqueezeExciteOp final : public Op {
 
   void pack(int param, std::span<const float> plain, std::span<float> packed) const override {
     std::ranges::fill(packed, 0.0f);
-    if (param % 2 != 0) {
+    if (param % 2 != 0)
       std::ranges::copy(plain, packed.begin());
-      return;
-    }
-    const Dense& dense = param == 0 ? squeeze_ : excite_;
-    for (std::int64_t i = 0; i < std::ssize(plain); ++i)
-      packed[at(dense.place(i / dense.inputs, i % dense.inputs))] = plain[at(i)];
+    else
+      layer_of(param).each_weight(
+          [&](std::size_t in_file, std::size_t here) { packed[here] = plain[in_file]; });
   }
   void unpack(int param, std::span<const float> packed, std::span<float> plain) const override {
-    if (param % 2 != 0) {
+    if (param % 2 != 0)
       std::ranges::copy(packed.first(plain.size()), plain.begin());
-      return;
-    }
-    const Dense& dense = param == 0 ? squeeze_ : excite_;
-    for (std::int64_t i = 0; i < std::ssize(plain); ++i)
-      plain[at(i)] = packed[at(dense.place(i / dense.inputs, i % dense.inputs))];
+    else
+      layer_of(param).each_weight(
+          [&](std::size_t in_file, std::size_t here) { plain[in_file] = packed[here]; });
   }
 
   void forward(const Forward& run) override {
@@ -72,38 +72,30 @@ class SqueezeExciteOp final : public Op {
     const float share = 1.0f / static_cast<float>(layout_.pixels());
 #pragma omp parallel
     {
-      for_each_group([&](std::int64_t offset, const Group& group, std::int64_t n) {
-        sum()(x + offset, static_cast<int>(layout_.shape.h), static_cast<int>(layout_.shape.w),
-              layout_.shape.w * layout_.block, layout_.block, group.width, share,
-              means + n * channels_ + group.channel);
+      for_each_group([&](const Groups::OfPicture& at) {
+        loops().window.of<T>().sum_to_float(x + at.start, static_cast<int>(layout_.shape.h),
+                                            static_cast<int>(layout_.shape.w),
+                                            layout_.shape.w * layout_.block, layout_.block, at.group.width,
+                                            share, means + at.n * channels_ + at.group.channel);
       });
       layer(squeeze_, means, channels_, run.params[0], run.params[1], hidden, squeezed);
       layer(excite_, hidden, squeezed, run.params[2], run.params[3], factors, channels_);
       if (channels_ > filled_up(excite_.outputs)) clear_padding(factors);
-      for_each_group([&](std::int64_t offset, const Group& group, std::int64_t n) {
-        loops().scale.of<T>().scale(x + offset, factors + n * channels_ + group.channel, y + offset,
-                                    layout_.pixels(), layout_.block, group.width);
+      for_each_group([&](const Groups::OfPicture& at) {
+        loops().scale.of<T>().scale(x + at.start, factors + at.n * channels_ + at.group.channel, y + at.start,
+                                    layout_.pixels(), layout_.block, at.group.width);
       });
     }
   }
 
  private:
-  static auto sum() {
-    if constexpr (std::is_same_v<T, Bf16>)
-      return loops().window.of<T>().sum_to_float;
-    else
-      return loops().window.of<T>().sum;
-  }
+  const Dense& layer_of(int param) const { return param == 0 ? squeeze_ : excite_; }
   /// One thread's part, then all wait.
   template <class Run>
   void for_each_group(Run run) const {
-    const std::int64_t per_picture = groups_.per_picture(), items = layout_.shape.n * per_picture;
+    const std::int64_t items = layout_.shape.n * groups_.per_picture();
 #pragma omp for schedule(static)
-    for (std::int64_t item = 0; item < items; ++item) {
-      const Group group = groups_[item % per_picture];
-      const std::int64_t n = item / per_picture;
-      run(n * groups_.picture_size() + group.offset, group, n);
-    }
+    for (std::int64_t item = 0; item < items; ++item) run(groups_.item(item));
   }
   /// What a block has beyond the layers' channels is multiplied too.
   void clear_padding(float* factors) const {

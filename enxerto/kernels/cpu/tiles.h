@@ -37,6 +37,17 @@ class Groups {
   const std::vector<Part>& parts() const { return parts_; }
   std::int64_t per_picture() const { return layout_.blocks() * static_cast<std::int64_t>(parts_.size()); }
   std::int64_t picture_size() const { return layout_.blocks() * layout_.pixels() * layout_.block; }
+  /// A group of one picture; `start` counts from the first picture's first number.
+  struct OfPicture {
+    Group group;
+    std::int64_t n, start;
+  };
+  /// Of all pictures' groups, one after the other.
+  OfPicture item(std::int64_t i) const {
+    const std::int64_t n = i / per_picture();
+    const Group group = (*this)[i % per_picture()];
+    return {group, n, n * picture_size() + group.offset};
+  }
   Group operator[](std::int64_t i) const {
     const auto per_block = static_cast<std::int64_t>(parts_.size());
     const auto [within, width] = parts_[static_cast<std::size_t>(i % per_block)];

@@ -89,26 +89,16 @@ class DirectOp final : public Op {
 
   void pack(int param, std::span<const float> plain, std::span<float> packed) const override {
     std::fill(packed.begin(), packed.end(), 0.0f);
-    if (param != 0) {
+    if (param != 0)
       std::copy(plain.begin(), plain.end(), packed.begin());
-      return;
-    }
-    for (const Group& group : groups_)
-      for (int lane = 0; lane < group.width && group.channel + lane < spec_.out.c; ++lane)
-        for (std::int64_t i = 0; i < row(); ++i)
-          packed[at(group.channel * row() + i * group.width + lane)] =
-              plain[at((group.channel + lane) * row() + i)];
+    else
+      each_weight([&](std::size_t in_file, std::size_t here) { packed[here] = plain[in_file]; });
   }
   void unpack(int param, std::span<const float> packed, std::span<float> plain) const override {
-    if (param != 0) {
+    if (param != 0)
       std::copy_n(packed.begin(), plain.size(), plain.begin());
-      return;
-    }
-    for (const Group& group : groups_)
-      for (int lane = 0; lane < group.width && group.channel + lane < spec_.out.c; ++lane)
-        for (std::int64_t i = 0; i < row(); ++i)
-          plain[at((group.channel + lane) * row() + i)] =
-              packed[at(group.channel * row() + i * group.width + lane)];
+    else
+      each_weight([&](std::size_t in_file, std::size_t here) { plain[in_file] = packed[here]; });
   }
 
   void forward(const Forward& run) override {
@@ -122,7 +112,15 @@ class DirectOp final : public Op {
   }
 
  private:
-  static std::size_t at(std::int64_t index) { return static_cast<std::size_t>(index); }
+  /// Calls visit(place in files, place here) for each weight.
+  template <class Visit>
+  void each_weight(Visit visit) const {
+    for (const Group& group : groups_)
+      for (int lane = 0; lane < group.width && group.channel + lane < spec_.out.c; ++lane)
+        for (std::int64_t i = 0; i < row(); ++i)
+          visit(static_cast<std::size_t>((group.channel + lane) * row() + i),
+                static_cast<std::size_t>(group.channel * row() + i * group.width + lane));
+  }
   /// Weights of one channel of the output.
   std::int64_t row() const {
     return spec_.in.c / spec_.groups * spec_.window.kernel_h * spec_.window.kernel_w;

@@ -4,20 +4,14 @@
 
 #include "enxerto/core/system.h"
 #include "enxerto/kernels/ops.h"
+#include "enxerto/testing/random.h"
 #include "enxerto/testing/run_op.h"
 
 namespace enxerto {
 namespace {
 
 using tests::Floats;
-
-/// Whole numbers from -3 to 3: their products and sums are exact in float.
-Floats whole_numbers(std::int64_t size, std::uint64_t seed) {
-  Floats made(static_cast<std::size_t>(size));
-  Rng rng(seed);
-  for (float& x : made) x = static_cast<float>(rng.below(7)) - 3;
-  return made;
-}
+using tests::whole_numbers;
 
 struct Case {
   Shape in;
@@ -44,10 +38,10 @@ ConvSpec spec_of(const Case& c, std::int64_t kernel) {
 /// rounded.
 void expect_same(ConvSpec spec, const Layout& offered) {
   tests::Given given;
-  given.in = {whole_numbers(spec.in.size(), 1)};
+  given.in = {whole_numbers(spec.in.size(), 3, 1)};
   const std::int64_t row = spec.in.c / spec.groups * spec.window.kernel_h * spec.window.kernel_w;
-  given.params = {whole_numbers(spec.out.c * row, 2)};
-  if (spec.bias) given.params.push_back(whole_numbers(spec.out.c, 3));
+  given.params = {whole_numbers(spec.out.c * row, 3, 2)};
+  if (spec.bias) given.params.push_back(whole_numbers(spec.out.c, 3, 3));
   for (const Activation kind :
        {Activation::none, Activation::relu, Activation::relu6, Activation::hard_swish}) {
     spec.activation.kind = kind;
