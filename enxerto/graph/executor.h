@@ -114,8 +114,8 @@ class Executor {
   std::string find_not_finite(ConstView images, std::int64_t step);
 
  private:
-  struct Plan;
-  std::unique_ptr<Plan> plan_;
+  struct State;
+  std::unique_ptr<State> state_;
 };
 
 }  // namespace enxerto
