@@ -298,6 +298,8 @@ class Adviser {
     std::set<std::string> left_out{"--weights", "--recipe", "--epochs", "--out",  "--budget",
                                    "--pilot",   "--price",  "--quiet",  "--json", "--resume"};
     left_out.merge(std::set<std::string>(flags_without_meaning(choice.recipe)));
+    if (choice.recipe == "probe")
+      for (const auto& [flag, why] : unheeded_by_probe(usual_)) left_out.insert(flag);
     std::string command = text("enxerto fit ", shell_word(job_.source.data), " --weights ",
                                shell_word(job_.source.backbone.model.path), " --recipe ", choice.recipe);
     if (!(choice.cut == job_.backbone.cut)) {

@@ -8,9 +8,9 @@
 #include "cli/commands.h"
 #include "enxerto/core/error.h"
 #include "enxerto/core/file.h"
+#include "enxerto/core/json_text.h"
 #include "enxerto/core/system.h"
 #include "enxerto/core/text.h"
-#include "enxerto/report/report.h"
 
 namespace enxerto::cli {
 namespace {
@@ -31,7 +31,7 @@ Json read_json(const fs::path& path) {
   return json;
 }
 
-void write_json(const fs::path& path, const Json& json) { write_file(path, json.dump(2) + "\n"); }
+void write_json(const fs::path& path, const Json& json) { write_file(path, json_text(json)); }
 
 /// The same file under a second name, so that replacing the first leaves the second.
 void keep_as(const fs::path& from, const fs::path& to) {
@@ -65,12 +65,12 @@ Json advised_run(const Job& job, const Recipe& recipe, const fs::path& folder, d
   if (fs::exists(folder / "result.json")) return read_json(folder / "result.json");
   if (fs::exists(folder / "config.json"))
     return resume_recipe(folder, job.source, threads(), console, {.end_by = end_by});
-  remove_unborn(folder);
+  remove_unborn(folder, job.backbone.file);
   return run_recipe(job, recipe, folder, console, {.end_by = end_by});
 }
 
 /// What was decided goes into the run's result, and its paths become those of the run.
-Json finish(const fs::path& out, const Json& state) {
+Json finish(const fs::path& out, const Json& state, Console& console) {
   Json result = read_json(out / "result.json");
   // Of the advised training; what the probe took nobody foretells.
   const Json recipe = state.value("recipe", Json::object());
@@ -83,7 +83,7 @@ Json finish(const fs::path& out, const Json& state) {
                                 {"advice", state.at("advice")},
                                 {"expected_seconds", expected_seconds}};
   write_json(out / "result.json", result);
-  write_report(out);
+  report_on(out, console);
   Json ended = state;
   ended["ended"] = true;
   write_json(out / state_name, ended);
@@ -113,7 +113,7 @@ class AutoRun {
     if (state_.at("advice").is_null()) step("while measuring", [&] { measure(); });
     if (!state_.contains("chosen")) step("while training", [&] { choose(); });
     if (state_.at("chosen") == "advised") promote(out_);
-    return finish(out_, state_);
+    return finish(out_, state_, console_);
   }
 
  private:
@@ -146,7 +146,9 @@ class AutoRun {
   void measure() {
     AdviceOptions options = options_;
     options.budget_seconds = left();
-    if (options_.budget_seconds > 0)
+    const bool was_said =
+        std::ranges::any_of(options_.given, [](const GivenFlag& flag) { return flag.name == "--pilot"; });
+    if (options_.budget_seconds > 0 && !was_said)
       options.pilot_seconds = std::min(options.pilot_seconds, pilot_share * options_.budget_seconds);
     Advice advice = advise(job_, usual_, options, console_);
     if (!console_.is_quiet()) print_advice(advice.json, console_);

@@ -10,6 +10,7 @@
 #include "enxerto/core/environment.h"
 #include "enxerto/core/error.h"
 #include "enxerto/core/text.h"
+#include "enxerto/graph/split.h"
 #include "enxerto/zoo/builtin.h"
 #include "enxerto/zoo/cache.h"
 #include "enxerto/zoo/imagenet.h"
@@ -64,6 +65,7 @@ Backbone load_backbone(const BackboneFlags& flags) {
                     .preprocess = {},
                     .cut = {},
                     .classes = loaded.model.classes,
+                    .multi_label = loaded.model.multi_label,
                     .has_own_head = !loaded.model.head && !loaded.model.trunk};
   if (loaded.model.preprocess.is_null())
     throw Error(ErrorKind::usage,
@@ -73,8 +75,8 @@ Backbone load_backbone(const BackboneFlags& flags) {
     backbone.preprocess = Preprocess::from_json(loaded.model.preprocess);
     backbone.graph.set_side_outputs({});
     backbone.cut = flags.cut.empty() ? usual_cut(backbone.graph) : Cut{.layer = flags.cut};
-    backbone.cut.pool = backbone.cut.pool || flags.pool;
-    features_of(backbone.graph, backbone.cut);
+    const Shape features = features_of(backbone.graph, {.layer = backbone.cut.layer}).output_shape();
+    backbone.cut.pool = (backbone.cut.pool || flags.pool) && is_map(features);
   } catch (const Error& error) {
     throw Error(error.kind(), text(file, ": ", error.what()));
   }

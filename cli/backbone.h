@@ -29,6 +29,7 @@ struct Backbone {
   Preprocess preprocess;
   Cut cut;
   std::vector<std::string> classes;  ///< of its old head, where the file names them
+  bool multi_label = false;          ///< its old head's classes are questions of their own
   /// False: the file's head is no layer, or it has none; the graph ends with one that knows nothing.
   bool has_own_head = true;
 };

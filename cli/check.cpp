@@ -132,7 +132,7 @@ std::optional<TrainingCheck> check_data(const std::string& data, const HeldBack&
   print_left_out(check, console);
   const auto train = splits.train;
   splits = leave_out(std::move(splits), check.left_out);
-  check_classes_left(data, *train, *splits.train);
+  if (train) check_classes_left(data, *train, *splits.train);
   for (const auto& [split, name] :
        {std::pair{splits.train.get(), "train"}, {splits.val.get(), "val"}, {splits.test.get(), "test"}})
     if (split && split->size() == 0)

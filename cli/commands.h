@@ -62,6 +62,10 @@ bool is_same_file(const std::filesystem::path& a, const std::filesystem::path& b
 void check_another_file(const char* flag, const std::filesystem::path& file,
                         const std::filesystem::path& other);
 
+/// Throws Error where a file cannot be written there, as far as names and permissions tell: before the work
+/// whose outcome it is to be.
+void check_file_to_write(const char* flag, const std::filesystem::path& file);
+
 /// As a shell wants it: quoted where it has to be.
 std::string shell_word(const std::filesystem::path& path);
 

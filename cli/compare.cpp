@@ -9,6 +9,7 @@
 #include "cli/recipe.h"
 #include "enxerto/core/error.h"
 #include "enxerto/core/file.h"
+#include "enxerto/core/json_text.h"
 #include "enxerto/core/system.h"
 #include "enxerto/core/text.h"
 #include "enxerto/transfer/comparison.h"
@@ -113,7 +114,7 @@ class Ledger {
 
  private:
   fs::path file() const { return folder_ / "comparison.json"; }
-  void save() const { write_file(file(), json_.dump(2) + "\n"); }
+  void save() const { write_file(file(), json_text(json_)); }
 
   fs::path folder_;
   Json json_;
@@ -298,7 +299,7 @@ int run_compare(CompareFlags& flags, Json asked) {
     throw Error(ErrorKind::usage, "--test-fraction: without test pictures there is nothing to compare by");
   asked["--weights"] = {job.backbone.file};
   // Other weights may lie under the same name tomorrow.
-  asked["network"] = format_key(prefix_at(job, job.backbone.cut).key());
+  asked["network"] = format_key(prefix_at(job, job.backbone.cut).network_key());
   asked["splits"] = job.config.to_json().at("splits");
   Ledger ledger(flags.out, std::move(asked));
   print_job(job, console);

@@ -70,6 +70,8 @@ int run_convert(const ConvertFlags& flags) {
   if (is_same_file(find_model(flags.model.path), flags.out))
     throw Error(ErrorKind::usage, text(flags.out, ": is the file to be converted; choose another name"));
   if (onnx && flags.half) throw Error(ErrorKind::usage, "--half is for .safetensors; leave it out for ONNX");
+  if (!onnx && flags.plain_input)
+    throw Error(ErrorKind::usage, "--plain-input is for .onnx; leave it out for .safetensors");
   Pretrained loaded = load(flags.model);
   ModelFile& model = loaded.model;
   if (!flags.cut.empty()) cut(model, flags);

@@ -65,6 +65,11 @@ Graph rest_of(const Backbone& backbone) {
                          : ": its head is no layer (neighbours, a tree or a forest), whose classes a student "
                            "cannot match",
                      "; give --match features, or another --teacher"));
+  if (backbone.multi_label)
+    throw Error(ErrorKind::unsupported,
+                text(backbone.file,
+                     ": gives a picture several labels, and a student learns classes of which one is right; "
+                     "give --match features"));
   if (backbone.cut.pool)
     throw Error(ErrorKind::usage,
                 text(backbone.file, ": its features after \"", backbone.cut.layer,
@@ -275,7 +280,7 @@ void add_distill(CLI::App& app, Action& chosen) {
       "  enxerto distill photos --teacher resnet50 --match classes --temperature 2 --net resnet18 --out "
       "small\n"
       "  enxerto distill --resume small\n"
-      "  enxerto fit flowers --weights small --recipe probe\n"
+      "  enxerto fit flowers --weights small --recipe probe --out run\n"
       "Ctrl-C stops after the step under way and keeps the run.");
   verb->callback([flags, verb, resume, &chosen] {
     if (resume->count() > 0)

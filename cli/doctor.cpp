@@ -201,6 +201,10 @@ void print_proposal(const Proposal& proposal, bool can_be_written, const DoctorF
 int run_doctor(const DoctorFlags& flags) {
   if (!flags.split_out.empty() && fs::path(flags.split_out).extension() != ".csv")
     throw Error(ErrorKind::usage, text("--split-out: a name that ends in .csv, not ", flags.split_out));
+  if (!flags.split_out.empty()) {
+    check_file_to_write("--split-out", flags.split_out);
+    check_another_file("--split-out", flags.split_out, flags.data);
+  }
   if (flags.weights.path.empty() && (flags.weights.not_strict || !flags.weights.preprocess.empty()))
     throw Error(ErrorKind::usage,
                 "--preprocess and --not-strict are for --weights; leave them out without it");

@@ -123,6 +123,7 @@ int run_evaluate(const EvaluateFlags& flags) {
   const Splits splits = open_for(model, flags.data);
   for (const std::string& note : splits.notes) console.line(note);
   const Chosen chosen = choose_split(flags.model.path, flags.data, splits, flags.split);
+  if (!chosen.note.empty()) console.warn(chosen.note);
   if (chosen.data->size() == 0)
     throw Error(ErrorKind::not_found, text(flags.data, ": there are no pictures in it"));
   if (chosen.data->multi_label() && !model.multi_label)

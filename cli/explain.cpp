@@ -441,8 +441,25 @@ void check_flags(const ExplainFlags& flags) {
   if (flags.occlusion.stride != 0) check_at_least("--stride", flags.occlusion.stride, 1);
 }
 
-int run_explain(ExplainFlags flags) {
-  if (flags.show.empty()) flags.show = {"gradcam"};
+/// Throws CLI::ValidationError that names a flag of something that is not shown.
+void check_flags_are_shown(const CLI::App& verb, const ExplainFlags& flags) {
+  struct Of {
+    std::vector<std::string> things;
+    std::set<std::string> flags;
+  };
+  const Of all[] = {{{"occlusion"}, {"--patch", "--stride"}},
+                    {{"maps", "visualize"}, {"--channels"}},
+                    {{"visualize"}, {"--steps", "--painting", "--seed"}},
+                    {{"gradcam", "maps", "visualize"}, {"--layer"}},
+                    {{"nearest"}, {"--k"}},
+                    {{"embedding"}, {"--split", "--points"}},
+                    {{"nearest", "embedding"}, {"--data", "--feature-cache", "--no-feature-cache"}}};
+  for (const Of& of : all)
+    if (std::ranges::none_of(of.things, [&](const std::string& thing) { return flags.shows(thing); }))
+      refuse_flags(verb, of.flags, text("is for --show ", join(of.things, " or ")));
+}
+
+int run_explain(const ExplainFlags& flags) {
   check_flags(flags);
   set_threads(flags.common.threads);
   Explainer explainer(flags, load_classifier(flags.model));
@@ -537,7 +554,11 @@ void add_explain(CLI::App& app, Action& chosen) {
       "  enxerto explain squeezenet.onnx holiday.jpg --show maps --layer conv1,fire2 --out why\n"
       "  enxerto explain run --show filters,visualize --out why\n"
       "  enxerto explain run holiday.jpg --show nearest,embedding --out why");
-  verb->callback([flags, &chosen] { chosen = [flags] { return run_explain(*flags); }; });
+  verb->callback([flags, verb, &chosen] {
+    if (flags->show.empty()) flags->show = {"gradcam"};
+    check_flags_are_shown(*verb, *flags);
+    chosen = [flags] { return run_explain(*flags); };
+  });
 }
 
 }  // namespace enxerto::cli

@@ -40,12 +40,18 @@ int run_extract(const ExtractFlags& flags) {
   if (!flags.labels.empty() && std::filesystem::path(flags.labels).extension() != ".npy")
     throw Error(ErrorKind::usage, text("--labels: a name that ends in .npy, not ", flags.labels));
   if (!flags.labels.empty()) check_another_file("--labels", flags.labels, flags.out);
+  for (const auto& [flag, file] : {std::pair("--out", &flags.out), {"--labels", &flags.labels}}) {
+    if (file->empty()) continue;
+    check_file_to_write(flag, *file);
+    check_another_file(flag, *file, flags.data);
+  }
   check_at_least("--workers", flags.workers, 0);
   check_at_least("--batch", flags.batch, 1);
   set_threads(flags.common.threads);
   Console console(flags.common.json ? stderr : stdout);
   const double began = now_seconds();
   const Backbone backbone = load_backbone(flags.backbone);
+  check_another_file("--out", flags.out, find_model(backbone.file));
   Splits splits = open_data(flags.data, {.classes = {}, .for_training = false});
   for (const std::string& note : splits.notes) console.line(note);
   check_data(flags.data, {}, flags.check, splits, console);

@@ -103,8 +103,8 @@ void add_find_lr(CLI::App& app, Action& chosen) {
       "  enxerto find-lr photos --weights resnet18\n"
       "  enxerto fit photos --weights resnet18 --recipe finetune --lr find --out run");
   verb->callback([flags, verb, &chosen] {
-    refuse_flags(*verb, {"--lr", "--schedule", "--patience"},
-                 "means nothing to a range test, whose rates rise from 1e-7 to 1");
+    refuse_flags(*verb, {"--epochs", "--lr", "--schedule", "--patience"},
+                 "means nothing to a range test, whose rates rise from 1e-7 to 1 in --steps steps");
     check_flags_have_meaning(*verb, {flags->recipe.name});
     chosen = [flags] { return run_find_lr(*flags); };
   });

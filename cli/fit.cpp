@@ -107,7 +107,11 @@ Json fit_auto(const FitFlags& flags, const fs::path& out, Json asked, Console& c
   check_recipe(usual);
   Job job = open_job(flags.source, flags.seed, console);
   print_job(job, console);
-  if (asked.is_null()) asked = asked_now(job.backbone.file);
+  if (asked.is_null())
+    asked = asked_now(job.backbone.file);
+  else
+    check_same_data(out, load_run_config(out), *job.splits.train, job.splits.val.get(),
+                    job.splits.test.get());
   if (job.splits.val && !job.splits.train->multi_label())
     return fit_by_advice(std::move(job), usual, flags.advice, out, asked, console);
   // Nothing to judge by, or several labels a picture, of which a head knows nothing.
@@ -117,12 +121,21 @@ Json fit_auto(const FitFlags& flags, const fs::path& out, Json asked, Console& c
   return run_recipe(job, usual, out, console);
 }
 
+/// What is said on resuming of where features are kept.
+void take_over(const CacheFlags& now, CacheFlags& cache) {
+  const CacheFlags usual;
+  if (now.none || !now.folder.empty()) cache.none = now.none, cache.folder = now.folder;
+  if (now.memory_gib != usual.memory_gib) cache.memory_gib = now.memory_gib;
+  if (now.file_gib != usual.file_gib) cache.file_gib = now.file_gib;
+}
+
 Json resume_fit(const FitFlags& flags, Console& console) {
   const Json asked = asked_of(flags.resume);
   if (asked.is_null()) return resume_recipe(flags.resume, flags.source, flags.common.threads, console);
   FitFlags began = flags_of(asked, flags.resume);
   if (flags.common.threads <= 0) set_threads(load_run_config(flags.resume).threads);
   began.source.workers = flags.source.workers;
+  take_over(flags.source.cache, began.source.cache);
   return fit_auto(began, flags.resume, asked, console);
 }
 
@@ -130,7 +143,7 @@ Json fit(FitFlags& flags, Console& console) {
   if (!flags.resume.empty()) return resume_fit(flags, console);
   check_source_flags("fit", flags.source);
   if (flags.out.empty()) throw Error(ErrorKind::usage, "fit: --out is missing; see `enxerto fit --help`");
-  remove_unborn(flags.out);
+  remove_unborn(flags.out, flags.source.backbone.model.path);
   check_is_new(flags.out);
   if (flags.recipe.name == "auto") return fit_auto(flags, flags.out, {}, console);
   Recipe recipe = flags.recipe;
@@ -178,6 +191,8 @@ void add_fit(CLI::App& app, Action& chosen) {
     } else {
       refuse_flags(*verb, {"--budget", "--pilot"},
                    text("is for the recipe auto and means nothing to ", flags->recipe.name));
+      if (flags->recipe.name == "probe")
+        for (const auto& [flag, why] : unheeded_by_probe(flags->recipe)) refuse_flags(*verb, {flag}, why);
       check_flags_have_meaning(*verb, {flags->recipe.name});
     }
     chosen = [flags] { return run_fit(*flags); };

@@ -259,14 +259,6 @@ void print_fit(const HeadFlags& flags, const Table& train, const HeadFit& fit, c
   if (!flags.out.empty()) console.line(text("Kept: ", flags.out));
 }
 
-void check_out(const std::string& out) {
-  if (out.empty()) return;
-  const fs::path folder = fs::path(out).parent_path();
-  if (!folder.empty() && !fs::is_directory(folder))
-    throw Error(ErrorKind::usage, text("--out: there is no folder ", folder.string(), "; make it first"));
-  if (fs::is_directory(out)) throw Error(ErrorKind::usage, text("--out: ", out, " is a folder; name a file"));
-}
-
 HeadConfig config_of(const HeadFlags& flags) {
   HeadConfig made = flags.config;
   if (flags.has_c) {
@@ -309,7 +301,7 @@ void check_flags_of(const CLI::App& verb, const std::string& head) {
 
 int run_head(const HeadFlags& flags) {
   const HeadConfig config = config_of(flags);
-  check_out(flags.out);
+  if (!flags.out.empty()) check_file_to_write("--out", flags.out);
   std::vector<std::string> inputs{flags.features, flags.labels};
   inputs.insert(inputs.end(), flags.test.begin(), flags.test.end());
   for (const std::string& input : inputs)

@@ -114,6 +114,7 @@ void Likeness::open_data() {
 Likeness::Pictures Likeness::open(const std::string& split) {
   open_data();
   Chosen chosen = choose_split(path_, opened_->data, opened_->splits, split);
+  if (!chosen.note.empty()) console_.warn(chosen.note);
   if (chosen.data->size() == 0)
     throw Error(ErrorKind::not_found, text(opened_->data, ": there are no pictures in it"));
   // Those that can no longer be read are told of and left out.

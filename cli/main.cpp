@@ -16,6 +16,7 @@
 #include "cli/numbers.h"
 #include "cli/training.h"
 #include "enxerto/core/error.h"
+#include "enxerto/core/file.h"
 #include "enxerto/core/text.h"
 #include "enxerto/weights/checks.h"
 
@@ -64,6 +65,17 @@ void check_another_file(const char* flag, const std::filesystem::path& file,
                         const std::filesystem::path& other) {
   if (is_same_file(file, other))
     throw Error(ErrorKind::usage, text(flag, ": ", file.string(), " is in use already; choose another name"));
+}
+
+void check_file_to_write(const char* flag, const std::filesystem::path& file) {
+  const std::filesystem::path folder = std::filesystem::absolute(file).parent_path();
+  if (!std::filesystem::is_directory(folder))
+    throw Error(ErrorKind::usage,
+                text(flag, ": there is no folder ", file.parent_path().string(), "; make it first"));
+  if (std::filesystem::is_directory(file))
+    throw Error(ErrorKind::usage, text(flag, ": ", file.string(), " is a folder; name a file"));
+  // What is no file, such as a pipe or a device, takes what is written where it is.
+  if (!std::filesystem::exists(file)) check_folder(folder, "name another place");
 }
 
 std::string shell_word(const std::filesystem::path& path) {

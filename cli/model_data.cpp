@@ -1,6 +1,7 @@
 #include "cli/model_data.h"
 
 #include "cli/check.h"
+#include "cli/commands.h"
 #include "enxerto/core/error.h"
 #include "enxerto/core/text.h"
 #include "enxerto/data/split.h"
@@ -24,6 +25,12 @@ std::shared_ptr<const Dataset> split_of_run(const fs::path& run, const Splits& s
   const auto& record = split == "val" ? config.val : split == "test" ? config.test : config.train;
   const auto& found = split == "val" ? again.val : split == "test" ? again.test : again.train;
   return found && record && *record == record_of(*found) ? found : nullptr;
+}
+
+/// Whether these are the run's data, and it held some of them back.
+bool has_held_back(const fs::path& run, const std::string& data) {
+  const RunConfig config = load_run_config(run);
+  return (config.val || config.test) && is_same_file(config.data, data);
 }
 
 }  // namespace
@@ -71,7 +78,13 @@ Chosen choose_split(const std::string& model, const std::string& data, const Spl
   }
   for (const char* name : {"test", "val"})
     if (Chosen chosen = find(name); chosen.data) return chosen;
-  return find("all");
+  Chosen all = find("all");
+  if (is_run(model) && has_held_back(model, data))
+    all.note =
+        text(data, ": its pictures have changed since ", model,
+             " was made, so that those held back cannot be told from those it learnt from: the figures "
+             "are too good. --split all says that this is meant");
+  return all;
 }
 
 }  // namespace enxerto::cli

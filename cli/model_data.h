@@ -22,11 +22,13 @@ Splits open_for(const Classifier& model, const std::string& data);
 struct Chosen {
   std::string split;
   std::shared_ptr<const Dataset> data;
-  bool of_run = false;  ///< by names and labels the very pictures that the run split off so
+  bool of_run = false;    ///< by names and labels the very pictures that the run split off so
+  std::string note = {};  ///< a warning, where there is one
 };
 /// `split`: "train", "val", "test", "all", or empty for the first of test, val, all that there is. Where
 /// `model` is a run and these are its data, train is what it kept for training, and what it held back of data
-/// that have no such split is found again. Throws Error{not_found} that names `data`.
+/// that have no such split is found again; where it cannot be, as pictures have come or gone, the note says
+/// so. Throws Error{not_found} that names `data`.
 Chosen choose_split(const std::string& model, const std::string& data, const Splits& splits,
                     const std::string& split);
 

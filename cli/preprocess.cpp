@@ -57,6 +57,13 @@ int run_preprocess(const PreprocessFlags& flags) {
   std::vector<std::string> files;
   for (const std::string& path : flags.paths)
     for (std::string& file : list_pictures(path)) files.push_back(std::move(file));
+  for (const std::string& file : files) {
+    if (!flags.out.empty()) check_another_file("--out", flags.out, file);
+    if (!flags.png.empty() && is_same_file(flags.png, fs::absolute(file).parent_path()))
+      throw Error(ErrorKind::usage,
+                  text("--png: ", flags.png, " is where ", file,
+                       " lies, and pictures there could be overwritten; name another folder"));
+  }
   Shape shape = model.preprocess.shape();
   shape.n = static_cast<std::int64_t>(files.size());
   const auto row = static_cast<std::size_t>(model.preprocess.shape().size());

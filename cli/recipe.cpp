@@ -15,7 +15,6 @@
 #include "enxerto/core/system.h"
 #include "enxerto/core/text.h"
 #include "enxerto/graph/rebuild.h"
-#include "enxerto/report/report.h"
 #include "enxerto/train/lr_range.h"
 #include "enxerto/transfer/calibration.h"
 #include "enxerto/transfer/probe.h"
@@ -243,12 +242,12 @@ ProbeModel model_of(const Job& job, Probe& made) {
   return model;
 }
 
-/// Writes the probe's run: the network with its head, what was measured, the report.
+/// Writes the probe's run: the network with its head, what was measured. `seconds`: until the head was
+/// fitted.
 Json save_probe(const Job& job, const Probe& made, const ProbeModel& model, const std::string& kind,
-                double began, RunFolder& run, const OnOutputs& on_test) {
+                const std::optional<Given>& test, double began, double seconds, RunFolder& run) {
   if (job.check) save_check(run.folder(), *job.check);
   // The head counts as one epoch of one step.
-  const double seconds = now_seconds() - began;
   const EpochReport epoch{.epoch = 1,
                           .epochs = 1,
                           .step = 1,
@@ -278,11 +277,7 @@ Json save_probe(const Job& job, const Probe& made, const ProbeModel& model, cons
                 {"layers", prove(start, run.folder(), trained)}};
   if (made.val) transfer["calibration"] = made.calibration.to_json();
   if (!made.bf16.is_null()) transfer["bf16"] = made.bf16;
-  std::optional<Given> test;
-  if (job.splits.test) {
-    // By the network as it is saved.
-    test = run_model(model.graph, model.head, made.novelty, *job.splits.test, run.config().training,
-                     job.source.workers, on_test);
+  if (test) {
     const Answers answers = answers_of(test->outputs, *job.splits.test);
     transfer["ece_test"] = calibration_error(answers.logits.view(), answers.labels);
   }
@@ -301,9 +296,7 @@ Json save_probe(const Job& job, const Probe& made, const ProbeModel& model, cons
                            .val = made.val};
   const auto of_test = test ? std::optional(test->evaluation) : std::nullopt;
   save_predictions(run, job.splits, made.val, of_test);
-  Json json = run.finish(result, of_test, transfer);
-  write_report(run.folder());
-  return json;
+  return run.finish(result, of_test, transfer);
 }
 
 /// What all recipes say of a run.
@@ -349,16 +342,26 @@ Json fit_by_probe(const Job& job, const Recipe& recipe, const fs::path& out, Con
     made.bf16 = compare_precisions(*made.val, given.evaluation, console);
     made.val = given.evaluation;
   }
+  const double seconds = now_seconds() - began;
+  std::optional<Given> test;
+  if (job.splits.test)  // by the network as it will be saved
+    test = run_model(model.graph, model.head, made.novelty, *job.splits.test, config.training,
+                     job.source.workers, on_test);
+  if (catch_interrupts())
+    throw Error(ErrorKind::interrupted, "interrupted while the head was fitted; its features are kept");
   // Not before: what ends earlier leaves nothing that one could take for a run.
   RunFolder run = RunFolder::create(out, std::move(config));
+  Json result;
   try {
-    return save_probe(job, made, model, kind, began, run, on_test);
+    result = save_probe(job, made, model, kind, test, began, seconds, run);
   } catch (const Error&) {
     std::error_code ignored;
     fs::remove(run.folder() / "model.safetensors", ignored);  // nothing goes on from it
     remove_stillborn(run.folder());
     throw;
   }
+  report_on(run.folder(), console);
+  return result;
 }
 
 Json phases_json(const std::vector<Phase>& phases) {
@@ -756,10 +759,11 @@ void add_recipe_flags(CLI::App& verb, Recipe& recipe) {
   add_augment_flags(verb, recipe.augment);
   const std::vector<CLI::Option*> options = verb.get_options();
   for (auto each = options.begin() + before; each != options.end(); ++each) plain->excludes(*each);
-  verb.add_option("--views", recipe.views,
-                  "Random changes of each picture whose features are kept (0: new ones in each epoch)")
-      ->capture_default_str()
-      ->type_name("N");
+  plain->excludes(
+      verb.add_option("--views", recipe.views,
+                      "Random changes of each picture whose features are kept (0: new ones in each epoch)")
+          ->capture_default_str()
+          ->type_name("N"));
   verb.add_option("--patience", recipe.patience, "Stop after so many epochs without a better one (0: never)")
       ->type_name("N");
 }
@@ -775,6 +779,15 @@ const std::set<std::string>& flags_without_meaning(const std::string& recipe) {
   static const std::set<std::string> none;
   const auto found = flags.find(recipe);
   return found == flags.end() ? none : found->second;
+}
+
+std::map<std::string, std::string> unheeded_by_probe(const Recipe& probe) {
+  std::map<std::string, std::string> flags;
+  if (const std::string& kind = probe.head.kind; kind == "knn" || kind == "tree" || kind == "forest")
+    flags["--c"] = text("is for logistic, svm and ridge and means nothing to ", kind);
+  if (!augment_of(probe.augment).any())
+    flags["--views"] = "counts random changes, which a probe makes only where they are asked for (--augment)";
+  return flags;
 }
 
 void check_flags_have_meaning(const CLI::App& verb, const std::vector<std::string>& recipes) {
@@ -858,10 +871,14 @@ Json resume_recipe(const fs::path& folder, const SourceFlags& source, int thread
   return tune_run(run, source, resumed.splits, start, start.clone(), {}, console, hooks);
 }
 
-void remove_unborn(const fs::path& out) {
+void remove_unborn(const fs::path& out, const std::string& weights) {
   if (fs::exists(out / "config.json") || !fs::exists(out / start_name)) return;
+  if (is_same_file(out / start_name, weights) || is_same_file(out, weights)) return;
   std::error_code ignored;
-  for (const char* name : {start_name, "doctor.json"}) fs::remove(out / name, ignored);
+  std::set<std::string> left{start_name, "doctor.json"};
+  for (const fs::directory_entry& each : fs::directory_iterator(out, ignored))
+    if (!left.contains(each.path().filename().string())) return;  // the folder is somebody else's
+  for (const std::string& name : left) fs::remove(out / name, ignored);
 }
 
 Job open_job(const SourceFlags& source, std::uint64_t split_seed, Console& console) {
@@ -908,7 +925,8 @@ Job part_of(const Job& job, std::vector<std::int64_t> train, std::vector<std::in
                         .graph = std::move(graph),
                         .preprocess = job.backbone.preprocess,
                         .cut = job.backbone.cut,
-                        .classes = job.backbone.classes},
+                        .classes = job.backbone.classes,
+                        .multi_label = job.backbone.multi_label},
            .start = std::move(start),
            .check = {}};
   part.splits.train = std::make_shared<Subset>(job.splits.train, std::move(train));

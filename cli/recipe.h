@@ -3,6 +3,7 @@
 
 #include <CLI/CLI.hpp>
 #include <filesystem>
+#include <map>
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <set>
@@ -68,6 +69,8 @@ void add_recipe_flags(CLI::App& verb, Recipe& recipe);
 void check_recipe(const Recipe& recipe);
 /// The flags of add_recipe_flags() that a recipe does not heed.
 const std::set<std::string>& flags_without_meaning(const std::string& recipe);
+/// Those beside them that this very probe does not heed, each with the reason.
+std::map<std::string, std::string> unheeded_by_probe(const Recipe& probe);
 /// Throws CLI::ValidationError that names a flag which was given and none of the recipes heeds.
 void check_flags_have_meaning(const CLI::App& verb, const std::vector<std::string>& recipes);
 /// The recipes that advice chooses from.
@@ -131,8 +134,8 @@ nlohmann::json run_recipe(const Job& job, const Recipe& recipe, const std::files
 /// Goes on with a run of run_recipe(). Error{usage} where it is a probe's, which is made all at once.
 nlohmann::json resume_recipe(const std::filesystem::path& run, const SourceFlags& source, int threads,
                              Console& console, const RunHooks& hooks = {});
-/// What a recipe leaves that was killed before its run began goes.
-void remove_unborn(const std::filesystem::path& out);
+/// What a recipe leaves that was killed before its run began goes, unless `weights` is in it.
+void remove_unborn(const std::filesystem::path& out, const std::string& weights);
 
 /// The outcome for people.
 void print_fit(const nlohmann::json& result, Console& console);

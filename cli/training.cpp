@@ -193,7 +193,7 @@ void check_is_new(const fs::path& out) {
     throw Error(ErrorKind::usage, text("--out: a name in UTF-8, not ", shown(out.string())));
   std::error_code code;
   const fs::file_status status = fs::status(out, code);
-  if (status.type() == fs::file_type::not_found) return;
+  if (status.type() == fs::file_type::not_found) return check_folder(out);
   if (code) throw Error(ErrorKind::io, text(out.string(), ": ", code.message()));
   if (!fs::is_directory(status))
     throw Error(ErrorKind::usage, text(out.string(), ": is a file; choose another --out"));
@@ -203,6 +203,7 @@ void check_is_new(const fs::path& out) {
                      shell_word(out), "` or choose another --out"));
   if (!fs::is_empty(out))
     throw Error(ErrorKind::usage, text(out.string(), ": is not empty; choose another --out"));
+  check_folder(out);
 }
 
 Preprocess preprocess_for(std::string_view net, int size) {
@@ -310,7 +311,7 @@ Resumed open_resumed(const fs::path& folder, std::string_view verb, int threads_
     console.warn(text("the run began with ", config.threads, " threads and goes on with ", threads(),
                       ": its bits will not be those of one that never stopped"));
   made.splits = leave_out_as_in(folder, open_splits(config));
-  made.run.check_same_data(*made.splits.train, made.splits.val.get(), made.splits.test.get());
+  check_same_data(folder, config, *made.splits.train, made.splits.val.get(), made.splits.test.get());
   return made;
 }
 
@@ -361,7 +362,7 @@ nlohmann::json train_run(RunFolder& run, Graph graph, TrainState state, const Sp
                       {.stop = &stop_now});
     save_predictions(run, splits, result.val, test);
     nlohmann::json json = run.finish(result, test, more);
-    write_report(run.folder());
+    report_on(run.folder(), console);
     return json;
   } catch (const Error& error) {
     console.clear();
@@ -371,10 +372,19 @@ nlohmann::json train_run(RunFolder& run, Graph graph, TrainState state, const Sp
                        " --resume ", shell_word(run.folder()), "` goes on"));
     if (error.kind() == ErrorKind::diverged) {
       run.log_diverged(error.what());
-      if (fs::exists(run.folder() / "checkpoint.safetensors")) write_report(run.folder());
+      if (fs::exists(run.folder() / "checkpoint.safetensors")) report_on(run.folder(), console);
     }
     remove_stillborn(run.folder());
     throw;
+  }
+}
+
+void report_on(const fs::path& run, Console& console) {
+  try {
+    write_report(run);
+  } catch (const Error& error) {
+    console.warn(text("the run is whole, but there is no report of it: ", error.what(), "; `enxerto report ",
+                      shell_word(run), "` makes it"));
   }
 }
 
@@ -393,7 +403,8 @@ void print_outcome(const nlohmann::json& result, Console& console) {
                     " img/s, ", human_bytes(result.at("peak_memory_bytes").get<double>()),
                     " of memory at most"));
   console.line(text("Model   ", (run / "model.safetensors").string()));
-  console.line(text("Report  ", (run / "report.html").string()));
+  if (const fs::path report = run / "report.html"; fs::exists(report))
+    console.line(text("Report  ", report.string()));
 }
 
 }  // namespace enxerto::cli

@@ -106,6 +106,9 @@ struct TrainHooks {
 nlohmann::json train_run(RunFolder& run, Graph graph, TrainState state, const Splits& splits,
                          const Feeding& feeding, Console& console, const TrainHooks& hooks = {});
 
+/// Writes the page of a run that has ended. Where that fails, the run is none the worse: warns.
+void report_on(const std::filesystem::path& run, Console& console);
+
 /// The outcome for people.
 void print_outcome(const nlohmann::json& result, Console& console);
 

@@ -33,10 +33,10 @@ list() {
   done
 }
 list "Labs" "Each is a program or a script in [\`examples/\`](../../examples) with a question, a picture and an answer that is checked
-when it runs: \`build/release/examples/lab_NAME\`, or \`examples/NAME.sh\` (with \`ENXERTO\` set to the program). It takes
-seconds; \`--real\` does the same with real data, \`--pt\` speaks Portuguese, \`--out FOLDER\` keeps the page and its pictures.
+when it runs: \`build/release/examples/lab_NAME\`, built with the tests, or \`examples/NAME.sh\` (with \`ENXERTO\` set to the program). It takes
+seconds; \`--real\` takes the real data or the full length, where there is one, \`--pt\` speaks Portuguese, \`--out FOLDER\` keeps the page and its pictures.
 These pages were written so, by \`examples/write_pages.sh build/release\`. [Em português](README.pt.md)." README.md >docs/labs/README.md
 list "Laboratórios" "Cada um é um programa ou um script em [\`examples/\`](../../examples) com uma pergunta, uma imagem e uma resposta que é
-verificada quando corre: \`build/release/examples/lab_NOME\`, ou \`examples/NOME.sh\` (com \`ENXERTO\` a indicar o programa).
-Demora segundos; \`--real\` faz o mesmo com dados reais, \`--pt\` fala português, \`--out PASTA\` guarda a página e as imagens.
+verificada quando corre: \`build/release/examples/lab_NOME\`, compilado com os testes, ou \`examples/NOME.sh\` (com \`ENXERTO\` a indicar o programa).
+Demora segundos; \`--real\` usa os dados reais ou a duração completa, onde os há, \`--pt\` fala português, \`--out PASTA\` guarda a página e as imagens.
 Estas páginas foram escritas assim, por \`examples/write_pages.sh build/release\`. [In English](README.md)." README.pt.md >docs/labs/README.pt.md

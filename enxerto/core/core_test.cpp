@@ -54,6 +54,20 @@ TEST_F(Files, AFolderIsNotAFileAndALimitHolds) {
   EXPECT_EQ(read_file(folder / "ten", 10).size(), 10u);
 }
 
+TEST_F(Files, AFolderIsCheckedBeforeItIsMade) {
+  check_folder(folder);
+  check_folder(folder / "a" / "b");
+  EXPECT_FALSE(fs::exists(folder / "a"));
+  write_file(folder / "file", "");
+  for (const fs::path& path : {folder / "file", folder / "file" / "b" / "c"}) try {
+      check_folder(path, "try another");
+      FAIL();
+    } catch (const Error& error) {
+      EXPECT_EQ(error.kind(), ErrorKind::io);
+      EXPECT_NE(std::string(error.what()).find("a file is in the way; try another"), std::string::npos);
+    }
+}
+
 TEST_F(Files, AFullDiskIsSaidAndTheOldFileStays) {
   write_file(folder / "old", "kept");
   // A bound on the size of files stands in for the end of the disk.

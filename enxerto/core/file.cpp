@@ -144,6 +144,18 @@ void write_file(const fs::path& path, std::string_view content) {
   write_file(path, std::span(&bytes, 1));
 }
 
+void check_folder(const fs::path& path, std::string_view advice) {
+  std::error_code ignored;
+  fs::path there = fs::absolute(path, ignored);
+  while (!fs::exists(there, ignored) && there.has_relative_path()) there = there.parent_path();
+  if (!fs::is_directory(there, ignored))
+    throw Error(ErrorKind::io,
+                text(path.string(), ": the folder cannot be made: a file is in the way; ", advice));
+  if (::access(there.c_str(), W_OK | X_OK) != 0)
+    throw Error(ErrorKind::io, text(there.string(), ": nothing can be written there: ", std::strerror(errno),
+                                    "; check the permissions or ", advice));
+}
+
 void make_folder(const fs::path& path, std::string_view advice) {
   std::error_code code;
   fs::create_directories(path, code);

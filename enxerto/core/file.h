@@ -21,6 +21,9 @@ std::string read_text_file(const std::filesystem::path& path, std::uint64_t limi
 void write_file(const std::filesystem::path& path, std::span<const std::span<const std::uint8_t>> parts);
 void write_file(const std::filesystem::path& path, std::string_view content);
 
+/// Throws as make_folder() would and as writing into the folder would, as far as names and permissions tell,
+/// and makes nothing: for before the work whose outcome is to go there.
+void check_folder(const std::filesystem::path& path, std::string_view advice = "choose another --out");
 /// Makes the folder and its parents. Throws Error{io} naming it where that fails, with what to do about it.
 void make_folder(const std::filesystem::path& path, std::string_view advice = "choose another --out");
 

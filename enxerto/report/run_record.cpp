@@ -17,7 +17,7 @@ namespace {
 namespace fs = std::filesystem;
 using Json = nlohmann::json;
 
-constexpr std::uint64_t most_json_bytes = 32u << 20;              // 1,000 classes take 22 MB
+constexpr std::uint64_t most_json_bytes = 64u << 20;              // 4,000 classes
 constexpr std::uint64_t most_log_bytes = std::uint64_t{2} << 30;  // a month of steps
 constexpr std::size_t most_line_bytes = 4u << 20;                 // likewise 2 MB
 constexpr int most_depth = 12;

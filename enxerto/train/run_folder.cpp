@@ -8,6 +8,7 @@
 
 #include "enxerto/core/base64.h"
 #include "enxerto/core/file.h"
+#include "enxerto/core/json_text.h"
 #include "enxerto/core/system.h"
 #include "enxerto/data/place.h"
 #include "enxerto/graph/json.h"
@@ -41,9 +42,22 @@ Json parse_json(const std::string& content, const std::string& where) {
 
 void write_json(const fs::path& path, const Json& json) {
   try {
-    write_file(path, json.dump(2) + "\n");
+    write_file(path, json_text(json));
   } catch (const Json::exception& error) {
     throw Error(ErrorKind::usage, text(path.string(), ": a name cannot be saved: ", error.what()));
+  }
+}
+
+/// What write_file() leaves of a process that was killed in it: NAME.partialPID. Nobody else is at work here.
+void remove_partials(const fs::path& folder) {
+  std::error_code ignored;
+  for (const fs::directory_entry& each : fs::directory_iterator(folder, ignored)) {
+    const std::string name = each.path().filename().string();
+    constexpr std::string_view mark = ".partial";
+    const std::size_t at = name.rfind(mark);
+    if (at == std::string::npos || at + mark.size() == name.size()) continue;
+    if (name.find_first_not_of("0123456789", at + mark.size()) == std::string::npos)
+      fs::remove(each.path(), ignored);
   }
 }
 
@@ -269,6 +283,7 @@ RunFolder RunFolder::create(const fs::path& folder, RunConfig config) {
   config.chip = chip_name();
   RunFolder made(folder, std::move(config));
   make_folder(folder);
+  made.lock();
   write_json(folder / config_name, made.config_.to_json());
   made.open_log();
   return made;
@@ -286,6 +301,8 @@ RunConfig load_run_config(const fs::path& folder) {
 
 RunFolder RunFolder::resume(const fs::path& folder) {
   RunFolder made(folder, load_run_config(folder));
+  made.lock();
+  remove_partials(folder);
   if (fs::exists(folder / checkpoint_name)) {
     std::error_code no_log;
     const std::uint64_t size = fs::file_size(folder / log_name, no_log);
@@ -294,17 +311,26 @@ RunFolder RunFolder::resume(const fs::path& folder) {
   return made;
 }
 
-void RunFolder::check_same_data(const Dataset& train, const Dataset* val, const Dataset* test) const {
+void check_same_data(const fs::path& run, const RunConfig& config, const Dataset& train, const Dataset* val,
+                     const Dataset* test) {
   try {
-    if (!std::ranges::equal(train.classes(), config_.classes))
-      throw Error(ErrorKind::usage, text("the run began with the classes ", join(config_.classes, ", "),
+    if (!std::ranges::equal(train.classes(), config.classes))
+      throw Error(ErrorKind::usage, text("the run began with the classes ", join(config.classes, ", "),
                                          "; the data of now have others"));
-    check_same("train", config_.train, &train);
-    check_same("val", config_.val, val);
-    check_same("test", config_.test, test);
+    check_same("train", config.train, &train);
+    check_same("val", config.val, val);
+    check_same("test", config.test, test);
   } catch (const Error& error) {
-    throw Error(error.kind(), text(folder_.string(), ": cannot go on: ", error.what()));
+    throw Error(error.kind(), text(run.string(), ": cannot go on: ", error.what()));
   }
+}
+
+void RunFolder::lock() {
+  lock_ = Lock::on_folder(folder_);
+  if (!lock_->try_take())
+    throw Error(ErrorKind::usage, text(folder_.string(),
+                                       ": another process is at work in this run; wait until that has ended, "
+                                       "or stop it"));
 }
 
 void RunFolder::open_log() {
@@ -322,9 +348,10 @@ void RunFolder::log(const Json& line) {
   log_.write(content.data(), static_cast<std::streamsize>(content.size()));
   log_.flush();
   if (!log_)
-    throw Error(ErrorKind::io, text((folder_ / log_name).string(),
-                                    ": cannot be written; is the disk full? The last checkpoint is whole: "
-                                    "--resume goes on from there"));
+    throw Error(ErrorKind::io, text((folder_ / log_name).string(), ": cannot be written; is the disk full?",
+                                    fs::exists(folder_ / checkpoint_name)
+                                        ? " The last checkpoint is whole: --resume goes on from there"
+                                        : ""));
   log_bytes_ += content.size();
 }
 

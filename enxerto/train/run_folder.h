@@ -11,6 +11,7 @@
 #include <utility>
 #include <vector>
 
+#include "enxerto/core/lock.h"
 #include "enxerto/train/trainer.h"
 
 namespace enxerto {
@@ -57,26 +58,29 @@ struct RunConfig {
 /// config.json of a run. Throws Error that names the file.
 RunConfig load_run_config(const std::filesystem::path& folder);
 
+/// Throws Error{usage} that names the run's folder and says in what the data of now differ from those that it
+/// began with.
+void check_same_data(const std::filesystem::path& run, const RunConfig& config, const Dataset& train,
+                     const Dataset* val, const Dataset* test);
+
 /// Writes a run: config.json at once, a line of log.jsonl for each epoch and now and then a step,
 /// model.safetensors at each best epoch, checkpoint.safetensors after each epoch and on interrupt.
 /// Whenever the process is killed each file is whole (the log but for its last line) and a resume goes on
 /// from the last checkpoint.
 class RunFolder final : public Observer {
  public:
-  /// A new one. Error: usage where the folder holds a run or its path is no UTF-8, io where it cannot be
-  /// written.
+  /// A new one. Error: usage where the folder holds a run, another process is at work in it or its path is no
+  /// UTF-8, io where it cannot be written.
   static RunFolder create(const std::filesystem::path& folder, RunConfig config);
   /// One that goes on. The log is cut back to what the checkpoint knows when its next line is written; until
   /// then it stays as it is, for there may be nothing to go on with. Error: not_found, corrupt; usage where
   /// config.json no longer says what the checkpoint was written under (the number of workers may differ, and
-  /// the epochs where the rate does not depend on them).
+  /// the epochs where the rate does not depend on them), or where another process is at work in the folder.
   static RunFolder resume(const std::filesystem::path& folder);
 
   const std::filesystem::path& folder() const { return folder_; }
   const RunConfig& config() const { return config_; }
 
-  /// Throws Error{usage} that says in what the data of now differ from those that the run began with.
-  void check_same_data(const Dataset& train, const Dataset* val, const Dataset* test) const;
   /// After resume(): the network and the place to go on from, moved out. Where the run was stopped before
   /// its first checkpoint there is none: the run starts again from config().
   struct Checkpoint {
@@ -121,11 +125,13 @@ class RunFolder final : public Observer {
   void save_checkpoint(const Graph& graph, const TrainState& state);
   std::uint64_t load_checkpoint();  ///< the length of the log then
   void open_log();                  ///< cut to log_bytes_
+  void lock();
   void save_best(const Graph& graph, int epoch, double value);
   bool ended_at(int epoch) const;
 
   std::filesystem::path folder_;
   RunConfig config_;
+  std::optional<Lock> lock_;  ///< of the folder, as long as this lives
   std::ofstream log_;
   std::uint64_t log_bytes_ = 0;
   double last_step_line_ = 0;

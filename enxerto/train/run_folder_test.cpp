@@ -59,7 +59,7 @@ class RunFolders : public testing::Test {
 
   TrainResult resume(const std::string& name, std::vector<Observer*> others = {}) {
     RunFolder run = RunFolder::resume(root / name);
-    run.check_same_data(*data, val.get(), nullptr);
+    check_same_data(run.folder(), run.config(), *data, val.get(), nullptr);
     auto checkpoint = run.take_checkpoint();
     net = checkpoint ? std::move(checkpoint->graph) : tiny_net();
     others.push_back(&run);
@@ -312,11 +312,25 @@ TEST_F(RunFolders, ANewRunNeverOverwritesAnother) {
   EXPECT_NE(message.find("--resume"), std::string::npos);
 }
 
+TEST_F(RunFolders, OneAtATimeIsAtWorkInARun) {
+  start("run", tiny_config());
+  {
+    const RunFolder run = RunFolder::resume(root / "run");
+    const auto [kind, message] = error_of([&] { RunFolder::resume(root / "run"); });
+    EXPECT_EQ(kind, ErrorKind::usage);
+    EXPECT_NE(message.find("another process is at work"), std::string::npos) << message;
+  }
+  write_file(root / "run" / "model.safetensors.partial77", "half of one");
+  EXPECT_NO_THROW(RunFolder::resume(root / "run"));
+  EXPECT_FALSE(fs::exists(root / "run" / "model.safetensors.partial77"));
+}
+
 TEST_F(RunFolders, OtherDataOrAnotherConfigurationAreRefusedAndNamed) {
   start("run", tiny_config());
-  const RunFolder run = RunFolder::resume(root / "run");
+  const RunConfig began = load_run_config(root / "run");
   const auto said = [&](const Dataset& train_data, const Dataset* val_data) {
-    const auto [kind, message] = error_of([&] { run.check_same_data(train_data, val_data, nullptr); });
+    const auto [kind, message] =
+        error_of([&] { check_same_data(root / "run", began, train_data, val_data, nullptr); });
     EXPECT_EQ(kind, ErrorKind::usage);
     return message;
   };

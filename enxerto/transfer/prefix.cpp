@@ -12,6 +12,25 @@
 
 namespace enxerto {
 
+namespace {
+
+void add_network(const Prefix& prefix, ContentHash& hash) {
+  // Without what is frozen, which changes nothing in inference.
+  Graph plain = prefix.graph.clone();
+  for (int i = 0; i <= plain.last().index; ++i) plain.set_frozen({i}, false);
+  hash.add(graph_to_json(plain).dump());
+  for (const Param& param : prefix.graph.params()) hash.add(param.value.data());
+  hash.add(prefix.preprocess.to_json().dump());
+}
+
+}  // namespace
+
+ContentKey Prefix::network_key() const {
+  ContentHash hash;
+  add_network(*this, hash);
+  return hash.key();
+}
+
 ContentKey Prefix::key() const {
   ContentHash hash;
   hash.add(text("enxerto ", ENXERTO_VERSION, " features 1"));
@@ -20,12 +39,7 @@ ContentKey Prefix::key() const {
   hash.add(std::uint64_t{half});
   if (bf16) hash.add("bf16");
   hash.add(static_cast<std::uint64_t>(threads()));
-  // Without what is frozen, which changes nothing in inference.
-  Graph plain = graph.clone();
-  for (int i = 0; i <= plain.last().index; ++i) plain.set_frozen({i}, false);
-  hash.add(graph_to_json(plain).dump());
-  for (const Param& param : graph.params()) hash.add(param.value.data());
-  hash.add(preprocess.to_json().dump());
+  add_network(*this, hash);
   if (augment.any()) {
     hash.add(augment.to_json().dump());
     hash.add(seed);

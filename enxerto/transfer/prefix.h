@@ -28,6 +28,8 @@ struct Prefix {
   /// where it augments; and the batch, the number of threads, the version and the instruction set, which
   /// decide the last bits.
   ContentKey key() const;
+  /// Stands for the network alone: layers, values of parameters, preprocessing. The same on every machine.
+  ContentKey network_key() const;
 };
 
 /// Runs a prefix on batches. With one number of threads a row's bits depend on the picture alone: not on its

@@ -1,47 +1,16 @@
 #include "enxerto/zoo/pull.h"
 
-#include <fcntl.h>
-#include <sys/file.h>
-#include <unistd.h>
-
-#include <cerrno>
 #include <chrono>
-#include <cstring>
 #include <ctime>
 #include <optional>
 #include <thread>
 
+#include "enxerto/core/lock.h"
 #include "enxerto/core/text.h"
 
 namespace enxerto {
 namespace fs = std::filesystem;
 namespace {
-
-/// Held while a file is pulled. The lock is the system's, so it ends with the process, however that ends; the
-/// empty file stays, as removing it would let two processes lock two files of one name.
-class Lock {
- public:
-  explicit Lock(const fs::path& path)
-      : path_(path), file_(::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0644)) {
-    if (file_ < 0)
-      throw Error(ErrorKind::io, text(path_.string(), ": cannot be written: ", std::strerror(errno),
-                                      "; set ENXERTO_CACHE to a folder that can be written"));
-  }
-  Lock(const Lock&) = delete;
-  Lock& operator=(const Lock&) = delete;
-  ~Lock() { ::close(file_); }
-
-  /// Whether it is ours now.
-  bool try_take() {
-    if (::flock(file_, LOCK_EX | LOCK_NB) == 0) return true;
-    if (errno == EWOULDBLOCK || errno == EINTR) return false;
-    throw Error(ErrorKind::io, text(path_.string(), ": cannot be locked: ", std::strerror(errno)));
-  }
-
- private:
-  const fs::path path_;
-  const int file_;
-};
 
 std::string utc_now() {
   const std::time_t now = std::time(nullptr);
@@ -61,6 +30,15 @@ void make_cache(const fs::path& folder) {
                      code ? code.message() : "a file is in the way", "; set ENXERTO_CACHE to another"));
 }
 
+/// Held while a file is pulled.
+Lock lock_of(const fs::path& target) {
+  try {
+    return Lock::on_file(target.string() + ".lock");
+  } catch (const Error& error) {
+    throw Error(error.kind(), text(error.what(), "; set ENXERTO_CACHE to a folder that can be written"));
+  }
+}
+
 class Puller {
  public:
   Puller(const Remote& remote, const PullOptions& options, const OnPull& progress)
@@ -72,7 +50,7 @@ class Puller {
     if (options_.offline)
       throw Error(ErrorKind::not_found, text(target_.string(), ": is not there; ", by_hand()));
     make_cache(options_.folder);
-    Lock lock(target_.string() + ".lock");
+    Lock lock = lock_of(target_);
     while (!lock.try_take()) {
       if (progress_ && !progress_(PullStage::waiting, 0, 0))
         throw Error(ErrorKind::interrupted, "interrupted while another process pulls " + target_.string());

@@ -224,6 +224,13 @@ class Auto(Case):
         else:
             self.assertEqual((WORK / "stopped/model.safetensors").read_bytes(), probe)
 
+    def test_other_data_than_it_began_with_are_refused(self):
+        shutil.copytree(WORK / "demo/data", WORK / "altered")
+        self.check(enxerto("fit", "altered", "--weights", "demo", "--epochs", 2, "--pilot", 0, "--out", "other"), 0)
+        self.recommend("other", "warmup+finetune")
+        sorted((WORK / "altered/val/cross").iterdir())[0].unlink()
+        self.check_error(enxerto("fit", "--resume", "other", "--quiet"), 2, "other: cannot go on", "pictures in val")
+
     def test_a_damaged_state_is_told(self):
         self.check(enxerto("fit", *SOURCE, "--pilot", 0, "--out", "broken"), 0)
         for state in ("{", "[]", '{"asked": 3}', '{"asked": {"words": ["fit", "--recipe"], "folder": "."}}'):

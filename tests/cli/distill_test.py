@@ -134,6 +134,12 @@ class Distill(Case):
             self.check_error(enxerto(*arguments, "--match", "classes"), 2, teacher, text, "--match features")
             self.assertFalse((WORK / "headless").exists())
         self.check(enxerto("distill", "demo/data", "--teacher", "near", *FEATURES, *STUDENT, "--epochs", 1, "--out", "of_near"), 0)
+        names = sorted(path.relative_to(WORK) for path in (WORK / "demo/data/train").rglob("*.png"))
+        (WORK / "several.csv").write_text("path,labels\n" + "".join(
+            f"{name},{('round', 'straight', 'round|straight')[i % 3]}\n" for i, name in enumerate(names)))
+        self.check(enxerto("train", "several.csv", "--net", "lenet5", "--epochs", 1, "--out", "several"), 0)
+        self.check_error(enxerto("distill", "demo/data", "--teacher", "several", *STUDENT, "--epochs", 1, "--out", "headless", "--match",
+                                 "classes"), 3, "several labels", "--match features")
 
     def test_from_weights_and_in_full_precision(self):
         result = enxerto("distill", "demo/data", "--teacher", "demo", "--weights", "demo", "--full", "--epochs", 1, "--lr", 1e-4,

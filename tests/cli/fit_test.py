@@ -84,11 +84,22 @@ class Extract(Case):
             self.check(enxerto("extract", "demo/data", "--weights", "demo", "--split", "val", "--out", name), 0, name)
             self.assertTrue((WORK / name).read_bytes().startswith(start.encode()), name)
 
+    def test_data_without_a_train_split(self):
+        shutil.copytree(WORK / "demo/data/test", WORK / "only/test")
+        told = self.told("extract", "only", "--weights", "demo", "--split", "test", "--out", "only.npy")
+        self.assertEqual(told["n"], len(list((WORK / "only").rglob("*.png"))))
+        self.check_error(enxerto("extract", "only", "--weights", "demo", "--split", "train", "--out", "none.npy"), 3, "no train split")
+
     def test_errors_say_what_is_wrong(self):
+        names = sorted(path.relative_to(WORK) for path in (WORK / "demo/data/train").rglob("*.png"))
+        (WORK / "listed.csv").write_text("path,label\n" + "".join(f"{name},{name.parent.name}\n" for name in names))
         for code, texts, *arguments in (
                 (2, ["--out"], "demo/data", "--weights", "demo"),
                 (2, [".safetensors"], "demo/data", "--weights", "demo", "--out", "e.parquet"),
                 (2, ["in use already"], "demo/data", "--weights", "demo", "--out", "e.npy", "--labels", "./e.npy"),
+                (2, ["in use already"], "listed.csv", "--weights", "demo", "--out", "listed.csv"),
+                (2, ["in use already"], "demo/data", "--weights", "demo/model.safetensors", "--out", "demo/model.safetensors"),
+                (2, ["no folder missing"], "demo/data", "--weights", "demo", "--out", "missing/e.npy"),
                 (3, ["nowhere"], "nowhere", "--weights", "demo", "--out", "e.npy"),
                 (3, ["nowhere"], "demo/data", "--weights", "nowhere", "--out", "e.npy"),
                 (3, ["no layer \"nothing\""], "demo/data", "--weights", "demo", "--cut", "nothing", "--out", "e.npy")):
@@ -286,6 +297,9 @@ class Fit(Case):
                 ("fit", ["--lr", "probe"], "--recipe", "probe", "--lr", 0.5),
                 ("fit", ["--schedule", "probe"], "--recipe", "probe", "--schedule", "step"),
                 ("fit", ["--blocks", "probe"], "--recipe", "probe", "--blocks", 3),
+                ("fit", ["--c", "knn"], "--recipe", "probe", "--head", "knn", "--c", 0.1),
+                ("fit", ["--views", "probe"], "--recipe", "probe", "--views", 2),
+                ("fit", ["--no-augment", "--views"], "--recipe", "finetune", "--no-augment", "--views", 2),
                 ("fit", ["--budget", "auto"], "--recipe", "probe", "--budget", 3),
                 ("fit", ["--pilot", "auto"], "--recipe", "finetune", "--pilot", 3),
                 ("fit", ["foo"], "--optimizer", "foo"),
@@ -293,6 +307,7 @@ class Fit(Case):
                 ("advise", ["--no-augment", "--mixup"], "--no-augment", "--mixup", 0.2),
                 ("find-lr", ["--lr"], "--lr", "find"),
                 ("find-lr", ["--schedule"], "--schedule", "step"),
+                ("find-lr", ["--epochs"], "--epochs", 3),
                 ("find-lr", ["--blocks", "scratch"], "--recipe", "scratch", "--blocks", 2),
                 ("compare", ["--blocks", "probe or scratch"], "--recipes", "probe,scratch", "--blocks", 2),
                 ("compare", ["--lr", "probe"], "--recipes", "probe,probe:svm", "--lr", 0.1)):

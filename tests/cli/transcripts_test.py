@@ -712,6 +712,36 @@ class Interrupt(Case):
         sorted((data / "a").iterdir())[0].unlink()
         self.check_error(enxerto("train", "--resume", "changed"), 2, "changed", "pictures")
 
+    def test_one_process_at_a_time_is_at_work_in_a_run(self):
+        run = WORK / "shared"
+        arguments = small("demo/data", "shared", "--schedule", "constant")
+        self.check(enxerto(*arguments), 0)
+        config = json.loads((run / "config.json").read_text())
+        config["training"]["epochs"] = 3
+        (run / "config.json").write_text(json.dumps(config))
+        folder = os.open(run, os.O_RDONLY)
+        fcntl.flock(folder, fcntl.LOCK_EX)
+        before = (run / "log.jsonl").read_bytes()
+        self.check_error(enxerto("train", "--resume", "shared"), 2, "shared: another process is at work")
+        self.assertEqual((run / "log.jsonl").read_bytes(), before)
+        os.close(folder)
+        # What a process left that was killed while it wrote goes; a report that cannot be written fails no run.
+        (run / "checkpoint.safetensors.partial123").write_text("half")
+        (run / "notes.partially").write_text("mine")
+        (run / "report.html").unlink()
+        (run / "report.html").mkdir()
+        result = enxerto("train", "--resume", "shared", "--json")
+        self.check(result, 0)
+        self.assertRegex(result.stderr, "the run is whole.*enxerto report shared")
+        self.assertEqual(json.loads(result.stdout)["epochs"], 3)
+        self.assertFalse((run / "checkpoint.safetensors.partial123").exists())
+        self.assertTrue((run / "notes.partially").exists())
+
+    def test_where_nothing_can_be_written_is_told_before_the_work(self):
+        (WORK / "in_the_way").write_text("a file")
+        result = enxerto(*small("demo/data", "in_the_way/run"))
+        self.check_error(result, 1, "in_the_way/run", "a file is in the way")
+
 
 class Predict(Case):
     def test_good_files_are_told_and_bad_ones_named(self):
@@ -789,6 +819,12 @@ class Predict(Case):
         self.check_error(enxerto("preprocess", "demo", first), 2, "--out", "--png")
         (WORK / "a_file").write_text("no folder")
         self.check_error(enxerto("preprocess", "demo", first, "--png", "a_file"), 1, "a_file")
+        # Pictures are never written over.
+        before = twin.read_bytes()
+        self.check_error(enxerto("preprocess", "demo", twin, "--png", "twin/"), 2, "--png", "another folder")
+        self.check_error(enxerto("preprocess", "demo", twin, "--out", twin), 2, "--out", "in use")
+        self.assertEqual(twin.read_bytes(), before)
+        self.assertEqual(len(list(twin.parent.iterdir())), 1)
         broken = WORK / "broken.png"
         broken.write_bytes(first.read_bytes()[:40])
         self.check_error(enxerto("preprocess", "demo", broken, "--png", "seen"), 3, "broken.png")
@@ -923,6 +959,15 @@ class Evaluate(Case):
         self.assertAlmostEqual(measured["loss"], score["loss"], 6)
         passing = {"split": "test", "seconds": 0, "loss": 0}
         self.assertEqual({**measured, **passing}, {**score, **passing})
+        # Where a picture has come since, nobody can tell which they were.
+        shutil.copy(pictures("test", "circle", 1)[0], data / "a/another.png")
+        changed = enxerto("evaluate", "holding", data, "--json")
+        self.check(changed, 0)
+        self.assertRegex(changed.stderr, "have changed since.*too good")
+        self.assertEqual(json.loads(changed.stdout)["split"], "all")
+        meant = enxerto("evaluate", "holding", data, "--split", "all")
+        self.check(meant, 0)
+        self.assertNotIn("too good", meant.stderr)
         # Not by the model alone, which does not say how.
         self.check_error(enxerto("evaluate", "holding/model.safetensors", data, "--split", "test"), 3, "test", "--split")
 
@@ -947,6 +992,7 @@ class Convert(Case):
         self.assertEqual(answer["classes"], 2)
         self.check(enxerto("convert", "demo.onnx", "again.safetensors"), 0, "again.safetensors", "parameters")
         self.check(enxerto("convert", "demo", "plain.onnx", "--plain-input"), 0)
+        self.check_error(enxerto("convert", "demo", "plain.safetensors", "--plain-input"), 2, "--plain-input", ".onnx")
         self.check(enxerto("convert", "demo", "half.safetensors", "--half"), 0)
         self.assertLess((WORK / "half.safetensors").stat().st_size, 0.6 * (WORK / "demo/model.safetensors").stat().st_size)
         self.check(enxerto("convert", "demo", "trunk.safetensors", "--cut", "pool1"), 0, "no classes")
