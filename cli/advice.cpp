@@ -213,7 +213,9 @@ class Adviser {
     // Nothing is found again, so that the time is the whole of it.
     FeatureOptions features = feature_options(part.source.cache, part.source.workers, "features", console_);
     features.folder.clear();
-    const TuneConfig config = tune_config_of(tuning.config, std::move(features));
+    TuneConfig config = tune_config_of(tuning.config, std::move(features));
+    // The pictures that judge it do not choose its epoch too.
+    config.training.metric = Metric::train_loss;
     Stopwatch epochs;
     Progress progress(console_, recipe.name + " ");
     const std::array<Observer*, 2> observers{&epochs, &progress};

@@ -235,7 +235,7 @@ std::string format_verdict(const Json& pair, std::int64_t n) {
   if (verdict == "first better") return text(pair.at("first").get<std::string>(), " is better");
   if (verdict == "second better") return text(pair.at("second").get<std::string>(), " is better");
   if (verdict == "seeds matter") return "other seeds might turn it round";
-  if (pair.at("enough_pictures").is_null()) return "no difference";
+  if (pair.at("enough_pictures").is_null()) return "not shown";
   const auto enough = pair.at("enough_pictures").get<std::int64_t>();
   return enough <= n ? "not shown"
                      : text("not shown; ", with_commas(enough - n),

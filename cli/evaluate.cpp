@@ -156,6 +156,7 @@ int run_evaluate(const EvaluateFlags& flags) {
   const Evaluation evaluation = evaluate(
       runner, *chosen.data, model.preprocess, flags.workers,
       {.multi_label = model.multi_label,
+       .gives_probabilities = model.gives_probabilities,
        .on_outputs = keep,
        .on_distance = [&](std::int64_t i, double far) { distances[static_cast<std::size_t>(i)] = far; },
        .stop = &catch_interrupts()});

@@ -191,6 +191,7 @@ Json to_json(const HeadFlags& flags, const Table& train, const HeadFit& fit, con
     json["path"].push_back({{"c", step.strength},
                             {"accuracy", step.mean},
                             {"standard_error", step.standard_error},
+                            {"converged", step.converged},
                             {"folds", step.accuracies}});
   for (const RidgeStep& step : report.leave_one_out)
     json["leave_one_out"].push_back(
@@ -217,7 +218,9 @@ void print_path(const HeadReport& report, Console& console) {
     for (const PathStep& step : report.path)
       console.line(text(pad_left(number(step.strength), 12), pad_left(percent(step.mean, 2), 12),
                         pad_left(percent(step.standard_error, 2), 9),
-                        step.strength == *report.strength ? "  chosen" : ""));
+                        step.strength == *report.strength ? "  chosen"
+                        : step.converged                  ? ""
+                                                          : "  did not converge"));
     console.line();
   }
   if (report.leave_one_out.size() > 1) {

@@ -27,8 +27,10 @@ Json head_json(const HeadReport& report, const std::string& kind) {
   if (report.explained) json["explained"] = *report.explained;
   if (report.out_of_bag) json["out_of_bag"] = *report.out_of_bag;
   for (const PathStep& step : report.path)
-    json["path"].push_back(
-        {{"c", step.strength}, {"mean", step.mean}, {"standard_error", step.standard_error}});
+    json["path"].push_back({{"c", step.strength},
+                            {"mean", step.mean},
+                            {"standard_error", step.standard_error},
+                            {"converged", step.converged}});
   return json;
 }
 

@@ -341,6 +341,9 @@ def tiffs():
     good("tiff_grey_alpha.tif", tiff(WIDTH, HEIGHT, {258: [8, 8], 259: 1, 262: 1, 277: 2, 338: 2}, [np.dstack([grey(), alpha]).tobytes()]), over_white(grey(), alpha))
     colours, indices = palette_of(256), indices_of(200)
     good("tiff_palette_8.tif", saved(with_palette(indices, colours), "tiff"), colours[indices])
+    wide_table = [int(value) * 257 for c in range(3) for value in np.resize(colours[:, c], 256)]
+    good("tiff_palette_8_alpha.tif", tiff(WIDTH, HEIGHT, {258: [8, 8], 259: 1, 262: 3, 277: 2, 338: 2, 320: wide_table},
+                                          [np.dstack([indices, alpha]).astype(np.uint8).tobytes()]), over_white(colours[indices], alpha))
     colours, indices = palette_of(16), indices_of(16)
     for name, scale in (("full", 257), ("shifted", 256), ("low", 1)):
         table = [int(v) * scale for v in colours.T.ravel()]

@@ -339,6 +339,9 @@ def resizes(opset):
         resize([1, 1, 2, 1], "pytorch_half_pixel", "round_prefer_floor")
         f.case("Resize", "x", roi, roi if opset < 13 else "", f.wholes(1, 4, 10, 12), mode="nearest", coordinate_transformation_mode="asymmetric",
                nearest_mode="floor")
+        # 8 / (16 / 6) is 3 in float and just below it in double.
+        f.case("Resize", "x", roi, roi if opset < 13 else "", f.wholes(1, 4, 5, 16), mode="nearest", coordinate_transformation_mode="asymmetric",
+               nearest_mode="floor")
         up = f.node("Resize", "x", roi, f.floats(1, 1, 2, 2), mode="nearest", coordinate_transformation_mode="asymmetric",
                     nearest_mode="floor")
         f.case("Resize", up, roi, f.floats(1, 1, 0.5, 0.5), mode="nearest", coordinate_transformation_mode="asymmetric",

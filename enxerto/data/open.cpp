@@ -3,7 +3,10 @@
 #include <algorithm>
 #include <map>
 #include <set>
+#include <string_view>
 #include <system_error>
+#include <unordered_map>
+#include <unordered_set>
 #include <utility>
 
 #include "enxerto/core/error.h"
@@ -27,9 +30,10 @@ std::vector<std::string> present_classes(const Part& part) {
 
 std::vector<std::string> those_not_in(const std::vector<std::string>& names,
                                       const std::vector<std::string>& all) {
+  const std::unordered_set<std::string_view> known(all.begin(), all.end());
   std::vector<std::string> missing;
   for (const std::string& name : names)
-    if (std::find(all.begin(), all.end(), name) == all.end()) missing.push_back(name);
+    if (!known.contains(name)) missing.push_back(name);
   return missing;
 }
 
@@ -83,10 +87,13 @@ std::shared_ptr<const Dataset> make_dataset(const Part& part, const std::vector<
     throw Error(ErrorKind::not_found,
                 text(part.place, ": has ", class_word(unknown), quoted_list(unknown),
                      ", which the model does not know; it knows ", quoted_list(classes)));
-  std::vector<std::int32_t> number;
-  for (const std::string& name : part.classes)
-    number.push_back(
-        static_cast<std::int32_t>(std::find(classes.begin(), classes.end(), name) - classes.begin()));
+  std::unordered_map<std::string_view, std::int32_t> places;
+  for (const std::string& name : classes) places.emplace(name, static_cast<std::int32_t>(places.size()));
+  std::vector<std::int32_t> number;  // of classes that have no picture here, what is never read
+  for (const std::string& name : part.classes) {
+    const auto found = places.find(name);
+    number.push_back(found == places.end() ? static_cast<std::int32_t>(classes.size()) : found->second);
+  }
   LabelTable labels = part.labels;
   for (std::int32_t& label : labels.values) label = number[static_cast<std::size_t>(label)];
   // A model's classes may come in any order.

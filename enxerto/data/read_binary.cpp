@@ -206,7 +206,8 @@ Parts read_idx_folder(const fs::path& folder, const std::vector<fs::path>& entri
       throw Error(ErrorKind::not_found, text(file.string(), ": the file with its labels, ", prefix,
                                              "labels-idx1-ubyte, is missing"));
     const fs::path& label_file = label_files.at(prefix);
-    const Idx pixels = read_idx(file, 3), numbers = read_idx(label_file, 1);
+    Idx pixels = read_idx(file, 3);
+    const Idx numbers = read_idx(label_file, 1);
     if (pixels.sizes[0] != numbers.sizes[0])
       fail(label_file, text("has ", numbers.sizes[0], " labels for ", pixels.sizes[0], " pictures"));
     if (pixels.sizes[1] > max_pixels || pixels.sizes[2] > max_pixels)
@@ -214,7 +215,7 @@ Parts read_idx_folder(const fs::path& folder, const std::vector<fs::path>& entri
     const std::size_t split = split_of_prefix(prefix);
     names[split].push_back(file.filename().string());
     append(blocks[split], file, static_cast<int>(pixels.sizes[1]), static_cast<int>(pixels.sizes[2]), 1,
-           pixels.data);
+           std::move(pixels.data));
     labels[split].insert(labels[split].end(), numbers.data.begin(), numbers.data.end());
   }
   Parts parts;

@@ -12,11 +12,8 @@
 namespace enxerto {
 namespace {
 
-/// No picture that can be decoded is larger.
-constexpr std::uint64_t most_file_bytes = std::uint64_t{1} << 30;
-
 void examine_file(Picture& picture, Look& look, int least_side) {
-  const auto bytes = read_file(picture.file, most_file_bytes);
+  const auto bytes = read_file(picture.file, most_picture_bytes);
   picture.digest = digest_of(bytes);
   picture.format = picture_format(bytes);
   picture.taken = find_taken(bytes);

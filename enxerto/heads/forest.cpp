@@ -55,6 +55,24 @@ void measure_out_of_bag(const Rows& rows, std::span<const float> weights,
     fit.out_of_bag_accuracy = static_cast<double>(right) / static_cast<double>(fit.out_of_bag_rows);
 }
 
+/// The rows that have a weight, by what is drawn together.
+std::vector<std::vector<std::size_t>> groups_of(std::span<const float> weights,
+                                                std::span<const std::int32_t> group_of_row) {
+  if (!group_of_row.empty() && group_of_row.size() != weights.size())
+    throw Error(ErrorKind::usage,
+                text("there are ", group_of_row.size(), " group numbers for ", weights.size(), " rows"));
+  std::vector<std::vector<std::size_t>> groups(weights.size());
+  for (std::size_t i = 0; i < weights.size(); ++i) {
+    if (!(weights[i] > 0)) continue;
+    const std::size_t group = group_of_row.empty() ? i : place(group_of_row[i]);
+    if (group >= groups.size())
+      throw Error(ErrorKind::usage, text("group ", group, " of ", groups.size(), " rows"));
+    groups[group].push_back(i);
+  }
+  std::erase_if(groups, [](const auto& group) { return group.empty(); });
+  return groups;
+}
+
 }  // namespace
 
 Tensor Forest::probabilities(ConstView x) const {
@@ -86,9 +104,7 @@ ForestFit fit_forest(const Rows& rows, const ForestConfig& config) {
     each.max_features =
         std::max<std::int64_t>(1, std::llround(std::floor(std::sqrt(static_cast<double>(rows.c())))));
   const std::vector<float> weights = weights_of_rows(rows, config.class_weights);
-  std::vector<std::size_t> there;
-  for (std::size_t i = 0; i < weights.size(); ++i)
-    if (weights[i] > 0) there.push_back(i);
+  const std::vector<std::vector<std::size_t>> there = groups_of(weights, config.group_of_row);
   if (there.empty()) throw Error(ErrorKind::usage, "no row has a weight: give at least two classes some");
 
   const Bins bins(rows.x);
@@ -101,9 +117,10 @@ ForestFit fit_forest(const Rows& rows, const ForestConfig& config) {
     std::vector<float> drawn(weights.size(), 0.0f);
     std::vector<bool> seen(weights.size(), false);
     for (std::size_t i = 0; i < there.size(); ++i) {
-      const std::size_t row = there[rng.below(there.size())];
-      drawn[row] += weights[row];
-      seen[row] = true;
+      for (const std::size_t row : there[rng.below(there.size())]) {
+        drawn[row] += weights[row];
+        seen[row] = true;
+      }
     }
     fit.forest.trees[place(t)] = grow_tree(rows, bins, drawn, each, rng);
     in_bag[place(t)] = std::move(seen);

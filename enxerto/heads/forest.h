@@ -14,6 +14,9 @@ struct ForestConfig {
   std::int64_t max_features = 0;    ///< 0: the square root of the number of columns
   ClassWeights class_weights = {};
   std::uint64_t seed = 0;
+  /// A number from 0 on for each row: rows of one number, such as views of one picture, are drawn and left
+  /// out together. Empty: each on its own.
+  std::vector<std::int32_t> group_of_row = {};
 };
 
 struct Forest {

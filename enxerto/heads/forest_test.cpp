@@ -186,6 +186,25 @@ TEST(Forest, TheNumberOfThreadsChangesNoBit) {
   }
 }
 
+TEST(Forest, RowsOfAGroupAreLeftOutTogether) {
+  // Labels that mean nothing, and each row eight times: who has seen one has seen them all.
+  const OwnRows once = tests::made_up_rows(60, 10, 2, 5);
+  Tensor x({.n = 480, .c = 10});
+  std::vector<std::int32_t> y, group;
+  for (std::int32_t i = 0; i < 480; ++i) {
+    std::ranges::copy(once.x.data().subspan(static_cast<std::size_t>(i % 60) * 10, 10),
+                      x.data().begin() + static_cast<std::ptrdiff_t>(i) * 10);
+    y.push_back(i % 60 * 7919 % 13 % 2);
+    group.push_back(i % 60);
+  }
+  const Rows rows{.x = x.view(), .y = y, .classes = 2};
+  EXPECT_EQ(fit_forest(rows, {.trees = 50}).out_of_bag_accuracy, 1);
+  const ForestFit honest = fit_forest(rows, {.trees = 50, .group_of_row = group});
+  EXPECT_LT(honest.out_of_bag_accuracy, 0.75);
+  EXPECT_EQ(honest.out_of_bag_rows, 480);
+  EXPECT_THROW(fit_forest(rows, {.trees = 1, .group_of_row = {0}}), Error);
+}
+
 TEST(Forest, RowsOfWeightZeroAreNotThere) {
   OwnRows rows = tests::made_up_rows(60, 4, 2, 7, 3);
   std::vector<float> weights(60, 1.0f);

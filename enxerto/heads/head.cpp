@@ -114,7 +114,8 @@ AnyHead fit_model(const Rows& rows, const HeadConfig& config, bool standardize, 
                                       .max_depth = config.max_depth,
                                       .min_leaf = config.min_leaf,
                                       .class_weights = config.class_weights,
-                                      .seed = config.seed});
+                                      .seed = config.seed,
+                                      .group_of_row = config.group_of_row});
   report.out_of_bag = found.out_of_bag_accuracy;
   report.out_of_bag_rows = found.out_of_bag_rows;
   return std::move(found.forest);
@@ -142,7 +143,7 @@ AnyHead fit_either_way(const Rows& rows, const HeadConfig& config, HeadReport& r
   AnyHead levelled = fit_model(rows, config, true, report);
   AnyHead as_they_are = fit_model(rows, config, false, raw);
   const auto accuracy = [](const HeadReport& of) {
-    return std::ranges::max(of.path, {}, &PathStep::mean).mean;
+    return std::ranges::find(of.path, *of.strength, &PathStep::strength)->mean;
   };
   if (!raw.converged || accuracy(raw) <= accuracy(report)) return levelled;
   report = std::move(raw);

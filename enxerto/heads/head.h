@@ -25,6 +25,7 @@ struct HeadConfig {
   /// Of each row, in [0, folds): rows that belong together, such as views of one picture, are held back
   /// together. Empty: stratified.
   std::vector<std::int32_t> fold_of_row = {};
+  std::vector<std::int32_t> group_of_row = {};       ///< forest: ForestConfig::group_of_row
   double l1_ratio = 0;                               ///< logistic
   MultiClass multi_class = MultiClass::one_vs_rest;  ///< svm
   int max_iterations = 1000;                         ///< logistic and svm

@@ -1,5 +1,6 @@
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <limits>
 
@@ -314,6 +315,44 @@ TEST(Path, ChoosesAndRefits) {
   const PathResult tall = fit_svm_path(few.rows(), {}, weak);
   EXPECT_FALSE(tall.gram);
   EXPECT_EQ(tall.fit.head.classes(), 2);
+}
+
+TEST(Path, WhereTheDualIsStuckTheWeightsGoOn) {
+  // Many rows, few columns, classes that overlap: there a large C takes the dual variables forever.
+  const Cloud cloud(1500, 6, 3, 0.5f);
+  std::vector<std::int32_t> fold_of_row;
+  for (std::int32_t i = 0; i < 1500; ++i) fold_of_row.push_back(i / 3 % 2);
+  for (const bool svm : {false, true}) {
+    const PathConfig config{.strengths = {0.01, 100, 1e4}, .fold_of_row = fold_of_row};
+    const PathResult path =
+        svm ? fit_svm_path(cloud.rows(), {}, config) : fit_logistic_path(cloud.rows(), {}, config);
+    EXPECT_TRUE(path.fit.converged);
+    for (const PathStep& step : path.steps) {
+      EXPECT_TRUE(step.converged) << svm << " " << step.strength;
+      for (const std::int32_t fold : {0, 1}) {
+        std::vector<float> weights;
+        for (const std::int32_t each : fold_of_row) weights.push_back(each == fold ? 0.0f : 1.0f);
+        Rows rows = cloud.rows();
+        rows.weights = weights;
+        LogisticConfig logistic;
+        SvmConfig vectors;
+        logistic.strength = vectors.strength = step.strength;
+        const LinearFit alone = svm ? fit_svm(rows, vectors) : fit_logistic(rows, logistic);
+        ASSERT_TRUE(alone.converged);
+        const Tensor scores = alone.head.scores(cloud.x.view());
+        int right = 0, held = 0;
+        for (std::size_t i = 0; i < 1500; ++i) {
+          if (fold_of_row[i] != fold) continue;
+          const auto own = scores.data().subspan(3 * i, 3);
+          right += std::ranges::max_element(own) - own.begin() == cloud.y[i];
+          ++held;
+        }
+        // Both end within the tolerance of the least: some rows lie between, half a percent of them.
+        EXPECT_NEAR(step.accuracies[static_cast<std::size_t>(fold)] * held, right, 0.005 * held)
+            << svm << " " << step.strength;
+      }
+    }
+  }
 }
 
 TEST(Path, GroupsStayTogetherAndBadFoldsAreErrors) {

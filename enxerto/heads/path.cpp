@@ -145,19 +145,23 @@ PathResult run_path(const Rows& rows, const PathConfig& path, const PathTask& ta
     step.accuracies.resize(static_cast<std::size_t>(folds));
     result.steps.push_back(step);
   }
+  std::vector<std::vector<bool>> converged(static_cast<std::size_t>(folds));  // by fold, then strength
   // Over one Gram matrix a fold is one thread's work; over the features all threads share each pass.
 #pragma omp parallel for schedule(dynamic, 1) if (result.gram)
   for (int f = 0; f < folds; ++f) {
     const auto at = static_cast<std::size_t>(f);
     const std::unique_ptr<PathFold> fold = task.make(weights[at], gram);
     for (PathStep& step : result.steps) {
-      fold->fit(step.strength);
+      converged[at].push_back(fold->fit(step.strength));
       step.accuracies[at] = accuracy_of(rows, held[at], *fold);
     }
   }
-  for (PathStep& step : result.steps) summarise(step);
-  const auto best = std::max_element(result.steps.begin(), result.steps.end(),
-                                     [](const PathStep& a, const PathStep& b) { return a.mean < b.mean; });
+  for (std::size_t s = 0; s < result.steps.size(); ++s) {
+    summarise(result.steps[s]);
+    result.steps[s].converged = std::ranges::all_of(converged, [&](const auto& fold) { return fold[s]; });
+  }
+  const auto best = std::ranges::max_element(
+      result.steps, {}, [](const PathStep& step) { return std::pair(step.converged, step.mean); });
   result.best = best->strength;
   if (path.refit) result.fit = task.refit(result.best, gram);
   result.seconds = now_seconds() - began;

@@ -22,13 +22,15 @@ struct PathStep {
   double strength = 0;
   std::vector<double> accuracies;  ///< of each fold, on the rows that it held back
   double mean = 0, standard_error = 0;
+  bool converged = true;  ///< all folds: else its accuracies are those of where they were stopped
 };
 
 struct PathResult {
   std::vector<PathStep> steps;  ///< ascending strength
-  double best = 0;              ///< the strength of the highest mean, the smallest of equals
-  LinearFit fit;                ///< where refit
-  bool gram = false;            ///< one Gram matrix served all folds
+  /// The strength of the highest mean, the smallest of equals; of those that converged, where there are any.
+  double best = 0;
+  LinearFit fit;      ///< where refit
+  bool gram = false;  ///< one Gram matrix served all folds
   double seconds = 0;
 };
 

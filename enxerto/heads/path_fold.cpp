@@ -1,6 +1,7 @@
 #include "enxerto/heads/path_fold.h"
 
 #include <algorithm>
+#include <optional>
 
 #include "enxerto/core/system.h"
 #include "enxerto/heads/logistic_parts.h"
@@ -11,16 +12,39 @@
 namespace enxerto {
 namespace {
 
-/// Fitted by dual block ascent, over the features or over the products of all rows.
+/// Scores of a point's weights, with its bias.
+void scores_at(const SeenRows& seen, const PrimalPoint& at, int outputs, std::span<const std::int32_t> rows,
+               std::span<double> out) {
+  const cpu::RowView view = seen.view();
+  const auto columns = static_cast<std::size_t>(seen.c()), count = static_cast<std::size_t>(outputs);
+  std::vector<float> w(count * columns);
+  for (std::size_t i = 0; i < w.size(); ++i)
+    w[i] = static_cast<float>(view.scale ? at[i] * static_cast<double>(view.scale[i % columns]) : at[i]);
+  cpu::scores(view, rows, w.data(), outputs, out);
+  for (std::size_t i = 0; i < out.size(); ++i) out[i] += at[w.size() + i % count];
+}
+
+/// What else there is where the dual gets stuck: many rows and a large C, and what is one step for the
+/// weights is very many for the dual variables.
+struct Primal {
+  const SeenRows& seen;
+  bool squared_hinge;
+  int most_passes;
+};
+
+/// Fitted by dual block ascent, over the features or over the products of all rows. With `primal`, where that
+/// does not converge, by the weights from then on: a larger C is no easier.
 class DualFold : public PathFold {
  public:
   DualFold(DualProblem problem, std::vector<double> unit_costs, std::unique_ptr<DualSpace> space,
-           std::unique_ptr<DualLoss> loss, double tolerance, int max_epochs, std::uint64_t seed)
+           std::unique_ptr<DualLoss> loss, double tolerance, int max_epochs, std::uint64_t seed,
+           std::optional<Primal> primal)
       : problem_(std::move(problem)),
         unit_costs_(std::move(unit_costs)),
         space_(std::move(space)),
         loss_(std::move(loss)),
         solver_(problem_, *space_, *loss_, dual_block_rows, seed),
+        primal_(primal),
         tolerance_(tolerance),
         max_epochs_(max_epochs) {
     const auto outputs = static_cast<std::size_t>(problem_.outputs);
@@ -28,17 +52,28 @@ class DualFold : public PathFold {
     state_.bias = problem_.bias_penalised ? std::vector<double>(outputs) : prior_bias(problem_);
   }
 
-  void fit(double strength) override {
+  bool fit(double strength) override {
     for (std::size_t i = 0; i < unit_costs_.size(); ++i) problem_.c[i] = strength * unit_costs_[i];
+    if (!at_.empty()) return fit_primal();
     solver_.set_c(problem_.c);
     if (!started_ && !problem_.bias_penalised) solver_.start_along(residuals(problem_, state_.bias), state_);
     started_ = true;
     last_ = solver_.run(state_, tolerance_, max_epochs_);
+    if (last_.converged || !primal_) return last_.converged;
+    const auto& weights = static_cast<const FeatureSpace&>(*space_).weights();
+    at_.assign(weights.begin(), weights.end());
+    const cpu::RowView view = primal_->seen.view();
+    const auto columns = static_cast<std::size_t>(primal_->seen.c());
+    for (std::size_t i = 0; i < at_.size() && view.scale; ++i)
+      at_[i] /= static_cast<double>(view.scale[i % columns]);
+    at_.insert(at_.end(), state_.bias.begin(), state_.bias.end());
+    return fit_primal();
   }
 
   int outputs() const override { return problem_.outputs; }
 
   void scores(std::span<const std::int32_t> rows, std::span<double> out) const override {
+    if (!at_.empty()) return scores_at(primal_->seen, at_, problem_.outputs, rows, out);
     space_->scores(rows, out);
     for (std::size_t i = 0; i < out.size(); ++i) out[i] += state_.bias[i % state_.bias.size()];
   }
@@ -59,6 +94,13 @@ class DualFold : public PathFold {
   const DualResult& last() const { return last_; }
 
  private:
+  bool fit_primal() {
+    return minimise_primal(
+               {primal_->seen, problem_.y, problem_.c, problem_.outputs, 1, 0, primal_->squared_hinge}, at_,
+               tolerance_, primal_->most_passes)
+        .converged;
+  }
+
   DualProblem problem_;
   std::vector<double> unit_costs_;
   std::unique_ptr<DualSpace> space_;
@@ -66,6 +108,8 @@ class DualFold : public PathFold {
   DualSolver solver_;
   DualState state_;
   DualResult last_;
+  std::optional<Primal> primal_;  ///< only over the features
+  PrimalPoint at_;                ///< once the dual has not converged
   double tolerance_;
   int max_epochs_;
   bool started_ = false;
@@ -81,6 +125,9 @@ struct DualKind {
   double tolerance;
   int max_epochs;
   std::function<std::unique_ptr<DualLoss>()> loss;
+  std::optional<Primal> primal;
+  /// Of the dual over the features, where the weights can go on.
+  int most_epochs() const { return primal ? std::min(max_epochs, 150) : max_epochs; }
 };
 
 std::unique_ptr<DualFold> make_dual(const DualKind& kind, std::span<const float> weights,
@@ -94,14 +141,19 @@ std::unique_ptr<DualFold> make_dual(const DualKind& kind, std::span<const float>
   else
     space = std::make_unique<GramSpace>(gram, kind.rows.n(), kind.outputs);
   DualProblem problem{kind.rows.y, costs, kind.outputs, kind.bias_penalised};
+  if (!gram.empty())
+    return std::make_unique<DualFold>(std::move(problem), std::move(costs), std::move(space), kind.loss(),
+                                      kind.tolerance, kind.max_epochs, 0, std::nullopt);
   return std::make_unique<DualFold>(std::move(problem), std::move(costs), std::move(space), kind.loss(),
-                                    kind.tolerance, kind.max_epochs, 0);
+                                    kind.tolerance, kind.most_epochs(), 0, kind.primal);
 }
 
 /// Fitted over the products, then carried to the features, where the objective is measured and the rounding
 /// of the products made good.
-LinearFit refit_dual(const DualKind& kind, double strength, std::span<const float> gram) {
+LinearFit refit_dual(DualKind kind, double strength, std::span<const float> gram) {
   const double began = now_seconds();
+  kind.primal.reset();  // fit_logistic() and fit_svm() have it
+  kind.max_epochs = std::min(kind.max_epochs, 200);
   std::unique_ptr<DualFold> fold = make_dual(kind, kind.rows.weights, {});
   if (!gram.empty()) {
     const std::unique_ptr<DualFold> over_gram = make_dual(kind, kind.rows.weights, gram);
@@ -134,26 +186,20 @@ class PrimalFold : public PathFold {
     at_.insert(at_.end(), bias.begin(), bias.end());
   }
 
-  void fit(double strength) override {
+  bool fit(double strength) override {
     std::vector<double> costs = unit_costs_;
     for (double& each : costs) each *= strength;
     const double doubled = rows_.classes == 2 ? 2 : 1;
-    minimise_primal(
-        {seen_, rows_.y, costs, rows_.classes, doubled * (1 - config_.l1_ratio), config_.l1_ratio}, at_,
-        config_.tolerance, config_.max_iterations);
+    return minimise_primal(
+               {seen_, rows_.y, costs, rows_.classes, doubled * (1 - config_.l1_ratio), config_.l1_ratio},
+               at_, config_.tolerance, config_.max_iterations)
+        .converged;
   }
 
   int outputs() const override { return rows_.classes; }
 
   void scores(std::span<const std::int32_t> rows, std::span<double> out) const override {
-    const cpu::RowView view = seen_.view();
-    const auto columns = static_cast<std::size_t>(seen_.c()),
-               outputs = static_cast<std::size_t>(rows_.classes);
-    std::vector<float> w(outputs * columns);
-    for (std::size_t i = 0; i < w.size(); ++i)
-      w[i] = static_cast<float>(view.scale ? at_[i] * static_cast<double>(view.scale[i % columns]) : at_[i]);
-    cpu::scores(view, rows, w.data(), rows_.classes, out);
-    for (std::size_t i = 0; i < out.size(); ++i) out[i] += at_[w.size() + i % outputs];
+    scores_at(seen_, at_, rows_.classes, rows, out);
   }
 
  private:
@@ -187,7 +233,8 @@ PathTask logistic_task(const Rows& rows, const LogisticConfig& config) {
   }
   const auto kind = std::make_shared<const DualKind>(DualKind{
       rows, *seen, config.class_weights, rows.classes, false, rows.classes == 2 ? 0.5 : 1.0, config.tolerance,
-      config.max_iterations, [classes = rows.classes] { return std::make_unique<LogisticLoss>(classes); }});
+      config.max_iterations, [classes = rows.classes] { return std::make_unique<LogisticLoss>(classes); },
+      Primal{*seen, false, config.max_iterations}});
   task.make = [kind](std::span<const float> weights, std::span<const float> gram) {
     return make_dual(*kind, weights, gram);
   };
@@ -210,12 +257,20 @@ PathTask svm_task(const Rows& rows, const SvmConfig& config) {
   task.seen = seen;
   const auto kind = std::make_shared<const DualKind>(
       DualKind{rows, *seen, config.class_weights, task.outputs, true, 1.0, config.tolerance,
-               config.max_iterations, [&config] { return loss_of(config); }});
+               config.max_iterations, [&config] { return loss_of(config); },
+               config.multi_class == MultiClass::one_vs_rest
+                   ? std::optional(Primal{*seen, true, config.max_iterations})
+                   : std::nullopt});
   task.make = [kind](std::span<const float> weights, std::span<const float> gram) {
     return make_dual(*kind, weights, gram);
   };
-  task.refit = [kind, seen](double strength, std::span<const float> gram) {
+  task.refit = [&rows, &config, kind, seen](double strength, std::span<const float> gram) {
     LinearFit fit = refit_dual(*kind, strength, gram);
+    if (!fit.converged) {
+      SvmConfig with = config;
+      with.strength = strength;
+      return fit_svm(rows, with);
+    }
     fit.head = with_two_rows(std::move(fit.head));
     return fit;
   };

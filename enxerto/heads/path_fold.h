@@ -12,8 +12,8 @@ namespace enxerto {
 class PathFold {
  public:
   virtual ~PathFold() = default;
-  /// From where the last fit ended.
-  virtual void fit(double strength) = 0;
+  /// From where the last fit ended. Whether it converged.
+  virtual bool fit(double strength) = 0;
   virtual int outputs() const = 0;
   /// With the bias, {rows, outputs}.
   virtual void scores(std::span<const std::int32_t> rows, std::span<double> out) const = 0;

@@ -217,6 +217,9 @@ class File {
   }
 
   void append(std::vector<std::uint8_t>& data, Bytes from, std::uint64_t offset, std::uint64_t length) {
+    // Extents of no bytes at all cost time too.
+    if (++extents_ > file_.size() + 4096)
+      throw Error(ErrorKind::corrupt, "is damaged: its items have more parts than it has bytes");
     if (offset > from.size()) return;
     const Bytes part = from.subspan(static_cast<std::size_t>(offset));
     const Bytes taken = part.first(std::min<std::size_t>(length == 0 ? part.size() : length, part.size()));
@@ -230,7 +233,7 @@ class File {
   Bytes file_;
   const Check& check_;
   std::vector<Bytes> inside_, places_;
-  std::size_t taken_bytes_ = 0;
+  std::size_t taken_bytes_ = 0, extents_ = 0;
 };
 
 }  // namespace

@@ -151,7 +151,7 @@ Image load_image(const std::filesystem::path& path, int channels) {
 }
 
 Image load_image(const std::filesystem::path& path, const DecodeOptions& options) {
-  const auto bytes = read_file(path);
+  const auto bytes = read_file(path, most_picture_bytes);
   try {
     return decode_image(bytes, options);
   } catch (const Error& error) {

@@ -36,6 +36,9 @@ struct DecodeOptions {
 Image decode_image(std::span<const std::uint8_t> bytes, const DecodeOptions& options);
 Image decode_image(std::span<const std::uint8_t> bytes, int channels = 0);
 
+/// No file of a picture that can be decoded is larger.
+inline constexpr std::uint64_t most_picture_bytes = std::uint64_t{1} << 30;
+
 /// decode_image() on a file; the text of an Error opens with its path.
 Image load_image(const std::filesystem::path& path, const DecodeOptions& options);
 Image load_image(const std::filesystem::path& path, int channels = 0);

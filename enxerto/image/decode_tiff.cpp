@@ -33,10 +33,7 @@ struct Page {
   std::vector<std::array<std::uint8_t, 3>> palette;
 
   /// Channels of the picture before ink and alpha are worked in.
-  int channels() const {
-    if (!palette.empty()) return 3;
-    return colours + (alpha == Alpha::none ? 0 : 1);
-  }
+  int channels() const { return (palette.empty() ? colours : 3) + (alpha == Alpha::none ? 0 : 1); }
 };
 
 int colours_of(const TiffFile& file, const Page& page) {
@@ -60,6 +57,8 @@ Alpha alpha_of(const TiffFile& file, const Page& page) {
   std::uint16_t count = 0;
   std::uint16_t* kinds = nullptr;
   if (page.samples <= page.colours || page.colours == 4) return Alpha::none;
+  // Of a palette only the plane with the colours' numbers is read.
+  if (page.photometric == PHOTOMETRIC_PALETTE && page.separate) return Alpha::none;
   if (!TIFFGetFieldDefaulted(file.get(), TIFFTAG_EXTRASAMPLES, &count, &kinds) || count == 0)
     return Alpha::none;
   if (kinds[0] == EXTRASAMPLE_ASSOCALPHA) return Alpha::multiplied;
@@ -148,6 +147,10 @@ void put_row(const Page& page, const std::uint8_t* row, int plane, int x, int y,
     if (!page.palette.empty()) {
       const auto step = static_cast<std::size_t>(page.separate ? 1 : page.samples);
       std::copy_n(page.palette[sample_at(page, row, pixel * step)].begin(), 3, to);
+      const unsigned largest = (1u << page.bits) - 1;
+      if (channels == 4)
+        to[3] = static_cast<std::uint8_t>((sample_at(page, row, pixel * step + 1) * 255u + largest / 2) /
+                                          largest);
     } else if (page.separate) {
       to[plane] = sample_at(page, row, pixel);
     } else {

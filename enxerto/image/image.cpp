@@ -7,6 +7,7 @@ namespace enxerto {
 Image with_channels(Image image, int channels) {
   ensure(channels == 1 || channels == 3, "a picture has 1 or 3 channels");
   if (image.channels == channels) return image;
+  ensure(image.channels == 1 || image.channels == 3, "decoders lay what lets light through over white");
   Image out(image.height, image.width, channels);
   const std::size_t count = static_cast<std::size_t>(image.height) * static_cast<std::size_t>(image.width);
   const std::uint8_t* from = image.pixels.data();

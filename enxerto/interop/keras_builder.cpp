@@ -14,7 +14,7 @@ namespace enxerto {
 namespace keras {
 namespace {
 
-constexpr std::size_t lines_limit = 50;
+constexpr std::size_t lines_limit = 50, nodes_limit = 20'000;
 
 std::string format_dims(const std::vector<std::int64_t>& dims) {
   std::vector<std::string> parts;
@@ -236,8 +236,9 @@ Builder::Method Builder::method_for(const Operation& operation) {
 }
 
 Value Builder::add(const std::string& name, AnyLayer layer, std::vector<NodeId> inputs, bool is_map) {
-  return {.node = graph_.add(free_node_name(graph_, name), std::move(layer), std::move(inputs)),
-          .is_map = is_map};
+  if (graph_.nodes().size() == nodes_limit)
+    throw Refusal{text("makes more than ", with_commas(std::int64_t{nodes_limit}), " layers of the network")};
+  return {.node = graph_.add(names_.give(name), std::move(layer), std::move(inputs)), .is_map = is_map};
 }
 
 Value Builder::stand_in(const std::string& name, const Value& in, const Shape& out, bool is_map) {

@@ -8,6 +8,7 @@
 
 #include "enxerto/graph/graph.h"
 #include "enxerto/interop/keras_flatten.h"
+#include "enxerto/interop/names.h"
 #include "enxerto/weights/keras_file.h"
 
 namespace enxerto::keras {
@@ -110,6 +111,8 @@ class Builder {
   const std::string& file_;
   Weights weights_;
   bool keras2_;
+  NameGiver names_;
+  std::size_t made_numbers_ = 0;  ///< of constants
   Graph graph_;
   std::vector<std::optional<Value>> values_;  ///< of each operation, empty where it could not be built
   std::vector<int> consumers_;

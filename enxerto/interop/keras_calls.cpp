@@ -87,7 +87,38 @@ Call call_of_keras3(const Json& node, const std::string& where) {
   return call;
 }
 
+/// Whether the argument of a function says what it does anyway.
+bool is_usual(const std::string& key, const Json& value) {
+  if (value.is_null() || is_operand(key) || key == "name" || key == "training") return true;
+  if (value.is_boolean()) return !value.get<bool>();
+  if (!value.is_number()) return false;
+  const double number = value.get<double>();
+  return key == "beta" ? number == 1
+                       : number == 0 && (key == "alpha" || key == "negative_slope" || key == "threshold");
+}
+
 }  // namespace
+
+std::string unusual_option(const Json& layer) {
+  const auto of = [](const Json& named) -> std::string {
+    if (named.is_object())
+      for (const auto& [key, value] : named.items())
+        if (!is_usual(key, value)) return key;
+    return "";
+  };
+  const Json* nodes = find(layer, "inbound_nodes");
+  if (nodes == nullptr || !nodes->is_array()) return "";
+  for (const Json& node : *nodes) {
+    std::string found;
+    if (const Json* named = find(node, "kwargs")) found = of(*named);
+    if (node.is_array() && is_triple(node) && node.size() > 3) found = of(node[3]);
+    if (node.is_array() && !is_triple(node))
+      for (const Json& entry : node)
+        if (found.empty() && is_triple(entry) && entry.size() > 3) found = of(entry[3]);
+    if (!found.empty()) return found;
+  }
+  return "";
+}
 
 std::vector<Call> calls_of(const Json& layer, const std::string& where) {
   std::vector<Call> calls;

@@ -21,6 +21,9 @@ using Call = std::vector<Source>;
 /// Throws Error{corrupt} that opens with `where`.
 std::vector<Call> calls_of(const Json& layer, const std::string& where);
 
+/// An argument of a layer's calls that changes what a function of one tensor does; empty where there is none.
+std::string unusual_option(const Json& layer);
+
 /// "input_layers" or "output_layers": one source or a list of them.
 std::vector<Source> sources_at(const Json& config, std::string_view key, const std::string& where);
 

@@ -4,6 +4,7 @@
 
 #include "enxerto/core/text.h"
 #include "enxerto/interop/keras_builder.h"
+#include "enxerto/interop/keras_calls.h"
 #include "enxerto/weights/checks.h"
 
 namespace enxerto::keras {
@@ -134,6 +135,8 @@ Value Builder::function_layer(const Operation& operation, Inputs inputs) {
   if (inputs.size() != 1 || constant_of(operation)) throw Refusal{"has other inputs than one layer"};
   if (function == "softmax" || function == "leaky_relu")
     throw Refusal{"its options are not read; use a layer"};
+  if (const std::string option = unusual_option(*operation.layer); !option.empty())
+    throw Refusal{text("its option ", shown(option), " is not read; use a layer")};
   return named_activation(inputs[0], function, operation.path);
 }
 

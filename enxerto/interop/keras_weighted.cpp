@@ -9,6 +9,7 @@ namespace enxerto::keras {
 namespace {
 
 constexpr std::int64_t channel_limit = 1 << 20;  ///< of what a constant is spread over
+constexpr std::size_t made_limit = 1 << 24;      ///< of all constants together
 
 std::vector<float> values_of(const NamedTensor& tensor) {
   const auto data = tensor.value.data();
@@ -197,6 +198,9 @@ Value Builder::affine(const Value& in, std::vector<float> scale, std::vector<flo
                       const std::string& name) {
   const auto channels = static_cast<std::size_t>(shape(in).c);
   if (channels > channel_limit) throw Refusal{"has too many channels"};
+  // These come from nowhere, so the file's size is no bound on them.
+  made_numbers_ += 2 * channels;
+  if (made_numbers_ > made_limit) throw Refusal{"makes too many numbers out of nothing"};
   const auto spread_out = [&](std::vector<float>& numbers) {
     if (numbers.size() == 1) numbers.assign(channels, numbers[0]);
     if (numbers.size() != channels)
@@ -229,20 +233,18 @@ Value Builder::normalization(const Operation& operation, Inputs inputs) {
   const Json& config = config_of(*operation.layer);
   const Value& in = inputs[0];
   const int last = in.is_map ? 3 : 1;
-  std::int64_t wanted = shape(in).c;
-  if (const Json* axis = find(config, "axis")) {
+  const Json* const axis = find(config, "axis");
+  const bool one_for_all = axis == nullptr || (axis->is_array() && axis->empty());
+  if (!one_for_all) {
     const int given = ints_at(config, "axis", 1, -1, -1)[0];
     if (given != -1 && given != last) throw Refusal{"its axis is not the channels"};
-    if (axis->is_array() && axis->empty()) wanted = 1;
-  } else {
-    wanted = 1;  // one mean for all
   }
+  std::vector<std::int64_t> wanted;
+  if (!one_for_all) wanted.push_back(shape(in).c);
   std::vector<float> mean = numbers_at(config, "mean"), variance = numbers_at(config, "variance");
   if (mean.empty()) {
-    const NamedTensor* means =
-        weights_.take(operation.path + "/mean", std::vector<std::int64_t>(wanted != 1, wanted));
-    const NamedTensor* variances =
-        weights_.take(operation.path + "/variance", std::vector<std::int64_t>(wanted != 1, wanted));
+    const NamedTensor* means = weights_.take(operation.path + "/mean", wanted);
+    const NamedTensor* variances = weights_.take(operation.path + "/variance", wanted);
     weights_.ignore(operation.path);  // how many were counted
     if (means == nullptr || variances == nullptr) return stand_in(operation.path, in, shape(in), in.is_map);
     mean = values_of(*means);

@@ -50,4 +50,11 @@ std::string free_node_name(const Graph& graph, std::string_view wanted) {
   return tried;
 }
 
+std::string NameGiver::give(std::string_view wanted) {
+  const std::string name = printable(wanted);
+  std::string tried = name;
+  for (int& number = next_[name]; !taken_.insert(tried).second;) tried = text(name, "_", ++number + 1);
+  return tried;
+}
+
 }  // namespace enxerto

@@ -3,6 +3,8 @@
 
 #include <string>
 #include <string_view>
+#include <unordered_map>
+#include <unordered_set>
 
 #include "enxerto/graph/graph.h"
 
@@ -12,5 +14,16 @@ namespace enxerto {
 /// print and what is not UTF-8 become "_", at most 200 bytes, "layer" where nothing is left; "_2", "_3"...
 /// follow where it is taken.
 std::string free_node_name(const Graph& graph, std::string_view wanted);
+
+/// The same for many names: free_node_name() looks through all nodes for each number that it tries; here a
+/// name knows its next number, so that a file full of one name costs nothing.
+class NameGiver {
+ public:
+  std::string give(std::string_view wanted);
+
+ private:
+  std::unordered_set<std::string> taken_{"input"};
+  std::unordered_map<std::string, int> next_;
+};
 
 }  // namespace enxerto

@@ -15,22 +15,6 @@ constexpr std::size_t nodes_limit = 20'000;
 
 }  // namespace
 
-/// free_node_name() looks through all nodes for each number that it tries; here a name knows its next number,
-/// so that a file full of one name costs nothing.
-class NameGiver {
- public:
-  std::string give(const std::string& wanted) {
-    const std::string name = free_node_name(Graph(), wanted);
-    std::string tried = name;
-    for (int& number = next_[name]; !taken_.insert(tried).second;) tried = text(name, "_", ++number + 1);
-    return tried;
-  }
-
- private:
-  std::unordered_set<std::string> taken_{"input"};
-  std::unordered_map<std::string, int> next_;
-};
-
 Shape picture_shape(const Sizes& dims) {
   Sizes rest = dims;
   if (!rest.empty() && rest[0] == 1) rest.erase(rest.begin());

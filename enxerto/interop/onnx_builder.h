@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "enxerto/graph/graph.h"
+#include "enxerto/interop/names.h"
 #include "enxerto/interop/onnx_constant.h"
 #include "enxerto/interop/onnx_view.h"
 
@@ -55,7 +56,7 @@ class Builder {
   std::vector<bool> needed_by(std::span<const int> nodes) const;
 
  private:
-  void emit(Graph& graph, int node, std::vector<NodeId>& made, class NameGiver& names);
+  void emit(Graph& graph, int node, std::vector<NodeId>& made, NameGiver& names);
 
   struct Arrangement {
     int node;

@@ -246,25 +246,26 @@ struct NearestRule {
 /// The pixel that output pixel `at` shows, by ONNX's formulas; `scale` is out / in.
 std::int64_t nearest(const Call& call, const NearestRule& rule, std::int64_t at, float scale, std::int64_t in,
                      std::int64_t out) {
-  const auto x = static_cast<double>(at);
-  double place = 0;
+  // In float, as onnxruntime does it: 8 / 2.6666667f is 3 there, and just below it in double.
+  const auto x = static_cast<float>(at);
+  float place = 0;
   if (rule.coordinates == "asymmetric")
     place = x / scale;
   else if (rule.coordinates == "half_pixel" || (rule.coordinates == "pytorch_half_pixel" && out > 1))
-    place = (x + 0.5) / scale - 0.5;
+    place = (x + 0.5f) / scale - 0.5f;
   else if (rule.coordinates == "tf_half_pixel_for_nn")
-    place = (x + 0.5) / scale;
+    place = (x + 0.5f) / scale;
   else if (rule.coordinates == "align_corners")
-    place = out > 1 ? x * static_cast<double>(in - 1) / static_cast<double>(out - 1) : 0;
+    place = out > 1 ? x * static_cast<float>(in - 1) / static_cast<float>(out - 1) : 0;
   else if (rule.coordinates != "pytorch_half_pixel")
     call.refuse(text("with coordinates \"", shown(rule.coordinates), "\""));
-  double made = std::floor(place);
+  float made = std::floor(place);
   if (rule.rounding == "ceil")
     made = std::ceil(place);
   else if (rule.rounding == "round_prefer_floor")
-    made = std::ceil(place - 0.5);
+    made = std::ceil(place - 0.5f);
   else if (rule.rounding == "round_prefer_ceil")
-    made = std::floor(place + 0.5);
+    made = std::floor(place + 0.5f);
   else if (rule.rounding != "floor")
     call.refuse(text("rounds by \"", shown(rule.rounding), "\""));
   return std::clamp<std::int64_t>(static_cast<std::int64_t>(made), 0, in - 1);

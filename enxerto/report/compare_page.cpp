@@ -168,29 +168,42 @@ std::map<std::int64_t, bool> right_by_index(const Predictions& predictions) {
   return right;
 }
 
-std::string pairs_table(const Runs& runs, Predictions RunRecord::*of, const Texts& t) {
+/// `chosen`: the pictures chose the runs' epochs too.
+std::string pairs_table(const Runs& runs, Predictions RunRecord::*of, bool chosen, const Texts& t) {
   std::vector<std::map<std::int64_t, bool>> right;
   for (const RunRecord& run : runs) right.push_back(right_by_index(run.*of));
-  std::string rows;
+  struct Pair {
+    std::size_t first, second;
+    std::int64_t first_alone = 0, second_alone = 0;
+  };
+  std::vector<Pair> pairs;
+  std::vector<double> p;
   for (std::size_t i = 0; i < runs.size(); ++i)
     for (std::size_t k = i + 1; k < runs.size(); ++k) {
       if (right[i].empty() || right[k].empty()) continue;
-      std::int64_t first = 0, second = 0;
+      Pair pair{i, k};
       for (const auto& [index, is_right] : right[i]) {
         const auto other = right[k].find(index);
         if (other == right[k].end()) continue;
-        first += is_right && !other->second;
-        second += !is_right && other->second;
+        pair.first_alone += is_right && !other->second;
+        pair.second_alone += !is_right && other->second;
       }
-      rows += text("<tr><th scope=row>", run_name(i, t), "<td class=name>", run_name(k, t), "<td>",
-                   grouped(first, t), "<td>", grouped(second, t), "<td>",
-                   short_number(mcnemar(first, second), t));
+      p.push_back(mcnemar(pair.first_alone, pair.second_alone));
+      pairs.push_back(pair);
     }
-  if (rows.empty()) return "";
+  if (pairs.empty()) return "";
+  const std::vector<double> adjusted = adjusted_by_holm(p);
+  std::string rows;
+  for (std::size_t i = 0; i < pairs.size(); ++i)
+    rows += text("<tr><th scope=row>", run_name(pairs[i].first, t), "<td class=name>",
+                 run_name(pairs[i].second, t), "<td>", grouped(pairs[i].first_alone, t), "<td>",
+                 grouped(pairs[i].second_alone, t), "<td>", short_number(p[i], t), "<td>",
+                 short_number(adjusted[i], t));
   return text("<h2>", t.compare_pairs_heading, "</h2><div class=scroll><table><caption>", t.compare_pairs,
-              "</caption><thead><tr><th scope=col>", t.column_first, "<th scope=col>", t.column_second,
-              "<th scope=col>", t.column_first_alone, "<th scope=col>", t.column_second_alone,
-              "<th scope=col>", t.column_p, "<tbody>", rows, "</table></div>\n");
+              chosen ? text(" ", t.compare_pairs_chosen) : "", "</caption><thead><tr><th scope=col>",
+              t.column_first, "<th scope=col>", t.column_second, "<th scope=col>", t.column_first_alone,
+              "<th scope=col>", t.column_second_alone, "<th scope=col>", t.column_p, "<th scope=col>",
+              t.column_p_adjusted, "<tbody>", rows, "</table></div>\n");
 }
 
 std::string classes_table(const Runs& runs, std::optional<EvaluationRecord> RunRecord::*split, const char* on,
@@ -231,9 +244,9 @@ std::string make_body(const Runs& runs, const Texts& t) {
                 "<span class=screen>", t.charts_use, "</span></p></section>\n");
   out += "<section>";
   if (has_test && share_pictures(runs, "test"))
-    out += pairs_table(runs, &RunRecord::test_predictions, t);
+    out += pairs_table(runs, &RunRecord::test_predictions, false, t);
   else if (share_pictures(runs, "val"))
-    out += pairs_table(runs, &RunRecord::val_predictions, t);
+    out += pairs_table(runs, &RunRecord::val_predictions, true, t);
   out += has_test ? classes_table(runs, &RunRecord::test, t.compare_test, t)
                   : classes_table(runs, &RunRecord::val, t.compare_val, t);
   return text(out, "</section>\n<section><h2>", t.compare_settings_heading, "</h2>", settings_table(runs, t),

@@ -182,7 +182,7 @@ TEST(RunRecord, AMissingOrDamagedFileIsAnErrorThatNamesIt) {
   folder.write("config.json", "{}");
   folder.write("result.json", "{\"epochs\": ");
   EXPECT_EQ(kind_of_failure(folder, "result.json"), ErrorKind::corrupt);
-  fs::resize_file(folder.folder() / "result.json", 33u << 20);
+  fs::resize_file(folder.folder() / "result.json", 65u << 20);
   EXPECT_EQ(kind_of_failure(folder, "result.json"), ErrorKind::unsupported);
 }
 

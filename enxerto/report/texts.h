@@ -497,14 +497,19 @@ struct Texts {
   const char* compare_pairs_heading = say("Is it chance?", "Será acaso?");
   const char* compare_pairs =
       say("Pictures that one run has right and the other wrong, and how likely such a difference is by "
-          "chance (exact McNemar test).",
+          "chance (exact McNemar test); adjusted, for all pairs of this table (Holm).",
           "Imagens em que um treino acerta e o outro erra, e quão provável seria uma tal diferença por acaso "
-          "(teste exato de McNemar).");
+          "(teste exato de McNemar); ajustado, para todos os pares desta tabela (Holm).");
+  const char* compare_pairs_chosen =
+      say("These pictures chose each run's epoch as well: test pictures would be a fairer judge.",
+          "Estas imagens escolheram também a época de cada treino: imagens de teste julgariam com mais "
+          "justiça.");
   const char* column_first = say("Run", "Treino");
   const char* column_second = say("against", "contra");
   const char* column_first_alone = say("the first alone right", "só o primeiro certo");
   const char* column_second_alone = say("the second alone right", "só o segundo certo");
   const char* column_p = say("p", "p");
+  const char* column_p_adjusted = say("p, adjusted", "p, ajustado");
   const char* compare_val = say("validation", "validação");
   const char* compare_test = say("test", "teste");
   const char* chart_val_loss = say("Validation loss", "Perda na validação");

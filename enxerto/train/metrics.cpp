@@ -112,6 +112,7 @@ Evaluation evaluate_batches(const std::function<ConstView(const Batch& batch)>& 
   const std::size_t c = classes.size();
   Tally tally(classes, options);
   Batch batch;
+  std::vector<float> logits;
   for (source.start(0); source.next(batch);) {
     if (options.stop && *options.stop)
       throw Error(ErrorKind::interrupted, text("interrupted after evaluating ", tally.n(), " pictures"));
@@ -120,11 +121,16 @@ Evaluation evaluate_batches(const std::function<ConstView(const Batch& batch)>& 
     if (columns != c)
       throw Error(ErrorKind::usage, text("the network has ", columns, " outputs, the data ", c, " classes"));
     for (std::size_t i = 0; i < batch.indices.size(); ++i) {
-      const auto row = outputs.data.subspan(i * c, c);
+      auto row = outputs.data.subspan(i * c, c);
       if (!std::ranges::all_of(row, [](float y) { return std::isfinite(y); }))
         throw Error(ErrorKind::diverged,
                     text("evaluation: an output is not finite; the first layer to blame is \"", blame(batch),
                          "\"; are the weights damaged?"));
+      if (options.gives_probabilities) {
+        logits.resize(c);
+        std::ranges::transform(row, logits.begin(), [](float p) { return std::log(std::max(p, 1e-30f)); });
+        row = logits;
+      }
       const std::int32_t label = batch.labels[i];
       if (options.on_outputs) options.on_outputs(batch.indices[i], label, row);
       if (!batch.targets.empty())

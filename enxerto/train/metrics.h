@@ -90,6 +90,9 @@ struct EvaluateOptions {
   /// The network answers for each class on its own. So it is in any case where the data have several labels
   /// a picture; where they have one it counts as a list of one.
   bool multi_label = false;
+  /// The network ends in a softmax: what stands for its outputs, and goes to on_outputs, are their
+  /// logarithms, which are logits of the same probabilities.
+  bool gives_probabilities = false;
   /// The targets are numbers to come near, such as what another network makes of the pictures.
   bool only_loss = false;
   OnOutputs on_outputs = {};  ///< optional

@@ -93,6 +93,17 @@ Preprocess raw() {
   return preprocess;
 }
 
+TEST(Evaluate, ANetworkThatEndsInASoftmaxHasTheLossOfItsLogits) {
+  Graph net = nearest();
+  const Evaluation wanted = evaluate(net, seven(), raw(), 7);
+  net.add("prob", Softmax{}, {net.last()});
+  const Evaluation got = evaluate(net, seven(), raw(), 7, 0, {.gives_probabilities = true});
+  EXPECT_NEAR(got.loss, wanted.loss, 1e-5 * wanted.loss);
+  EXPECT_EQ(got.confusion, wanted.confusion);
+  for (std::size_t i = 0; i < 7; ++i)
+    EXPECT_NEAR(*got.pictures[i].probability, *wanted.pictures[i].probability, 1e-5);
+}
+
 TEST(Evaluate, CountsEachPictureOnceAndNoPadding) {
   const MemoryDataset data = seven();
   for (const int batch : {1, 3, 7, 100}) {

@@ -203,7 +203,8 @@ bool is_better(Metric metric, double value, double than, double min_delta) {
 }
 
 bool out_of_patience(const TrainConfig& config, const TrainState& state) {
-  return config.patience > 0 && state.epoch - state.best_epoch >= config.patience;
+  return config.patience > 0 &&
+         state.epoch - std::max(state.best_epoch, state.patience_from) >= config.patience;
 }
 
 double rate_of(std::span<const LayerRate> rates, std::string_view name) {
@@ -230,7 +231,8 @@ TrainState TrainState::clone() const {
                   .train_loss = train_loss,
                   .best = {},
                   .optimizer = {},
-                  .unfroze = unfroze};
+                  .unfroze = unfroze,
+                  .patience_from = patience_from};
   for (const auto& [from, to] : {std::pair{&best, &copy.best}, {&optimizer, &copy.optimizer}})
     for (const NamedTensor& tensor : *from) to->push_back({tensor.name, tensor.dims, tensor.value.clone()});
   return copy;

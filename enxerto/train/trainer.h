@@ -93,6 +93,8 @@ struct TrainState {
   NamedTensors optimizer;                    ///< see optimizer_state()
   /// What is trained now that was not before is new to `optimizer`, and joins.
   bool unfroze = false;
+  /// Patience counts from here on where the best epoch was before: the last epoch of the phase before.
+  int patience_from = 0;
   TrainState clone() const;
 };
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <numeric>
+#include <set>
 
 #include "enxerto/core/error.h"
 #include "enxerto/core/text.h"
@@ -44,9 +45,17 @@ std::vector<std::int64_t> stratified_part(const Dataset& data, std::int64_t pict
   std::vector<std::int64_t> all(static_cast<std::size_t>(data.size()));
   std::iota(all.begin(), all.end(), std::int64_t{0});
   if (pictures >= data.size()) return all;
-  return split_stratified(labels_of(data), static_cast<double>(pictures) / static_cast<double>(data.size()),
-                          Rng(seed))
-      .taken;
+  if (pictures < 1) return {};
+  const std::vector<std::int32_t> labels = labels_of(data);
+  std::vector<std::int64_t> taken =
+      split_stratified(labels, static_cast<double>(pictures) / static_cast<double>(data.size()), Rng(seed))
+          .taken;
+  std::set<std::int32_t> there;
+  for (const std::int64_t i : taken) there.insert(labels[static_cast<std::size_t>(i)]);
+  for (std::size_t i = 0; i < labels.size(); ++i)
+    if (there.insert(labels[i]).second) taken.push_back(static_cast<std::int64_t>(i));
+  std::ranges::sort(taken);
+  return taken;
 }
 
 std::vector<Cut> depth_cuts(const Graph& graph, const Cut& usual, int count) {

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <numbers>
 #include <numeric>
 
 #include "enxerto/core/error.h"
@@ -78,6 +79,11 @@ void check(const RightAnswers& answers) {
     ensure(seed.size() == answers.front().size(), "all seeds were asked about the same pictures");
 }
 
+/// Whether every seed gave the same answers: then there is but one test.
+bool are_alike(const RightAnswers& answers) {
+  return std::ranges::all_of(answers, [&](const auto& seed) { return seed == answers.front(); });
+}
+
 /// p of one seed of each; of several twice the median.
 double p_of(const RightAnswers& a, const RightAnswers& b) {
   std::vector<double> each;
@@ -94,7 +100,7 @@ double p_of(const RightAnswers& a, const RightAnswers& b) {
   std::ranges::sort(each);
   const std::size_t half = each.size() / 2;
   const double median = each.size() % 2 ? each[half] : (each[half - 1] + each[half]) / 2;
-  return each.size() == 1 ? median : std::min(1.0, 2 * median);
+  return are_alike(a) && are_alike(b) ? median : std::min(1.0, 2 * median);
 }
 
 Interval difference_interval(const RightAnswers& a, const RightAnswers& b) {
@@ -117,25 +123,23 @@ Interval difference_interval(const RightAnswers& a, const RightAnswers& b) {
   return {.low = std::max(-1.0, middle - half), .high = std::min(1.0, middle + half)};
 }
 
-/// Connor 1987, equation 3.
-std::optional<std::int64_t> enough_for(double only_first, double only_second) {
-  const double discordant = only_first + only_second, d = only_first - only_second;
-  if (std::abs(d) < 1e-12) return {};
-  const double root =
-      normal_975 * std::sqrt(discordant) + normal_80 * std::sqrt(std::max(0.0, discordant - d * d));
-  return static_cast<std::int64_t>(std::ceil(root * root / (d * d)));
+/// z with P(Z > z) = tail, of the normal distribution.
+double normal_beyond(double tail) {
+  double low = 0, high = 40;
+  for (int step = 0; step < 100; ++step) {
+    const double middle = (low + high) / 2;
+    (0.5 * std::erfc(middle / std::numbers::sqrt2) > tail ? low : high) = middle;
+  }
+  return (low + high) / 2;
 }
 
-void adjust_by_holm(std::vector<Contrast>& contrasts) {
-  std::vector<std::size_t> order(contrasts.size());
-  std::iota(order.begin(), order.end(), std::size_t{0});
-  std::ranges::stable_sort(order, {}, [&](std::size_t i) { return contrasts[i].p; });
-  double least = 0;
-  for (std::size_t place = 0; place < order.size(); ++place) {
-    Contrast& each = contrasts[order[place]];
-    least = std::max(least, std::min(1.0, each.p * static_cast<double>(order.size() - place)));
-    each.p_adjusted = least;
-  }
+/// Connor 1987, equation 3, two-sided at `alpha`.
+std::optional<std::int64_t> enough_for(double only_first, double only_second, double alpha) {
+  const double discordant = only_first + only_second, d = only_first - only_second;
+  if (std::abs(d) < 1e-12) return {};
+  const double root = normal_beyond(alpha / 2) * std::sqrt(discordant) +
+                      normal_80 * std::sqrt(std::max(0.0, discordant - d * d));
+  return static_cast<std::int64_t>(std::ceil(root * root / (d * d)));
 }
 
 Verdict verdict_of(const Contrast& contrast) {
@@ -180,6 +184,7 @@ std::vector<Contrast> contrasts_of(std::span<const RightAnswers> recipes) {
            "all were asked about the same pictures");
   }
   std::vector<Contrast> made;
+  const std::size_t comparisons = recipes.size() * (recipes.size() - 1) / 2;
   for (std::size_t i = 0; i < recipes.size(); ++i)
     for (std::size_t j = i + 1; j < recipes.size(); ++j) {
       const RightAnswers &a = recipes[i], &b = recipes[j];
@@ -193,11 +198,23 @@ std::vector<Contrast> contrasts_of(std::span<const RightAnswers> recipes) {
       contrast.only_first = std::max(0.0, mean_of(accuracies_of(a)) - both);
       contrast.only_second = std::max(0.0, mean_of(accuracies_of(b)) - both);
       contrast.p = p_of(a, b);
-      contrast.enough = enough_for(contrast.only_first, contrast.only_second);
+      // What the least p of all pairs has to be below, before it is adjusted; unless the seeds alone hide the
+      // difference from any number of pictures.
+      const double of_seeds = variance_of(accuracies_of(a)) / static_cast<double>(a.size()) +
+                              variance_of(accuracies_of(b)) / static_cast<double>(b.size());
+      if (std::abs(contrast.difference) > normal_975 * std::sqrt(of_seeds))
+        contrast.enough =
+            enough_for(contrast.only_first, contrast.only_second,
+                       0.05 / static_cast<double>(comparisons) / (are_alike(a) && are_alike(b) ? 1 : 2));
       made.push_back(contrast);
     }
-  adjust_by_holm(made);
-  for (Contrast& contrast : made) contrast.verdict = verdict_of(contrast);
+  std::vector<double> all;
+  for (const Contrast& contrast : made) all.push_back(contrast.p);
+  const std::vector<double> adjusted = adjusted_by_holm(all);
+  for (std::size_t i = 0; i < made.size(); ++i) {
+    made[i].p_adjusted = adjusted[i];
+    made[i].verdict = verdict_of(made[i]);
+  }
   return made;
 }
 

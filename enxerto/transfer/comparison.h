@@ -50,13 +50,13 @@ struct Contrast {
   /// Satterthwaite.
   Interval interval;
   double only_first = 0, only_second = 0;  ///< share of pictures that only one got right, mean over seeds
-  /// McNemar's p; of several seeds twice the median of theirs, which holds however they depend on each other
-  /// (Meinshausen, Meier & Bühlmann 2009, with gamma 1/2). At most 1.
+  /// McNemar's p; of several seeds that answered differently twice the median of theirs, which holds however
+  /// they depend on each other (Meinshausen, Meier & Bühlmann 2009, with gamma 1/2). At most 1.
   double p = 1;
   double p_adjusted = 1;  ///< by Holm (1979), for all the pairs that were looked at
   Verdict verdict = Verdict::not_shown;
-  /// Test pictures with which such a difference would be found four times of five at p < 0.05 (Connor 1987);
-  /// empty where there is none.
+  /// Test pictures with which such a difference would be found four times of five (Connor 1987) at the p that
+  /// the verdict asks for; empty where there is none, or where other seeds hide it from any number of them.
   std::optional<std::int64_t> enough = {};
 };
 /// Of every pair, in the order of the recipes. All were asked about the same pictures.

@@ -106,6 +106,28 @@ TEST(Comparison, PairsAreAdjustedByHolm) {
   EXPECT_EQ(made[2].verdict, Verdict::second_better);
 }
 
+TEST(Comparison, SeedsThatChangeNothingAreNoFurtherTests) {
+  const auto [a, b] = pair_of(10, 2, 30, 8);
+  const std::vector<RightAnswers> once{{a}, {b}}, thrice{{a, a, a}, {b, b, b}},
+      differing{{a, b, a}, {b, a, b}};
+  const Contrast one = contrasts_of(once).front(), three = contrasts_of(thrice).front();
+  EXPECT_EQ(one.p, mcnemar(10, 2));
+  EXPECT_EQ(three.p, one.p);
+  EXPECT_EQ(three.enough, one.enough);
+  EXPECT_EQ(contrasts_of(differing).front().p, std::min(1.0, 2 * one.p));
+}
+
+TEST(Comparison, EnoughPicturesAreForTheVerdictsOwnP) {
+  // Of three recipes the least p has to be below 0.05 / 3.
+  const auto [a, b] = pair_of(15, 5, 70, 10);
+  const std::vector<RightAnswers> three{{a}, {b}, {a}};
+  // By hand: (2.39398 sqrt(0.2) + 0.84162 sqrt(0.19))^2 / 0.01 = 206.8...
+  EXPECT_EQ(contrasts_of(three).front().enough, 207);
+  // Seeds that turn it round hide it from any number of pictures.
+  const std::vector<RightAnswers> unsure{{a, b, a}, {b, a, b}};
+  EXPECT_FALSE(contrasts_of(unsure).front().enough);
+}
+
 TEST(Comparison, SeedsThatDisagreeAreSaid) {
   // a is far better with one seed and no better with the other.
   const auto [a, b] = pair_of(40, 0, 50, 10);

@@ -11,6 +11,7 @@
 #include "enxerto/core/system.h"
 #include "enxerto/core/text.h"
 #include "enxerto/data/loader.h"
+#include "enxerto/image/decode.h"
 #include "enxerto/tensor/half.h"
 
 namespace enxerto {
@@ -47,7 +48,7 @@ std::uint64_t sample_id(const ContentKey& content) { return content.low; }
 ContentKey content_key(const Dataset& data, std::int64_t index) {
   ContentHash hash;
   if (const std::string file = data.file(index); !file.empty()) {
-    hash.add(read_file(file));
+    hash.add(read_file(file, most_picture_bytes));
     return hash.key();
   }
   const Image image = data.get(index).image;

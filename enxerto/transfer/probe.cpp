@@ -39,7 +39,26 @@ HeadFit fit_probe(const Features& features, const Dataset& data, HeadConfig conf
     for (int view = 1; view <= features.views(); ++view)
       config.fold_of_row.insert(config.fold_of_row.end(), folds.begin(), folds.end());
   }
-  return fit_head({.x = rows, .y = labels, .classes = static_cast<int>(classes.size())}, classes, config);
+  const int count = static_cast<int>(classes.size());
+  if (features.views() > 1 && config.kind == "forest")
+    for (int view = 1; view <= features.views(); ++view)
+      for (std::int64_t i = 0; i < data.size(); ++i)
+        config.group_of_row.push_back(static_cast<std::int32_t>(i));
+  // Whoever is left out of ridge's rows must not stay in another view: C is found with one view of each, and
+  // a sum over so many views weighs as much as one with so much less of it.
+  std::vector<RidgeStep> leave_one_out;
+  if (features.views() > 1 && config.kind == "ridge" && !config.strength) {
+    Tensor first;
+    const Rows once{.x = flat(features.matrix(1, first)),
+                    .y = std::span(labels).first(static_cast<std::size_t>(data.size())),
+                    .classes = count};
+    HeadReport found = fit_head(once, classes, config).report;
+    config.strength = *found.strength / features.views();
+    leave_one_out = std::move(found.leave_one_out);
+  }
+  HeadFit fit = fit_head({.x = rows, .y = labels, .classes = count}, classes, config);
+  if (!leave_one_out.empty()) fit.report.leave_one_out = std::move(leave_one_out);
+  return fit;
 }
 
 Tensor outputs_of(const FittedHead& head, const Features& features) {

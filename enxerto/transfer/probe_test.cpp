@@ -70,6 +70,25 @@ TEST(Probe, TakesAllViews) {
   EXPECT_EQ(three.report.path.back().accuracies.size(), 5U);
 }
 
+TEST(Probe, ViewsOfAPictureDoNotJudgeEachOther) {
+  Fitted fitted;
+  const Features once = compute_features(fitted.prefix, *fitted.data, {.views = 1}),
+                 thrice = compute_features(fitted.prefix, *fitted.data, {.views = 3});
+  // Equal views: the C of one of them, of three times as many rows.
+  const HeadFit ridge = fit_probe(once, *fitted.data, config_of("ridge")),
+                ridge3 = fit_probe(thrice, *fitted.data, config_of("ridge"));
+  EXPECT_DOUBLE_EQ(*ridge3.report.strength, *ridge.report.strength / 3);
+  ASSERT_EQ(ridge3.report.leave_one_out.size(), ridge.report.leave_one_out.size());
+  EXPECT_EQ(ridge3.report.leave_one_out.back().accuracy, ridge.report.leave_one_out.back().accuracy);
+  const auto w = [](const HeadFit& fit) { return std::get<LinearHead>(fit.head.model).w.data()[0]; };
+  EXPECT_NEAR(w(ridge3), w(ridge), 1e-4 * std::abs(w(ridge)));
+  // Trees that have not seen a picture have seen none of its views: the same draws, the same accuracy.
+  const HeadReport forest = fit_probe(once, *fitted.data, config_of("forest")).report,
+                   forest3 = fit_probe(thrice, *fitted.data, config_of("forest")).report;
+  EXPECT_EQ(forest3.out_of_bag_rows, 3 * forest.out_of_bag_rows);
+  EXPECT_NEAR(*forest3.out_of_bag, *forest.out_of_bag, 0.1);
+}
+
 TEST(Probe, WithAPictureOfEachClassThereIsNothingToCrossValidate) {
   Fitted fitted;
   HeadConfig folded = config_of("logistic");

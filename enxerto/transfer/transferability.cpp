@@ -97,8 +97,13 @@ double logme(ConstView rows, std::span<const std::int32_t> labels, int classes) 
   const Spectrum spectrum = spectrum_of(rows, labels, classes);
   const auto n = static_cast<double>(rows.shape.n), c = static_cast<double>(rows.shape.c);
   double sum = 0;
-  for (std::size_t k = 0; k < static_cast<std::size_t>(classes); ++k) sum += evidence(spectrum, k, n, c) / n;
-  return sum / classes;
+  int there = 0;  // of a class without rows nothing can be told
+  for (int k = 0; k < classes; ++k) {
+    if (std::ranges::find(labels, k) == labels.end()) continue;
+    sum += evidence(spectrum, static_cast<std::size_t>(k), n, c) / n;
+    ++there;
+  }
+  return sum / std::max(there, 1);
 }
 
 }  // namespace enxerto

@@ -91,6 +91,11 @@ TEST(Transferability, FeaturesThatTellTheClassesScoreHigher) {
   }
 }
 
+TEST(Transferability, AClassWithoutPicturesTellsNothing) {
+  const Task task = task_of(24, 5, 1);
+  EXPECT_EQ(logme(task.rows.view(), task.labels, 4), logme(task.rows.view(), task.labels, 2));
+}
+
 TEST(Transferability, ColumnsThatAreOthersChangeNothingButTheirCount) {
   // A copy of each column: half the rank, so U is the same.
   const Task task = task_of(30, 4, 1);

@@ -203,6 +203,7 @@ TrainResult tune(Graph& graph, const Dataset& data, const Dataset* val, const Tu
     PhaseRun run(graph, data, val, config, on_phase, config.phases[i]);
     if (state.best_epoch > 0) state.best = best_of(state.best, run.trained());
     state.unfroze = state.step > 0;
+    state.patience_from = config.phases[i].first_epoch - 1;
     TrainConfig training = config.training;
     if (!last) training.patience = 0;  // what is freed next may still be better
     WholeNetwork whole(graph, observers, last_epoch, first);

@@ -170,6 +170,18 @@ TEST(Tune, TheBestEpochOfAnEarlierPhaseIsGivenBackWhole) {
   EXPECT_TRUE(same_params(graph, start, "stem"));
 }
 
+TEST(Tune, PatienceGivesWhatIsFreedLastAChance) {
+  Graph graph = network();
+  Listener listener;
+  TuneConfig impatient = config(9, {{1, "stem.relu"}, {5, ""}});
+  impatient.training.patience = 2;
+  impatient.training.min_delta = 1e9;  // the first epoch stays the best
+  const TrainResult result = run(graph, impatient, listener);
+  EXPECT_EQ(result.best_epoch, 1);
+  EXPECT_EQ(result.epochs, 6);
+  EXPECT_TRUE(result.stopped_early);
+}
+
 TEST(Tune, PhasesHaveToMakeSense) {
   Graph graph = network();
   Listener listener;

@@ -359,7 +359,10 @@ KerasFile from_archive(std::span<const std::uint8_t> bytes, const std::string& f
   if (archive.has("metadata.json"))
     made.version =
         keras::text_at(keras::parse_json(text_entry(archive, "metadata.json"), file), "keras_version");
-  const std::vector<std::uint8_t> weights = archive.read("model.weights.h5", weights_limit);
+  // Keras packs nothing, and weights hardly can be: what grows more was made to fill our memory.
+  constexpr std::uint64_t air = 16, spare = 16u << 20;
+  const std::vector<std::uint8_t> weights =
+      archive.read("model.weights.h5", std::min(weights_limit, air * bytes.size() + spare));
   keras::all_layers(model, file);  // throws where nested too deeply
   Store store(parse_hdf5(weights, file));
   made.tensors = ClassGroups(store, file).tensors(model);

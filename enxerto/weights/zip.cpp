@@ -178,10 +178,12 @@ std::vector<std::uint8_t> ZipArchive::read(const std::string& name, std::uint64_
     if (got < 0) damaged(zip_file_strerror(file.get()));
     return static_cast<std::uint64_t>(got);
   };
-  std::vector<std::uint8_t> made(entry.size);
+  // Memory grows with what comes: the size is a claim.
+  std::vector<std::uint8_t> made;
   std::uint64_t done = 0;
   while (done < entry.size) {
-    const std::uint64_t got = step(made.data() + done, entry.size - done);
+    if (done == made.size()) made.resize(std::min<std::uint64_t>(entry.size, 2 * done + (1u << 20)));
+    const std::uint64_t got = step(made.data() + done, made.size() - done);
     if (got == 0) damaged(text("ends after ", done, " of ", entry.size, " bytes"));
     done += got;
   }
