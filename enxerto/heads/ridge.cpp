@@ -104,6 +104,19 @@ void decompose_columns(const Centred& problem, Decomposition& to) {
                   Doubles(to.q.data(), c, k));
 }
 
+/// The means are floats, and what rounding left of them would be a direction of its own in rows that are
+/// fewer than the columns: one that a weak penalty takes for signal.
+void centre_columns(const Centred& problem, std::int64_t count, Numbers& block) {
+  Numbers mean(place(count));
+  for (std::int64_t i = 0; i < problem.n(); ++i)
+    for (std::int64_t j = 0; j < count; ++j)
+      mean[place(j)] += static_cast<double>(problem.roots[place(i)]) * block[place(i * count + j)];
+  for (double& each : mean) each /= problem.total;
+  for (std::int64_t i = 0; i < problem.n(); ++i)
+    for (std::int64_t j = 0; j < count; ++j)
+      block[place(i * count + j)] -= static_cast<double>(problem.roots[place(i)]) * mean[place(j)];
+}
+
 void decompose_rows(const Centred& problem, Decomposition& to) {
   const std::int64_t n = problem.n(), c = problem.rows.c(), k = problem.classes();
   const std::int64_t width = std::min(block_length(n), c);
@@ -111,6 +124,7 @@ void decompose_rows(const Centred& problem, Decomposition& to) {
   for (std::int64_t begin = 0; begin < c; begin += width) {
     const std::int64_t count = std::min(width, c - begin);
     problem.features().copy_columns(begin, count, block.data());
+    centre_columns(problem, count, block);
     dense::add_gram(turned(ConstDoubles(block.data(), n, count)), {to.vectors.data(), n, n});
   }
   to.values = dense::eigen_rows({to.vectors.data(), n, n});
@@ -127,11 +141,15 @@ Decomposition decompose(const Centred& problem) {
     decompose_columns(problem, made);
   else
     decompose_rows(problem, made);
-  for (double& each : made.values) each = std::max(each, 0.0);  // what is below is rounding
+  // What is below is rounding; in rows one value is 0, as they are centred.
+  const double least = made.by_columns ? 0 : 1e-13 * *std::ranges::max_element(made.values);
+  for (double& each : made.values) each = each > least ? each : 0;
   return made;
 }
 
-/// Leave-one-out by the hat matrix H: without row i its error would be (its error now) / (1 - H_ii).
+/// Leave-one-out by the hat matrix H: without row i its error would be (its error now) / (1 - H_ii). With
+/// rows fewer than columns and a weak penalty both are next to nothing; there 1 - H = P diag(alpha / (s +
+/// alpha)) P^T is added up, as P has all directions, and nothing is taken off 1.
 class LeaveOneOut {
  public:
   LeaveOneOut(const Centred& problem, const Decomposition& by, const std::vector<double>& strengths)
@@ -169,7 +187,9 @@ class LeaveOneOut {
     for (std::int64_t i = begin; i < begin + count; ++i) counted_ += problem_.weights[place(i)] > 0 ? 1 : 0;
     Numbers scaled(place(count * m)), fitted(place(count * k)), hat(place(count)), factors(place(m));
     for (RidgeStep& step : steps_) {
-      for (std::int64_t j = 0; j < m; ++j) factors[place(j)] = by_.factor(j, 0.5 / step.strength);
+      const double alpha = 0.5 / step.strength;
+      for (std::int64_t j = 0; j < m; ++j)
+        factors[place(j)] = by_.by_columns ? by_.factor(j, alpha) : alpha / (by_.values[place(j)] + alpha);
 #pragma omp parallel for schedule(static)
       for (std::int64_t i = 0; i < count; ++i) {
         double sum = 0;
@@ -187,16 +207,19 @@ class LeaveOneOut {
     }
   }
 
+  /// `hat` and `fitted` are those of H, or by rows of 1 - H.
   void score(std::int64_t row, double hat, std::span<const double> fitted, RidgeStep& step) const {
     const auto weight = static_cast<double>(problem_.weights[place(row)]);
     if (weight == 0) return;
     // The intercept's share of the hat matrix comes on top. 1 where the row alone decides its own value.
-    const double left = std::max(1 - hat - weight / problem_.total, 1e-12);
+    const double left =
+        std::max((by_.by_columns ? 1 - hat : hat) - weight / problem_.total, by_.by_columns ? 1e-12 : 1e-15);
     double squares = 0, highest = 0;
     std::size_t best = 0;
     for (std::size_t k = 0; k < fitted.size(); ++k) {
       const double target = problem_.target(row, static_cast<std::int64_t>(k));
-      const double error = (target - fitted[k] / static_cast<double>(problem_.roots[place(row)])) / left;
+      const double by_weight = fitted[k] / static_cast<double>(problem_.roots[place(row)]);
+      const double error = (by_.by_columns ? target - by_weight : by_weight) / left;
       squares += error * error;
       const double predicted = target + problem_.mean[k] - error;
       if (k == 0 || predicted > highest) highest = predicted, best = k;

@@ -79,6 +79,18 @@ TEST(Ridge, LeaveOneOutIsWhatLeavingEachRowOutGives) {
     }
 }
 
+TEST(Ridge, LeaveOneOutHoldsForLoudFeaturesAndWeakPenalties) {
+  OwnRows rows = tests::made_up_rows(40, 300, 3, 17, 0.5f);
+  for (float& each : rows.x.data()) each = 30 * each + 100;
+  for (const double strength : {0.01, 100.0}) {
+    const RidgeConfig config{.strengths = {strength}, .standardize = false};
+    const RidgeStep wanted = slow_leave_one_out(rows, config);
+    const RidgeStep got = fit_ridge(rows.rows(), config).steps.at(0);
+    EXPECT_NEAR(got.squared_error, wanted.squared_error, 1e-3 * wanted.squared_error) << strength;
+    EXPECT_NEAR(got.accuracy, wanted.accuracy, 1e-9) << strength;
+  }
+}
+
 TEST(Ridge, TheObjectiveIsLeastAtWhatWasFound) {
   for (const bool standardize : {false, true}) {
     const OwnRows rows = tests::made_up_rows(50, 7, 3, 12);
