@@ -162,7 +162,11 @@ Box random_part(int width, int height, double min_area, Rng& rng) {
     const auto top = static_cast<double>(rng.below(static_cast<std::uint64_t>(h - part_h) + 1));
     return {left, top, left + part_w, top + part_h};
   }
-  return {0, 0, w, h};
+  // As torchvision does it: the largest part in the middle that is no longer or wider than may be.
+  constexpr double most = 4.0 / 3.0;
+  const double part_w = std::min(w, std::round(h * most)), part_h = std::min(h, std::round(w * most));
+  const double left = std::floor((w - part_w) / 2), top = std::floor((h - part_h) / 2);
+  return {left, top, left + part_w, top + part_h};
 }
 
 Image augment_fitted(Image image, const Augment& augment, int pad_value, Rng& rng) {

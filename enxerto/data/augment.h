@@ -61,7 +61,8 @@ struct Augment {
 };
 
 /// Ten tries to find a part of random area (at least `min_area` of all) and proportions that lies in the
-/// picture, else all of it: Szegedy et al. 2015, the numbers as in torchvision's RandomResizedCrop.
+/// picture, else the largest in the middle with such proportions: Szegedy et al. 2015, the numbers as in
+/// torchvision's RandomResizedCrop.
 Box random_part(int width, int height, double min_area, Rng& rng);
 
 /// The changes that work on a fitted picture. What becomes uncovered is `pad_value`.

@@ -248,5 +248,18 @@ TEST(Augment, EverythingAtOnceTakesPicturesOfAnyShape) {
     }
 }
 
+TEST(RandomPart, OfPicturesThatAreTooWideIsTheMiddle) {
+  Rng rng(1);
+  for (int i = 0; i < 50; ++i) {
+    const Box wide = random_part(600, 150, 0.9, rng), tall = random_part(100, 601, 0.9, rng);
+    EXPECT_EQ(wide.left, 200);
+    EXPECT_EQ(wide.right, 400);
+    EXPECT_EQ(wide.top, 0);
+    EXPECT_EQ(wide.bottom, 150);
+    EXPECT_EQ(tall.top, 234);
+    EXPECT_EQ(tall.bottom, 234 + 133);
+  }
+}
+
 }  // namespace
 }  // namespace enxerto

@@ -148,6 +148,16 @@ AnyLayer any_layer_from_json(const std::string& kind, const Json& options, const
   }
 }
 
+/// Throws where a layer has others inside, as programs have them that only answer.
+void check_is_plain(const AnyLayer& layer, std::size_t inputs, const std::string& where) {
+  const auto* const conv = std::get_if<Conv2d>(&layer);
+  const auto* const linear = std::get_if<Linear>(&layer);
+  if ((conv && (conv->activation != Activation::none || inputs > 1)) ||
+      (linear && linear->activation != Activation::none))
+    fail(where,
+         "it has an activation or a sum inside, which in a file stand behind it as layers of their own");
+}
+
 /// Throws unless `json` is an object with these keys and no others.
 void check_keys(const Json& json, std::span<const std::string_view> needed,
                 std::span<const std::string_view> allowed, const std::string& where) {
@@ -224,6 +234,7 @@ Graph graph_from_json(const Json& json, std::int64_t most_parameters) {
       shapes.push_back(graph.node({index}).out);
     }
     try {
+      check_is_plain(layer, shapes.size(), where);
       out_shape(layer, shapes);  // throws where the options make no sense, before anything is counted
       for (const ParamSpec& spec : param_specs(layer, shapes))
         parameters += static_cast<double>(spec.shape.n) * static_cast<double>(spec.shape.c) *

@@ -28,7 +28,7 @@ Graph varied_graph() {
   const NodeId pool = graph.add("pool", MaxPool2d{.kernel = 3, .stride = 2, .ceil_mode = true}, {both});
   const NodeId flat = graph.add("flat", Flatten{}, {pool});
   const NodeId drop = graph.add("drop", Dropout{.p = 0.25f}, {flat});
-  graph.add("fc", Linear{.out = 5, .activation = Activation::hard_swish}, {drop});
+  graph.add("fc", Linear{.out = 5}, {drop});
   graph.freeze("bn");
   return graph;
 }
@@ -48,6 +48,18 @@ std::string refusal_after(const std::function<void(Json&)>& change) {
   Json json = graph_to_json(varied_graph());
   change(json);
   return refusal(json);
+}
+
+TEST(GraphJson, LayersWithOthersInsideAreForProgramsNotForFiles) {
+  for (const auto& [layer, inputs] :
+       {std::pair<AnyLayer, int>{Linear{.out = 5, .activation = Activation::relu}, 1},
+        {Conv2d{.out = 5, .activation = Activation::relu}, 1},
+        {Conv2d{.out = 3}, 2}}) {
+    Graph graph;
+    const NodeId image = graph.input({.c = 3});
+    graph.add("inside", layer, std::vector<NodeId>(static_cast<std::size_t>(inputs), image));
+    EXPECT_NE(refusal(graph_to_json(graph)).find("inside"), std::string::npos);
+  }
 }
 
 TEST(GraphJson, EverythingGoesRound) {

@@ -36,7 +36,7 @@ class Lowering {
         moved[at(i)] = out.input(head.out);
         continue;
       }
-      if (vanishes(head) && !is_side_output(i)) {
+      if (vanishes(head) && !is_side_output(i) && i + 1 < size()) {  // the last node is the output
         moved[at(i)] = moved[at(head.inputs[0].index)];
         continue;
       }
@@ -118,15 +118,20 @@ class Lowering {
   }
 
   void take_batch_norm(Chain& chain) const {
+    // One that is trained behind what is frozen stays a layer, and what is there already is added behind it.
     const auto next = followed_by<BatchNorm>(chain.end());
-    if (next && node(*next).inputs.size() == 1 &&
+    if (next && is_inference(*next) && node(chain.head).inputs.size() == 1 &&
+        node(*next).inputs.size() == 1 &&
         std::get<BatchNorm>(node(*next).layer).activation == Activation::none)
       chain.batch_norm = *next;
   }
   void take_add(Chain& chain) const {
     if (node(chain.head).inputs.size() > 1) return;
     const auto next = followed_by<Add>(chain.end());
-    if (next && node(*next).inputs[0] != node(*next).inputs[1]) chain.add = *next;
+    // A convolution with a sum inside has no backward pass, which the other operand may want.
+    const bool goes_backward = std::holds_alternative<BatchNorm>(node(chain.head).layer);
+    if (next && (goes_backward || is_inference(*next)) && node(*next).inputs[0] != node(*next).inputs[1])
+      chain.add = *next;
   }
   void take_activation(Chain& chain) const {
     const auto next = followed_by<Activate>(chain.end());

@@ -70,7 +70,7 @@ NodeId last_of_large(const Graph& program, NodeId last) {
 
 std::vector<PartLevel> part_levels(const Graph& program, int batch, int threads) {
   const std::optional<NodeId> last = last_of_parts(program);
-  if (!last || !program.side_outputs().empty()) return {};
+  if (!last || last->index == 0 || !program.side_outputs().empty()) return {};
   const auto nodes = program.nodes().first(static_cast<std::size_t>(last->index) + 1);
   const bool wide = std::ranges::any_of(nodes, [&](const Node& node) { return is_wide_3x3(program, node); });
   const NodeId inner = wide ? NodeId{-1} : last_of_large(program, *last);

@@ -102,11 +102,7 @@ std::vector<ParamSpec> GlobalAvgPool::params(std::span<const Shape>) const { ret
 
 std::unique_ptr<Op> GlobalAvgPool::plan(const PlanArgs& args) const {
   const std::vector<Shape> in = shapes_of(args);
-  return make_pool({.in = in[0],
-                    .out = out_shape(in),
-                    .window = {.kernel_h = in[0].h, .kernel_w = in[0].w},
-                    .maximum = false},
-                   args);
+  return make_adaptive_pool({.in = in[0], .out = out_shape(in)}, args);
 }
 
 }  // namespace enxerto

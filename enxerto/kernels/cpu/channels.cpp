@@ -47,8 +47,8 @@ class LrnOp : public Op {
       for (std::int64_t c = 0; c < spec_.shape.c; ++c) {
         // Channel c is in the windows of the same channels that are in its own, mirrored for even sizes.
         double sum = 0;
-        for (std::int64_t j = 0; j < spec_.shape.c; ++j) {
-          if (j < c - spec_.size || j > c + spec_.size) continue;
+        const std::int64_t end = std::min(spec_.shape.c, c + spec_.size + 1);
+        for (std::int64_t j = std::max<std::int64_t>(0, c - spec_.size); j < end; ++j) {
           if (c < first(j) || c >= last(j)) continue;
           sum += static_cast<double>(g[j]) * x[j] * negative_power(s[j], spec_.beta) / s[j];
         }

@@ -39,7 +39,7 @@ inline void store(Bf16* to, const F<W>& v) {
 
 template <int W>
 inline F<W> positive(const F<W>& x) {
-  return x > 0.0f ? x : F<W>{};
+  return x < 0.0f ? F<W>{} : x;  // NaN stays NaN
 }
 
 /// Calls run.template operator()<W>() for the width.
@@ -113,9 +113,9 @@ void normalize(const T* x, const T* residual, T* y, std::int64_t pixels, std::in
         for (std::int64_t p = 0; p < pixels; ++p) {
           F<W> v = normalized<W>(load<W>(x + p * stride), mean, factor, shift);
           if constexpr (with_residual && f != Activation::hard_swish) v += load<W>(residual + p * stride);
-          if constexpr (f == Activation::relu) v = positive<W>(v), v = v < ceiling ? v : ceiling - F<W>{};
+          if constexpr (f == Activation::relu) v = positive<W>(v), v = v > ceiling ? ceiling - F<W>{} : v;
           if constexpr (f == Activation::hard_swish)
-            v = v > -3.0f ? (v < 3.0f ? v * (v + 3.0f) * (1.0f / 6) : v) : F<W>{};
+            v = v <= -3.0f ? F<W>{} : (v >= 3.0f ? v : v * (v + 3.0f) * (1.0f / 6));
           store<W>(y + p * stride, v);
         }
       };
@@ -196,9 +196,9 @@ void activate(const ActivationSpec& spec, const float* x, float* y, std::int64_t
       if (x != y) std::memcpy(y, x, static_cast<std::size_t>(count) * sizeof(float));
       return;
     case Activation::relu:
-      return each([](float v) { return v > 0 ? v : 0.0f; });
+      return each([](float v) { return v < 0 ? 0.0f : v; });
     case Activation::relu6:
-      return each([](float v) { return v > 0 ? (v < 6 ? v : 6.0f) : 0.0f; });
+      return each([](float v) { return v < 0 ? 0.0f : (v > 6 ? 6.0f : v); });
     case Activation::leaky_relu:
       return each([=](float v) { return v > 0 ? v : alpha * v; });
     case Activation::sigmoid:
@@ -206,9 +206,9 @@ void activate(const ActivationSpec& spec, const float* x, float* y, std::int64_t
     case Activation::tanh:
       return each([](float v) { return std::tanh(v); });
     case Activation::hard_sigmoid:
-      return each([](float v) { return v > -3 ? (v < 3 ? v / 6.0f + 0.5f : 1.0f) : 0.0f; });
+      return each([](float v) { return v <= -3 ? 0.0f : (v >= 3 ? 1.0f : v / 6.0f + 0.5f); });
     case Activation::hard_swish:
-      return each([](float v) { return v > -3 ? (v < 3 ? v * (v + 3.0f) / 6.0f : v) : 0.0f; });
+      return each([](float v) { return v <= -3 ? 0.0f : (v >= 3 ? v : v * (v + 3.0f) / 6.0f); });
     case Activation::silu:
       return each([](float v) { return v * sigmoid_of(v); });
     case Activation::exp:

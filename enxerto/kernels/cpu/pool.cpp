@@ -23,12 +23,16 @@ std::vector<Reach> reaches(std::int64_t out, std::int64_t in, std::int64_t kerne
   for (std::int64_t o = 0; o < out; ++o) {
     Reach& reach = all[static_cast<std::size_t>(o)];
     const std::int64_t start = o * stride - before;
-    for (std::int64_t k = 0; k < kernel; ++k) {
-      const std::int64_t at = start + k * dilation;
-      reach.padded += at < in + after;
-      if (at < 0 || at >= in) continue;
-      if (reach.count++ == 0) reach.first = at, reach.skipped = static_cast<int>(k);
-    }
+    // Kernel rows before the first one that is not before `end`.
+    const auto rows_before = [&](std::int64_t end) {
+      return std::clamp<std::int64_t>((end - start + dilation - 1) / dilation, 0, kernel);
+    };
+    const std::int64_t first = start < 0 ? rows_before(0) : 0, last = start < in ? rows_before(in) : 0;
+    reach.padded = start < in + after ? rows_before(in + after) : 0;
+    if (first >= last) continue;
+    reach.count = static_cast<int>(last - first);
+    reach.skipped = static_cast<int>(first);
+    reach.first = start + first * dilation;
   }
   return all;
 }

@@ -298,7 +298,7 @@ inline void scatter_block(const Call& call, const Tile& tile, std::int64_t block
       const std::int64_t at = start + ((tile.y + y) * g.out_w + tile.x + x) * g.y_steps.pixel;
       V v = o[y * 4 + x] + bias;
       if (call.residual) v += load(call.residual + at);
-      if (call.relu) v = v > 0.0f ? v : V{};
+      if (call.relu) v = v < 0.0f ? V{} : v;  // NaN stays NaN
       store(call.y + at, v);
     }
 }
