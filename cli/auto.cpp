@@ -31,7 +31,7 @@ Json read_json(const fs::path& path) {
   return json;
 }
 
-void write_json(const fs::path& path, const Json& json) { write_file(path, json_text(json)); }
+void write_json(const fs::path& path, const Json& json) { write_file(path, format_json(json)); }
 
 /// The same file under a second name, so that replacing the first leaves the second.
 void keep_as(const fs::path& from, const fs::path& to) {

@@ -84,9 +84,11 @@ class Ledger {
       other.erase("network");
       mine.erase("network");
       if (other == mine)
-        throw Error(ErrorKind::usage, text(folder_.string(), ": holds a comparison of another network: ",
-                                           mine.at("--weights").at(0).get<std::string>(),
-                                           " has changed; choose another --out, or put the weights back"));
+        throw Error(
+            ErrorKind::usage,
+            text(folder_.string(),
+                 ": holds a comparison of another network: ", mine.at("--weights").at(0).get<std::string>(),
+                 " has changed, or another version began it; choose another --out, or put the weights back"));
     }
     if (found.at("asked") != json_.at("asked"))
       throw Error(ErrorKind::usage,
@@ -114,7 +116,7 @@ class Ledger {
 
  private:
   fs::path file() const { return folder_ / "comparison.json"; }
-  void save() const { write_file(file(), json_text(json_)); }
+  void save() const { write_file(file(), format_json(json_)); }
 
   fs::path folder_;
   Json json_;

@@ -93,6 +93,10 @@ FitFlags flags_of(const Json& asked, const fs::path& run) {
     for (std::string* path :
          {&flags.source.data, &flags.source.backbone.model.path, &flags.source.cache.folder})
       come_from(folder, *path);
+  } catch (const CLI::ParseError& error) {
+    throw Error(ErrorKind::corrupt,
+                text((run / "auto.json").string(),
+                     ": the command that began it is none of this version's: ", error.what()));
   } catch (const std::exception& error) {
     throw Error(ErrorKind::corrupt, text((run / "auto.json").string(), ": is damaged: ", error.what()));
   }

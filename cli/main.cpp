@@ -56,9 +56,10 @@ void refuse_flags(const CLI::App& verb, const std::set<std::string>& flags, cons
 bool is_same_file(const std::filesystem::path& a, const std::filesystem::path& b) {
   std::error_code ignored;  // of paths that lead nowhere, which whoever opens them tells
   const auto whole = [&](const std::filesystem::path& path) {
-    return std::filesystem::weakly_canonical(std::filesystem::absolute(path), ignored);
+    return std::filesystem::weakly_canonical(std::filesystem::absolute(path, ignored), ignored);
   };
-  return std::filesystem::equivalent(a, b, ignored) || whole(a) == whole(b);
+  if (a.empty() || b.empty()) return false;
+  return std::filesystem::equivalent(a, b, ignored) || (!whole(a).empty() && whole(a) == whole(b));
 }
 
 void check_another_file(const char* flag, const std::filesystem::path& file,
@@ -75,7 +76,8 @@ void check_file_to_write(const char* flag, const std::filesystem::path& file) {
   if (std::filesystem::is_directory(file))
     throw Error(ErrorKind::usage, text(flag, ": ", file.string(), " is a folder; name a file"));
   // What is no file, such as a pipe or a device, takes what is written where it is.
-  if (!std::filesystem::exists(file)) check_folder(folder, "name another place");
+  if (!std::filesystem::exists(file) || std::filesystem::is_regular_file(file))
+    check_folder(folder, "name another place");
 }
 
 std::string shell_word(const std::filesystem::path& path) {

@@ -172,13 +172,12 @@ Json fit_by_probe(const Job& job, const Recipe& recipe, const fs::path& out, Con
     made.bf16 = compare_precisions(*made.val, given.evaluation, console);
     made.val = given.evaluation;
   }
+  if (catch_interrupts()) throw Error(ErrorKind::interrupted, "interrupted while the head was fitted");
   const double seconds = now_seconds() - began;
   std::optional<Given> test;
   if (job.splits.test)  // by the network as it will be saved
     test = run_model(model.graph, model.head, made.novelty, *job.splits.test, config.training,
                      job.source.workers, on_test);
-  if (catch_interrupts())
-    throw Error(ErrorKind::interrupted, "interrupted while the head was fitted; its features are kept");
   // Not before: what ends earlier leaves nothing that one could take for a run.
   RunFolder run = RunFolder::create(out, std::move(config));
   Json result;

@@ -4,7 +4,7 @@
 #include <array>
 #include <functional>
 #include <memory>
-#include <set>
+#include <vector>
 
 #include "cli/commands.h"
 #include "cli/judge.h"
@@ -344,13 +344,19 @@ Json resume_recipe(const fs::path& folder, const SourceFlags& source, int thread
 }
 
 void remove_unborn(const fs::path& out, const std::string& weights) {
-  if (fs::exists(out / "config.json") || !fs::exists(out / start_name)) return;
+  if (fs::exists(out / "config.json") || !fs::is_directory(out)) return;
   if (is_same_file(out / start_name, weights) || is_same_file(out, weights)) return;
   std::error_code ignored;
-  std::set<std::string> left{start_name, "doctor.json"};
-  for (const fs::directory_entry& each : fs::directory_iterator(out, ignored))
-    if (!left.contains(each.path().filename().string())) return;  // the folder is somebody else's
-  for (const std::string& name : left) fs::remove(out / name, ignored);
+  std::vector<fs::path> left;
+  for (const fs::directory_entry& each : fs::directory_iterator(out, ignored)) {
+    const std::string name = each.path().filename().string();
+    const bool ours = std::ranges::any_of(
+        std::array<std::string, 2>{start_name, "doctor.json"},
+        [&](const auto& own) { return name == own || (name.starts_with(own) && is_partial(name)); });
+    if (!ours) return;  // the folder is somebody else's
+    left.push_back(each.path());
+  }
+  for (const fs::path& file : left) fs::remove(file, ignored);
 }
 
 }  // namespace enxerto::cli

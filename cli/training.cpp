@@ -383,7 +383,7 @@ void report_on(const fs::path& run, Console& console) {
   try {
     write_report(run);
   } catch (const Error& error) {
-    console.warn(text("the run is whole, but there is no report of it: ", error.what(), "; `enxerto report ",
+    console.warn(text("the run is kept, but there is no report of it: ", error.what(), "; `enxerto report ",
                       shell_word(run), "` makes it"));
   }
 }

@@ -16,6 +16,8 @@ namespace {
 
 namespace fs = std::filesystem;
 
+constexpr std::string_view partial_mark = ".partial";
+
 class Descriptor {
  public:
   explicit Descriptor(int fd) : fd_(fd) {}
@@ -113,7 +115,7 @@ void write_file(const fs::path& path, std::span<const std::span<const std::uint8
   // Before the links: /dev/stdout's ends in a name that is no path.
   const bool in_place = takes_bytes_as_they_come(path);
   const fs::path target = in_place ? path : end_of_links(path);
-  const fs::path written = in_place ? path : fs::path(target.string() + text(".partial", ::getpid()));
+  const fs::path written = in_place ? path : fs::path(target.string() + text(partial_mark, ::getpid()));
   const int how = in_place ? O_WRONLY | O_CLOEXEC : O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC;
   Descriptor file(::open(written.c_str(), how, 0644));
   if (file.get() < 0) fail(path, "cannot be written");
@@ -142,6 +144,12 @@ void write_file(const fs::path& path, std::string_view content) {
   const std::span<const std::uint8_t> bytes(reinterpret_cast<const std::uint8_t*>(content.data()),
                                             content.size());
   write_file(path, std::span(&bytes, 1));
+}
+
+bool is_partial(std::string_view name) {
+  const std::size_t at = name.rfind(partial_mark);
+  if (at == std::string_view::npos || at + partial_mark.size() == name.size()) return false;
+  return name.find_first_not_of("0123456789", at + partial_mark.size()) == std::string_view::npos;
 }
 
 void check_folder(const fs::path& path, std::string_view advice) {

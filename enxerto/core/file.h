@@ -21,6 +21,9 @@ std::string read_text_file(const std::filesystem::path& path, std::uint64_t limi
 void write_file(const std::filesystem::path& path, std::span<const std::span<const std::uint8_t>> parts);
 void write_file(const std::filesystem::path& path, std::string_view content);
 
+/// Whether a file has the name of such a temporary one, which a process that was killed leaves.
+bool is_partial(std::string_view name);
+
 /// Throws as make_folder() would and as writing into the folder would, as far as names and permissions tell,
 /// and makes nothing: for before the work whose outcome is to go there.
 void check_folder(const std::filesystem::path& path, std::string_view advice = "choose another --out");

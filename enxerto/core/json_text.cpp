@@ -35,7 +35,7 @@ void append(const Json& json, std::size_t depth, std::string& out) {
 
 }  // namespace
 
-std::string json_text(const Json& json) {
+std::string format_json(const Json& json) {
   std::string out;
   append(json, 0, out);
   return out + "\n";

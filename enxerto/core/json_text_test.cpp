@@ -9,12 +9,12 @@ namespace {
 
 using Json = nlohmann::json;
 
-TEST(JsonText, RowsOfNumbersStayOnALine) {
+TEST(FormatJson, RowsOfNumbersStayOnALine) {
   const Json json{{"confusion", {{3, 1}, {0, 4}}},
                   {"empty", Json::object()},
                   {"names", {"a \"b\"", "c"}},
                   {"splits", {{{"n", 8}}, nullptr}}};
-  EXPECT_EQ(json_text(json), R"({
+  EXPECT_EQ(format_json(json), R"({
   "confusion": [
     [3,1],
     [0,4]
@@ -31,12 +31,12 @@ TEST(JsonText, RowsOfNumbersStayOnALine) {
 )");
 }
 
-TEST(JsonText, SaysWhatTheJsonSays) {
+TEST(FormatJson, SaysWhatTheJsonSays) {
   const Json json{
       {"a\nb", {1.5, -2, nullptr, true}}, {"list", {Json::array(), {1}, {{"x", {}}}}}, {"é", "ç"}};
-  EXPECT_EQ(Json::parse(json_text(json)), json);
-  EXPECT_EQ(Json::parse(json_text(Json(3))), Json(3));
-  EXPECT_THROW(json_text(Json{{"name", "\xff"}}), Json::type_error);
+  EXPECT_EQ(Json::parse(format_json(json)), json);
+  EXPECT_EQ(Json::parse(format_json(Json(3))), Json(3));
+  EXPECT_THROW(format_json(Json{{"name", "\xff"}}), Json::type_error);
 }
 
 }  // namespace

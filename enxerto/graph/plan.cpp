@@ -4,7 +4,6 @@
 #include <limits>
 #include <optional>
 
-#include "enxerto/core/error.h"
 #include "enxerto/core/system.h"
 #include "enxerto/graph/lower.h"
 #include "enxerto/graph/recompute.h"

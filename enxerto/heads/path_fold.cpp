@@ -54,7 +54,7 @@ class DualFold : public PathFold {
 
   bool fit(double strength) override {
     for (std::size_t i = 0; i < unit_costs_.size(); ++i) problem_.c[i] = strength * unit_costs_[i];
-    if (!at_.empty()) return fit_primal();
+    if (!at_.empty()) return fit_primal(primal_->most_passes);
     solver_.set_c(problem_.c);
     if (!started_ && !problem_.bias_penalised) solver_.start_along(residuals(problem_, state_.bias), state_);
     started_ = true;
@@ -67,7 +67,7 @@ class DualFold : public PathFold {
     for (std::size_t i = 0; i < at_.size() && view.scale; ++i)
       at_[i] /= static_cast<double>(view.scale[i % columns]);
     at_.insert(at_.end(), state_.bias.begin(), state_.bias.end());
-    return fit_primal();
+    return fit_primal(primal_->most_passes - last_.passes);
   }
 
   int outputs() const override { return problem_.outputs; }
@@ -94,11 +94,11 @@ class DualFold : public PathFold {
   const DualResult& last() const { return last_; }
 
  private:
-  bool fit_primal() {
-    return minimise_primal(
-               {primal_->seen, problem_.y, problem_.c, problem_.outputs, 1, 0, primal_->squared_hinge}, at_,
-               tolerance_, primal_->most_passes)
-        .converged;
+  bool fit_primal(int passes) {
+    return passes > 0 && minimise_primal({primal_->seen, problem_.y, problem_.c, problem_.outputs, 1, 0,
+                                          primal_->squared_hinge},
+                                         at_, tolerance_, passes)
+                             .converged;
   }
 
   DualProblem problem_;
@@ -152,8 +152,8 @@ std::unique_ptr<DualFold> make_dual(const DualKind& kind, std::span<const float>
 /// of the products made good.
 LinearFit refit_dual(DualKind kind, double strength, std::span<const float> gram) {
   const double began = now_seconds();
+  if (kind.primal) kind.max_epochs = std::min(kind.max_epochs, 200);
   kind.primal.reset();  // fit_logistic() and fit_svm() have it
-  kind.max_epochs = std::min(kind.max_epochs, 200);
   std::unique_ptr<DualFold> fold = make_dual(kind, kind.rows.weights, {});
   if (!gram.empty()) {
     const std::unique_ptr<DualFold> over_gram = make_dual(kind, kind.rows.weights, gram);
@@ -266,7 +266,7 @@ PathTask svm_task(const Rows& rows, const SvmConfig& config) {
   };
   task.refit = [&rows, &config, kind, seen](double strength, std::span<const float> gram) {
     LinearFit fit = refit_dual(*kind, strength, gram);
-    if (!fit.converged) {
+    if (!fit.converged && config.multi_class == MultiClass::one_vs_rest) {
       SvmConfig with = config;
       with.strength = strength;
       return fit_svm(rows, with);

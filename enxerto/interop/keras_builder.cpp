@@ -7,7 +7,6 @@
 #include "enxerto/core/error.h"
 #include "enxerto/core/text.h"
 #include "enxerto/interop/keras_graph.h"
-#include "enxerto/interop/names.h"
 #include "enxerto/weights/checks.h"
 
 namespace enxerto {

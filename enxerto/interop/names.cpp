@@ -40,16 +40,6 @@ std::string printable(std::string_view wanted) {
 
 }  // namespace
 
-std::string free_node_name(const Graph& graph, std::string_view wanted) {
-  const std::string name = printable(wanted);
-  std::string tried = name;
-  const auto taken = [&] {
-    return std::ranges::find(graph.nodes(), tried, &Node::name) != graph.nodes().end();
-  };
-  for (int number = 2; taken(); ++number) tried = text(name, "_", number);
-  return tried;
-}
-
 std::string NameGiver::give(std::string_view wanted) {
   const std::string name = printable(wanted);
   std::string tried = name;

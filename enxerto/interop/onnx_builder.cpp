@@ -1,12 +1,9 @@
 #include "enxerto/interop/onnx_builder.h"
 
 #include <algorithm>
-#include <unordered_map>
-#include <unordered_set>
 
 #include "enxerto/core/error.h"
 #include "enxerto/core/text.h"
-#include "enxerto/interop/names.h"
 
 namespace enxerto::onnx {
 namespace {

@@ -19,7 +19,7 @@ using Json = nlohmann::json;
 
 constexpr std::uint64_t most_json_bytes = 64u << 20;              // 4,000 classes
 constexpr std::uint64_t most_log_bytes = std::uint64_t{2} << 30;  // a month of steps
-constexpr std::size_t most_line_bytes = 4u << 20;                 // likewise 2 MB
+constexpr std::size_t most_line_bytes = 40u << 20;                // likewise
 constexpr int most_depth = 12;
 constexpr std::size_t most_lines_kept = 4096, most_layer_lines = 64, most_layers = 300;
 constexpr std::size_t most_pictures = 4u << 20, most_shown = 300, most_thumbnails = 20;  // of a split

@@ -42,7 +42,7 @@ Json parse_json(const std::string& content, const std::string& where) {
 
 void write_json(const fs::path& path, const Json& json) {
   try {
-    write_file(path, json_text(json));
+    write_file(path, format_json(json));
   } catch (const Json::exception& error) {
     throw Error(ErrorKind::usage, text(path.string(), ": a name cannot be saved: ", error.what()));
   }
@@ -51,14 +51,8 @@ void write_json(const fs::path& path, const Json& json) {
 /// What write_file() leaves of a process that was killed in it: NAME.partialPID. Nobody else is at work here.
 void remove_partials(const fs::path& folder) {
   std::error_code ignored;
-  for (const fs::directory_entry& each : fs::directory_iterator(folder, ignored)) {
-    const std::string name = each.path().filename().string();
-    constexpr std::string_view mark = ".partial";
-    const std::size_t at = name.rfind(mark);
-    if (at == std::string::npos || at + mark.size() == name.size()) continue;
-    if (name.find_first_not_of("0123456789", at + mark.size()) == std::string::npos)
-      fs::remove(each.path(), ignored);
-  }
+  for (const fs::directory_entry& each : fs::directory_iterator(folder, ignored))
+    if (is_partial(each.path().filename().string())) fs::remove(each.path(), ignored);
 }
 
 /// FNV-1a.

@@ -55,6 +55,7 @@ HeadFit fit_probe(const Features& features, const Dataset& data, HeadConfig conf
     HeadReport found = fit_head(once, classes, config).report;
     config.strength = *found.strength / features.views();
     leave_one_out = std::move(found.leave_one_out);
+    for (RidgeStep& step : leave_one_out) step.strength /= features.views();
   }
   HeadFit fit = fit_head({.x = rows, .y = labels, .classes = count}, classes, config);
   if (!leave_one_out.empty()) fit.report.leave_one_out = std::move(leave_one_out);

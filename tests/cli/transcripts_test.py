@@ -732,7 +732,7 @@ class Interrupt(Case):
         (run / "report.html").mkdir()
         result = enxerto("train", "--resume", "shared", "--json")
         self.check(result, 0)
-        self.assertRegex(result.stderr, "the run is whole.*enxerto report shared")
+        self.assertRegex(result.stderr, "the run is kept.*enxerto report shared")
         self.assertEqual(json.loads(result.stdout)["epochs"], 3)
         self.assertFalse((run / "checkpoint.safetensors.partial123").exists())
         self.assertTrue((run / "notes.partially").exists())
