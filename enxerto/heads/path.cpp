@@ -160,8 +160,7 @@ PathResult run_path(const Rows& rows, const PathConfig& path, const PathTask& ta
     summarise(result.steps[s]);
     result.steps[s].converged = std::ranges::all_of(converged, [&](const auto& fold) { return fold[s]; });
   }
-  const auto best = std::ranges::max_element(
-      result.steps, {}, [](const PathStep& step) { return std::pair(step.converged, step.mean); });
+  const auto best = std::ranges::max_element(result.steps, {}, &PathStep::mean);
   result.best = best->strength;
   if (path.refit) result.fit = task.refit(result.best, gram);
   result.seconds = now_seconds() - began;

@@ -27,10 +27,9 @@ struct PathStep {
 
 struct PathResult {
   std::vector<PathStep> steps;  ///< ascending strength
-  /// The strength of the highest mean, the smallest of equals; of those that converged, where there are any.
-  double best = 0;
-  LinearFit fit;      ///< where refit
-  bool gram = false;  ///< one Gram matrix served all folds
+  double best = 0;              ///< the strength of the highest mean, the smallest of equals
+  LinearFit fit;                ///< where refit
+  bool gram = false;            ///< one Gram matrix served all folds
   double seconds = 0;
 };
 

@@ -32,6 +32,18 @@ struct Primal {
   int most_passes;
 };
 
+/// Where that is quick: many folds and strengths are fitted, and hundreds of passes over many features for
+/// each would take minutes. Elsewhere a fold that is stuck stays so, and says it.
+std::optional<Primal> primal_for(const Rows& rows, const SeenRows& seen, int outputs, bool squared_hinge,
+                                 int max_iterations) {
+  constexpr double most_products = 5e8;  // of a fit
+  constexpr int least_passes = 100;
+  const double of_a_pass = static_cast<double>(rows.n()) * static_cast<double>(rows.c()) * outputs;
+  const int passes = static_cast<int>(std::min<double>(max_iterations, most_products / of_a_pass));
+  if (passes < std::min(least_passes, max_iterations)) return std::nullopt;
+  return Primal{seen, squared_hinge, passes};
+}
+
 /// Fitted by dual block ascent, over the features or over the products of all rows. With `primal`, where that
 /// does not converge, by the weights from then on: a larger C is no easier.
 class DualFold : public PathFold {
@@ -234,7 +246,7 @@ PathTask logistic_task(const Rows& rows, const LogisticConfig& config) {
   const auto kind = std::make_shared<const DualKind>(DualKind{
       rows, *seen, config.class_weights, rows.classes, false, rows.classes == 2 ? 0.5 : 1.0, config.tolerance,
       config.max_iterations, [classes = rows.classes] { return std::make_unique<LogisticLoss>(classes); },
-      Primal{*seen, false, config.max_iterations}});
+      primal_for(rows, *seen, rows.classes, false, config.max_iterations)});
   task.make = [kind](std::span<const float> weights, std::span<const float> gram) {
     return make_dual(*kind, weights, gram);
   };
@@ -259,7 +271,7 @@ PathTask svm_task(const Rows& rows, const SvmConfig& config) {
       DualKind{rows, *seen, config.class_weights, task.outputs, true, 1.0, config.tolerance,
                config.max_iterations, [&config] { return loss_of(config); },
                config.multi_class == MultiClass::one_vs_rest
-                   ? std::optional(Primal{*seen, true, config.max_iterations})
+                   ? primal_for(rows, *seen, task.outputs, true, config.max_iterations)
                    : std::nullopt});
   task.make = [kind](std::span<const float> weights, std::span<const float> gram) {
     return make_dual(*kind, weights, gram);
