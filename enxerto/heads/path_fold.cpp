@@ -33,7 +33,7 @@ struct Primal {
 };
 
 /// Where that is quick: many folds and strengths are fitted, and hundreds of passes over many features for
-/// each would take minutes. Elsewhere a fold that is stuck stays so, and says it.
+/// each would take minutes. Elsewhere a fold ends where the dual is stuck.
 std::optional<Primal> primal_for(const Rows& rows, const SeenRows& seen, int outputs, bool squared_hinge,
                                  int max_iterations) {
   constexpr double most_products = 5e8;  // of a fit
