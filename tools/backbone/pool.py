@@ -45,8 +45,6 @@ SOURCES = (
     ("tiny_imagenet", "Sachitbansal/DLA", "44579204a3d8506f5aa76fb6695aa3b81eefe66a", "tiny-imagenet-200/train/", None),
     ("fashion_products", "GaneshNeupane01/Fashion-Recommendation-System", "7cf263426a1a818fbcab19006b87c924b4dd0fa1",
      "images/", None),
-    ("street_fashion", "bearpaw/clothing-co-parsing", "fe34fb77721a9973fbae92c05f7f12b664d10110", "photos/", None),
-    ("cars", "fmejbah/car_dataset1", "2ac6920297f51277ac4e24afd231c46d35077831", "cars_train/", 4000),
     ("bsds500", "BIDS/BSDS500", "a04b7c6c3a9f0ace74bf205c72a43d32e1c72722", "BSDS500/data/images/", None),
 )
 LEFT_OUT = Path(__file__).with_name("left_out.txt")  # git's names of their bytes
