@@ -11,85 +11,20 @@
 #include "enxerto/core/error.h"
 #include "enxerto/core/system.h"
 #include "enxerto/core/text.h"
-#include "enxerto/graph/lower.h"
 #include "enxerto/graph/memory_plan.h"
-#include "enxerto/graph/parts.h"
 #include "enxerto/graph/split.h"
 #include "enxerto/tensor/bfloat16.h"
+#include "enxerto/testing/graphs.h"
 #include "enxerto/testing/random.h"
 
 namespace enxerto {
 namespace {
 
+using tests::busy_graph;
+using tests::difference;
+using tests::gradient_of;
 using tests::random_tensor;
-
-/// Everything that branches: a residual with and without a convolution on the way round, squeeze-and-
-/// excitation, two branches put together, dropout, a frozen-able stem.
-Graph busy_graph(float dropout = 0.25f) {
-  Graph g;
-  NodeId x = g.input({1, 3, 16, 16});
-  x = g.add("stem.conv", Conv2d{.out = 32, .kernel = 3, .pad = 1, .bias = false}, {x});
-  x = g.add("stem.bn", BatchNorm{}, {x});
-  x = g.add("stem.relu", Activate{}, {x});
-  NodeId y = g.add("a.conv1", Conv2d{.out = 32, .kernel = 3, .pad = 1, .bias = false}, {x});
-  y = g.add("a.bn1", BatchNorm{}, {y});
-  y = g.add("a.relu1", Activate{}, {y});
-  y = g.add("a.conv2", Conv2d{.out = 32, .kernel = 3, .pad = 1, .bias = false}, {y});
-  y = g.add("a.bn2", BatchNorm{}, {y});
-  y = g.add("a.add", Add{}, {y, x});
-  x = g.add("a.relu2", Activate{}, {y});
-  NodeId side = g.add("b.down", Conv2d{.out = 24, .kernel = 1, .stride = 2, .bias = false}, {x});
-  side = g.add("b.downbn", BatchNorm{}, {side});
-  y = g.add("b.conv", Conv2d{.out = 24, .kernel = 3, .stride = 2, .pad = 1}, {x});
-  y = g.add("b.bn", BatchNorm{}, {y});
-  y = g.add("b.add", Add{}, {side, y});
-  x = g.add("b.relu", Activate{}, {y});
-  NodeId gate = g.add("se.pool", GlobalAvgPool{}, {x});
-  gate = g.add("se.fc1", Conv2d{.out = 8}, {gate});
-  gate = g.add("se.relu", Activate{}, {gate});
-  gate = g.add("se.fc2", Conv2d{.out = 24}, {gate});
-  gate = g.add("se.sigmoid", Activate{.function = Activation::hard_sigmoid}, {gate});
-  x = g.add("se.scale", Multiply{}, {x, gate});
-  const NodeId left = g.add("c.left", Conv2d{.out = 16, .kernel = 1}, {x});
-  NodeId right = g.add("c.right", Conv2d{.out = 24, .kernel = 3, .pad = 1, .groups = 24}, {x});
-  right = g.add("c.swish", Activate{.function = Activation::hard_swish}, {right});
-  x = g.add("c.cat", Concat{}, {left, right});
-  x = g.add("pool", MaxPool2d{.kernel = 3, .stride = 2, .pad = 1}, {x});
-  x = g.add("flatten", Flatten{}, {x});
-  x = g.add("drop", Dropout{.p = dropout}, {x});
-  x = g.add("fc1", Linear{.out = 20}, {x});
-  x = g.add("fc1.relu", Activate{}, {x});
-  g.add("fc2", Linear{.out = 5}, {x});
-  g.init(parse_init("he_normal"), Rng(3));
-  // Statistics that are not those of a fresh network, so that folding is seen.
-  for (Param& param : g.params())
-    if (param.spec.role != Role::weight) {
-      Rng rng(param.name.size());
-      for (float& v : param.value.data()) v += rng.uniform(0.1f, 0.6f);
-    }
-  return g;
-}
-
-double difference(std::span<const float> wanted, std::span<const float> got) {
-  double apart = 0, size = 0;
-  for (std::size_t i = 0; i < wanted.size(); ++i) {
-    apart += std::pow(static_cast<double>(wanted[i]) - got[i], 2);
-    size += static_cast<double>(wanted[i]) * wanted[i];
-  }
-  return std::sqrt(apart / (size + 1e-30));
-}
-
-const Update& update_of(const Executor& executor, std::string_view name) {
-  for (const Update& update : executor.updates())
-    if (update.name == name) return update;
-  throw std::logic_error(text("no update ", name));
-}
-
-Tensor gradient_of(const Executor& executor, std::string_view name) {
-  for (std::size_t i = 0; i < executor.updates().size(); ++i)
-    if (executor.updates()[i].name == name) return executor.unpack(i, executor.updates()[i].grad);
-  throw std::logic_error(text("no update ", name));
-}
+using tests::update_of;
 
 TEST(MemoryPlan, BuffersAliveTogetherNeverOverlapAndReuseSavesMemory) {
   Rng rng(1);
@@ -559,179 +494,6 @@ TEST(Executor, NaNGoesThroughWhatCutsOff) {
   }
 }
 
-TEST(Lower, ASumOfTwoBatchNormsInsideIsFoldedRight) {
-  // A convolution that has a sum inside already, as a graph made by hand may, before a batch norm.
-  Graph graph;
-  const NodeId image = graph.input({.c = 3, .h = 8, .w = 8});
-  const NodeId sum = graph.add("conv", Conv2d{.out = 3, .kernel = 3, .pad = 1}, {image, image});
-  graph.add("norm", BatchNorm{}, {sum});
-  graph.init(parse_init("he_normal"), Rng(3));
-  for (Param& param : graph.params())
-    if (param.name.starts_with("norm"))
-      for (float& v : param.value.data()) v += 0.4f;
-  const Tensor images = random_tensor({2, 3, 8, 8}, 20);
-  Executor fast(graph, {.batch = 2}), plain(graph, {.batch = 2, .lower = false});
-  EXPECT_LT(difference(plain.forward(images.view()).data, fast.forward(images.view()).data), 1e-5);
-}
-
-TEST(Lower, TheLastNodeStaysTheOutput) {
-  Graph graph;
-  const NodeId image = graph.input({.c = 3, .h = 8, .w = 8});
-  const NodeId a = graph.add("a", Activate{}, {image});
-  graph.add("b", Flatten{}, {image});  // that nobody reads
-  graph.add("drop", Dropout{}, {a});
-  const Tensor images = random_tensor({2, 3, 8, 8}, 21);
-  Executor executor(graph, {.batch = 2}), plain(graph, {.batch = 2, .lower = false});
-  EXPECT_EQ(difference(plain.forward(images.view()).data, executor.forward(images.view()).data), 0);
-}
-
-TEST(Lower, FoldsAndFusesWhatIsNotTrainedAndKeepsNames) {
-  const Graph graph = busy_graph();
-  const Graph inference = lower(graph.clone(), false);
-  for (const Node& node : inference.nodes()) {
-    EXPECT_FALSE(std::holds_alternative<BatchNorm>(node.layer)) << node.name;
-    EXPECT_FALSE(std::holds_alternative<Dropout>(node.layer)) << node.name;
-    EXPECT_FALSE(std::holds_alternative<Add>(node.layer)) << node.name;
-  }
-  EXPECT_NE(inference.find_param("stem.conv.bias"), nullptr);
-  const Graph training = lower(graph.clone(), true);
-  EXPECT_EQ(training.params().size(), graph.params().size());
-  for (const Param& param : training.params())
-    EXPECT_TRUE(std::ranges::equal(param.value.data(), graph.find_param(param.name)->value.data()))
-        << param.name;
-}
-
-TEST(Lower, ReluGoesBehindMaxPoolingWhereItIsTrainedAndChangesNoBit) {
-  Graph graph;
-  NodeId x = graph.input({1, 3, 12, 12});
-  x = graph.add("conv1", Conv2d{.out = 16, .kernel = 3, .pad = 1}, {x});
-  x = graph.add("relu1", Activate{}, {x});
-  x = graph.add("pool1", MaxPool2d{.kernel = 3, .stride = 2, .pad = 1}, {x});
-  x = graph.add("conv2", Conv2d{.out = 16, .kernel = 3, .pad = 1}, {x});
-  const NodeId read_twice = graph.add("relu2", Activate{}, {x});
-  x = graph.add("pool2", MaxPool2d{.kernel = 3, .stride = 1, .pad = 1}, {read_twice});
-  x = graph.add("add", Add{}, {x, read_twice});
-  graph.add("fc", Linear{.out = 5}, {graph.add("flatten", Flatten{}, {x})});
-  graph.init(parse_init("he_normal"), Rng(3));
-  std::vector<std::string> names;
-  const Graph lowered = lower(graph.clone(), true);
-  for (const Node& node : lowered.nodes()) names.push_back(node.name);
-  EXPECT_EQ(names, (std::vector<std::string>{"input", "conv1", "pool1", "relu1", "conv2", "relu2", "pool2",
-                                             "add", "flatten", "fc"}));
-
-  Executor as_written(graph, {.batch = 4, .train = true, .lower = false});
-  Executor fast(graph, {.batch = 4, .train = true});
-  const Tensor images = random_tensor({4, 3, 12, 12}, 5), dout = random_tensor({4, 5, 1, 1}, 6);
-  const ConstView wanted = as_written.forward(images.view()), got = fast.forward(images.view());
-  EXPECT_TRUE(std::ranges::equal(wanted.data, got.data));
-  as_written.backward(dout.view());
-  fast.backward(dout.view());
-  for (const char* name : {"conv1.weight", "conv1.bias", "conv2.weight", "fc.weight"})
-    EXPECT_TRUE(std::ranges::equal(gradient_of(as_written, name).data(), gradient_of(fast, name).data()))
-        << name;
-  EXPECT_LT(fast.memory_bytes(), as_written.memory_bytes());
-}
-
-/// Maps so large that a few pictures at a time are a part, then a map that is small, a branch, lists.
-Graph graph_with_large_maps(int channels = 16) {
-  Graph g;
-  NodeId x = g.input({1, 3, 256, 256});
-  x = g.add("conv1", Conv2d{.out = channels, .kernel = 3, .pad = 1}, {x});
-  x = g.add("relu1", Activate{}, {x});
-  const NodeId pool = g.add("pool", MaxPool2d{.kernel = 8, .stride = 8}, {x});
-  const NodeId conv2 = g.add("conv2", Conv2d{.out = channels, .kernel = 3, .pad = 1}, {pool});
-  x = g.add("add", Add{}, {conv2, pool});
-  x = g.add("means", GlobalAvgPool{}, {x});
-  x = g.add("flatten", Flatten{}, {x});
-  x = g.add("fc1", Linear{.out = 20}, {x});
-  g.add("fc2", Linear{.out = 5}, {g.add("fc1.relu", Activate{}, {x})});
-  g.init(parse_init("he_normal"), Rng(3));
-  return g;
-}
-
-TEST(Parts, EndBehindTheMapsBeforeLayersWithWeights) {
-  // Wide 3x3 convolutions: four pictures for each thread.
-  const Graph wide = graph_with_large_maps(32);
-  std::vector<PartLevel> levels = part_levels(wide, 30, 2);
-  ASSERT_EQ(levels.size(), 1u);
-  EXPECT_EQ(wide.node(levels[0].last).name, "flatten");
-  EXPECT_EQ(levels[0].size, 8);
-  EXPECT_EQ(levels[0].count, 4);
-  std::vector<int> begins;
-  for (int part = 0; part < levels[0].count; ++part) begins.push_back(levels[0].begin(part, 30));
-  EXPECT_EQ(begins, (std::vector<int>{0, 8, 16, 22}));
-  EXPECT_EQ(part_levels(wide, 30, 1).at(0).size, 4);
-  EXPECT_TRUE(part_levels(wide, 8, 2).empty());           // as many as are kept together anyway
-  EXPECT_TRUE(part_levels(busy_graph(), 64, 2).empty());  // small maps
-  Graph lists;
-  lists.add("fc", Linear{.out = 5}, {lists.input({1, 3, 1, 1})});
-  EXPECT_TRUE(part_levels(lists, 1 << 20, 2).empty());
-  Graph to_the_end = wide.clone();
-  to_the_end.cut_after("add");
-  EXPECT_EQ(part_levels(to_the_end, 30, 2).at(0).last, to_the_end.last());
-}
-
-TEST(Parts, OfLargeMapsAreAPictureForEachThread) {
-  const Graph large = graph_with_large_maps(16);
-  const std::vector<PartLevel> levels = part_levels(large, 4000, 2);
-  ASSERT_EQ(levels.size(), 2u);
-  EXPECT_EQ(large.node(levels[0].last).name, "pool");
-  EXPECT_EQ(levels[0].size, 2);
-  EXPECT_EQ(large.node(levels[1].last).name, "flatten");
-  EXPECT_EQ(levels[1].size, 64);  // what reads and writes 3 x 16 x 32 x 32 fits 12 MiB so often
-  EXPECT_EQ(levels[1].count, 63);
-  EXPECT_EQ(levels[0].count, 32);
-  const std::vector<PartLevel> of_few = part_levels(large, 9, 2);
-  ASSERT_EQ(of_few.size(), 1u);  // all together behind the large ones
-  EXPECT_EQ(large.node(of_few[0].last).name, "pool");
-  EXPECT_EQ(of_few[0].count, 5);
-  EXPECT_TRUE(part_levels(large, 2, 2).empty());
-}
-
-TEST(Parts, AnswerAsTheWholeBatchDoesInLessMemory) {
-  struct Case {
-    const char* last;
-    int channels, batch;
-    std::size_t levels;
-  };
-  set_threads(2);
-  constexpr int few = 19;
-  for (const auto& [last, channels, batch, levels] : {Case{"fc2", 32, few, 1}, Case{"flatten", 16, few, 1},
-                                                      Case{"add", 32, few, 1}, Case{"fc2", 16, 67, 2}}) {
-    Graph graph = graph_with_large_maps(channels);
-    graph.cut_after(last);
-    const std::vector<PartLevel> parts = part_levels(lower(graph.clone(), false), batch, threads());
-    ASSERT_EQ(parts.size(), levels);
-    const int part = parts[0].size;
-    for (const bool bf16 : {false, true}) {
-      Executor divided(graph, {.batch = batch, .bf16 = bf16}), small(graph, {.batch = part, .bf16 = bf16});
-      const Tensor images = random_tensor({batch, 3, 256, 256}, 7);
-      for (int again = 0; again < 2; ++again) {
-        const ConstView all = divided.forward(images.view());
-        const std::size_t width = all.data.size() / static_cast<std::size_t>(batch);
-        for (const int begin : {0, batch / 2, batch - part}) {
-          const std::size_t picture = 3 * 256 * 256;
-          const ConstView answer =
-              small.forward({{part, 3, 256, 256},
-                             images.view().data.subspan(static_cast<std::size_t>(begin) * picture,
-                                                        static_cast<std::size_t>(part) * picture)});
-          // The layers on lists take the whole batch: other kernels perhaps.
-          EXPECT_LT(difference(answer.data,
-                               all.data.subspan(static_cast<std::size_t>(begin) * width, answer.data.size())),
-                    1e-6)
-              << last << " from picture " << begin;
-        }
-      }
-      EXPECT_LT(divided.memory_bytes(), small.memory_bytes() * 3 / 2);
-      EXPECT_EQ(divided.find_not_finite(images.view(), 0), "");
-      std::int64_t runs = 0;
-      for (const StepProfile& step : divided.profile()) runs = std::max(runs, step.runs);
-      EXPECT_EQ(runs, 2);
-    }
-  }
-  set_threads(0);
-}
-
 /// An auxiliary head on a value that the main branch reads on, and one on a value that nobody else reads.
 Graph graph_with_side_outputs() {
   Graph g;
@@ -745,14 +507,6 @@ Graph graph_with_side_outputs() {
   g.init(parse_init("he_normal"), Rng(3));
   g.set_side_outputs({relu, aux});
   return g;
-}
-
-TEST(Parts, ANetworkOfItsInputAloneGivesIt) {
-  Graph graph;
-  graph.input({.c = 3, .h = 224, .w = 224});
-  const Tensor images = random_tensor({32, 3, 224, 224}, 22);
-  Executor executor(graph, {.batch = 32});
-  EXPECT_EQ(difference(images.data(), executor.forward(images.view()).data), 0);
 }
 
 TEST(SideOutputs, AreTheValuesOfTheirNodesAndCostNothingUnasked) {
