@@ -369,6 +369,13 @@ void print_curve(const Json& curve, Console& console) {
 
 }  // namespace
 
+void keep_within(double budget_seconds, AdviceOptions& options) {
+  const bool was_said =
+      std::ranges::any_of(options.given, [](const GivenFlag& flag) { return flag.name == "--pilot"; });
+  if (budget_seconds > 0 && !was_said)
+    options.pilot_seconds = std::min(options.pilot_seconds, pilot_share * budget_seconds);
+}
+
 void add_advice_flags(CLI::App& verb, AdviceOptions& options) {
   verb.add_option_function<double>(
           "--budget", [&options](double minutes) { options.budget_seconds = 60 * minutes; },

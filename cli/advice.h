@@ -18,6 +18,8 @@ struct AdviceOptions {
   std::optional<double> price_per_hour = {};
   std::vector<GivenFlag> given = {};  ///< to the verb that asks: the recommended command has them too
 };
+/// Pilots take no more than their share of a budget, unless --pilot was given.
+void keep_within(double budget_seconds, AdviceOptions& options);
 /// Adds --pilot and --budget, both in minutes.
 void add_advice_flags(CLI::App& verb, AdviceOptions& options);
 

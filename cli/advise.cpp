@@ -69,9 +69,7 @@ void add_advise(CLI::App& app, Action& chosen) {
   verb->callback([flags, verb, &chosen] {
     check_flags_have_meaning(*verb, advised_recipes());
     flags->options.given = given_flags(*verb);
-    AdviceOptions& options = flags->options;
-    if (options.budget_seconds > 0 && verb->count("--pilot") == 0)
-      options.pilot_seconds = std::min(options.pilot_seconds, pilot_share * options.budget_seconds);
+    keep_within(flags->options.budget_seconds, flags->options);
     chosen = [flags] { return run_advise(*flags); };
   });
 }

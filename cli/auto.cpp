@@ -146,10 +146,7 @@ class AutoRun {
   void measure() {
     AdviceOptions options = options_;
     options.budget_seconds = left();
-    const bool was_said =
-        std::ranges::any_of(options_.given, [](const GivenFlag& flag) { return flag.name == "--pilot"; });
-    if (options_.budget_seconds > 0 && !was_said)
-      options.pilot_seconds = std::min(options.pilot_seconds, pilot_share * options_.budget_seconds);
+    keep_within(options_.budget_seconds, options);
     Advice advice = advise(job_, usual_, options, console_);
     if (!console_.is_quiet()) print_advice(advice.json, console_);
     state_["advice"] = std::move(advice.json);

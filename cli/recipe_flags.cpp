@@ -135,8 +135,8 @@ const std::set<std::string>& flags_without_meaning(const std::string& recipe) {
 
 std::map<std::string, std::string> unheeded_by_probe(const Recipe& probe) {
   std::map<std::string, std::string> flags;
-  if (const std::string& kind = probe.head.kind; kind == "knn" || kind == "tree" || kind == "forest")
-    flags["--c"] = text("is for logistic, svm and ridge and means nothing to ", kind);
+  if (!is_linear(probe.head.kind))
+    flags["--c"] = text("is for logistic, svm and ridge and means nothing to ", probe.head.kind);
   if (!augment_of(probe.augment).any())
     flags["--views"] = "counts random changes, which a probe makes only where they are asked for (--augment)";
   return flags;

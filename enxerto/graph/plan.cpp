@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <limits>
+#include <numeric>
 #include <optional>
 
 #include "enxerto/core/system.h"
@@ -34,7 +35,9 @@ class Planner : private Plan {
   Plan made() && {
     plan_forward();
     if (config.train) plan_backward();
-    for (int cell = 0; at(cell) < cells.size(); ++cell) kept.push_back(where_kept(cell));
+    kept.resize(cells.size());
+    std::iota(kept.begin(), kept.end(), 0);
+    for (const Rebuilt& each : rebuilt) kept[at(runs[at(each.run)].out)] = each.cell;
     floats = place(buffers);
     return std::move(*this);
   }

@@ -8,6 +8,9 @@
 #include "enxerto/core/text.h"
 
 namespace enxerto {
+
+bool is_linear(std::string_view kind) { return kind == "logistic" || kind == "svm" || kind == "ridge"; }
+
 namespace {
 
 /// Each row of scores becomes its softmax.
@@ -21,8 +24,6 @@ void to_probabilities(Tensor& scores) {
     for (float& each : row) each = static_cast<float>(static_cast<double>(each) / sum);
   }
 }
-
-bool is_linear(std::string_view kind) { return kind == "logistic" || kind == "svm" || kind == "ridge"; }
 
 void check_config(const HeadConfig& config) {
   if (!is_linear(config.kind) && config.kind != "knn" && config.kind != "tree" && config.kind != "forest")

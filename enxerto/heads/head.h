@@ -4,6 +4,7 @@
 #include <map>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <variant>
 
 #include "enxerto/heads/forest.h"
@@ -47,6 +48,9 @@ struct HeadConfig {
 
 /// The kinds that there are.
 const std::vector<std::string>& head_kinds();
+
+/// Whether it is one of those with a C: logistic, svm, ridge.
+bool is_linear(std::string_view kind);
 
 /// A head with what comes before it.
 struct FittedHead {

@@ -105,17 +105,10 @@ void fit_primal(const Rows& rows, const LogisticConfig& config, const SeenRows& 
   const double doubled = rows.classes == 2 ? 2 : 1;
   const PrimalProblem problem{seen,           rows.y, costs, rows.classes, doubled * (1 - config.l1_ratio),
                               config.l1_ratio};
-  const auto columns = static_cast<std::size_t>(rows.c());
-  const cpu::RowView view = seen.view();
-  PrimalPoint at(weights.begin(), weights.end());
-  for (std::size_t i = 0; i < at.size() && view.scale; ++i)
-    at[i] /= static_cast<double>(view.scale[i % columns]);
-  at.insert(at.end(), bias.begin(), bias.end());
+  PrimalPoint at = point_of(seen, weights, bias);
   const PrimalResult result =
       minimise_primal(problem, at, config.tolerance, config.max_iterations - fit.iterations);
-  for (std::size_t i = 0; i < weights.size(); ++i)
-    weights[i] =
-        static_cast<float>(view.scale ? at[i] * static_cast<double>(view.scale[i % columns]) : at[i]);
+  weights = weights_at(seen, at, rows.classes);
   std::copy(at.end() - rows.classes, at.end(), bias.begin());
   fit.objective = result.objective;
   fit.gap = result.gap / std::max(result.objective, 1e-300);

@@ -15,13 +15,9 @@ namespace {
 /// Scores of a point's weights, with its bias.
 void scores_at(const SeenRows& seen, const PrimalPoint& at, int outputs, std::span<const std::int32_t> rows,
                std::span<double> out) {
-  const cpu::RowView view = seen.view();
-  const auto columns = static_cast<std::size_t>(seen.c()), count = static_cast<std::size_t>(outputs);
-  std::vector<float> w(count * columns);
-  for (std::size_t i = 0; i < w.size(); ++i)
-    w[i] = static_cast<float>(view.scale ? at[i] * static_cast<double>(view.scale[i % columns]) : at[i]);
-  cpu::scores(view, rows, w.data(), outputs, out);
-  for (std::size_t i = 0; i < out.size(); ++i) out[i] += at[w.size() + i % count];
+  const std::vector<float> w = weights_at(seen, at, outputs);
+  cpu::scores(seen.view(), rows, w.data(), outputs, out);
+  for (std::size_t i = 0; i < out.size(); ++i) out[i] += at[w.size() + i % static_cast<std::size_t>(outputs)];
 }
 
 /// What else there is where the dual gets stuck: many rows and a large C, and what is one step for the
@@ -72,13 +68,7 @@ class DualFold : public PathFold {
     started_ = true;
     last_ = solver_.run(state_, tolerance_, max_epochs_);
     if (last_.converged || !primal_) return last_.converged;
-    const auto& weights = static_cast<const FeatureSpace&>(*space_).weights();
-    at_.assign(weights.begin(), weights.end());
-    const cpu::RowView view = primal_->seen.view();
-    const auto columns = static_cast<std::size_t>(primal_->seen.c());
-    for (std::size_t i = 0; i < at_.size() && view.scale; ++i)
-      at_[i] /= static_cast<double>(view.scale[i % columns]);
-    at_.insert(at_.end(), state_.bias.begin(), state_.bias.end());
+    at_ = point_of(primal_->seen, static_cast<const FeatureSpace&>(*space_).weights(), state_.bias);
     return fit_primal(primal_->most_passes - last_.passes);
   }
 
@@ -153,11 +143,10 @@ std::unique_ptr<DualFold> make_dual(const DualKind& kind, std::span<const float>
   else
     space = std::make_unique<GramSpace>(gram, kind.rows.n(), kind.outputs);
   DualProblem problem{kind.rows.y, costs, kind.outputs, kind.bias_penalised};
-  if (!gram.empty())
-    return std::make_unique<DualFold>(std::move(problem), std::move(costs), std::move(space), kind.loss(),
-                                      kind.tolerance, kind.max_epochs, 0, std::nullopt);
+  const bool over_features = gram.empty();
   return std::make_unique<DualFold>(std::move(problem), std::move(costs), std::move(space), kind.loss(),
-                                    kind.tolerance, kind.most_epochs(), 0, kind.primal);
+                                    kind.tolerance, over_features ? kind.most_epochs() : kind.max_epochs, 0,
+                                    over_features ? kind.primal : std::nullopt);
 }
 
 /// Fitted over the products, then carried to the features, where the objective is measured and the rounding

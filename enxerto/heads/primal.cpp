@@ -173,6 +173,26 @@ double primal_objective(const PrimalProblem& problem, const PrimalPoint& at, Pri
   return loss + problem.l2 / 2 * sum_over(weights, [&](std::size_t i) { return at[i] * at[i]; });
 }
 
+PrimalPoint point_of(const SeenRows& seen, std::span<const float> weights, std::span<const double> bias) {
+  const cpu::RowView view = seen.view();
+  const auto columns = static_cast<std::size_t>(seen.c());
+  PrimalPoint at(weights.begin(), weights.end());
+  for (std::size_t i = 0; i < at.size() && view.scale; ++i)
+    at[i] /= static_cast<double>(view.scale[i % columns]);
+  at.insert(at.end(), bias.begin(), bias.end());
+  return at;
+}
+
+std::vector<float> weights_at(const SeenRows& seen, const PrimalPoint& at, int outputs) {
+  const cpu::RowView view = seen.view();
+  const auto columns = static_cast<std::size_t>(seen.c());
+  std::vector<float> weights(static_cast<std::size_t>(outputs) * columns);
+  for (std::size_t i = 0; i < weights.size(); ++i)
+    weights[i] =
+        static_cast<float>(view.scale ? at[i] * static_cast<double>(view.scale[i % columns]) : at[i]);
+  return weights;
+}
+
 PrimalResult minimise_primal(const PrimalProblem& problem, PrimalPoint& at, double tolerance,
                              int max_passes) {
   PrimalResult result;

@@ -18,6 +18,9 @@ struct PrimalProblem {
 
 /// Weights on standardised columns {outputs, c}, then the bias at the mean {outputs}.
 using PrimalPoint = std::vector<double>;
+/// Of weights on raw columns, and the other way.
+PrimalPoint point_of(const SeenRows& seen, std::span<const float> weights, std::span<const double> bias);
+std::vector<float> weights_at(const SeenRows& seen, const PrimalPoint& at, int outputs);
 
 /// Sum of losses + l2 / 2 ||W||^2, without the part of l1, and its gradient: one pass over the features.
 double primal_objective(const PrimalProblem& problem, const PrimalPoint& at, PrimalPoint& gradient);

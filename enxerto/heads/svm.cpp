@@ -70,17 +70,10 @@ LinearFit fit_svm(const Rows& rows, const SvmConfig& config, const LinearHead* s
   fit.converged = result.converged;
   std::vector<float> weights = space.weights();
   if (smooth && !fit.converged && fit.iterations < config.max_iterations) {
-    const cpu::RowView view = seen.view();
-    const auto columns = static_cast<std::size_t>(rows.c());
-    const auto scale_of = [&](std::size_t i) {
-      return view.scale ? static_cast<double>(view.scale[i % columns]) : 1.0;
-    };
-    PrimalPoint at(weights.begin(), weights.end());
-    for (std::size_t i = 0; i < at.size(); ++i) at[i] /= scale_of(i);
-    at.insert(at.end(), state.bias.begin(), state.bias.end());
+    PrimalPoint at = point_of(seen, weights, state.bias);
     const PrimalResult primal = minimise_primal({seen, rows.y, problem.c, outputs, 1, 0, true}, at,
                                                 config.tolerance, config.max_iterations - fit.iterations);
-    for (std::size_t i = 0; i < weights.size(); ++i) weights[i] = static_cast<float>(at[i] * scale_of(i));
+    weights = weights_at(seen, at, outputs);
     std::copy(at.end() - outputs, at.end(), state.bias.begin());
     fit.objective = primal.objective;
     fit.gap = primal.gap / std::max(primal.objective, 1e-300);

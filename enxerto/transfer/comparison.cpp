@@ -26,6 +26,10 @@ double variance_of(std::span<const double> values) {
   return sum / static_cast<double>(values.size() - 1);
 }
 
+double variance_of_mean(std::span<const double> values) {
+  return variance_of(values) / static_cast<double>(values.size());
+}
+
 /// The regularised incomplete beta function I_x(a, b), by Lentz's continued fraction (Numerical Recipes,
 /// section 6.4), for x < (a + 1) / (a + b + 2).
 double incomplete_beta(double a, double b, double x) {
@@ -113,8 +117,7 @@ Interval difference_interval(const RightAnswers& a, const RightAnswers& b) {
     squares += d * d;
   }
   const double middle = sum / n, of_pictures = (squares / n - middle * middle) / n;
-  const double of_a = variance_of(accuracies_of(a)) / static_cast<double>(a.size());
-  const double of_b = variance_of(accuracies_of(b)) / static_cast<double>(b.size());
+  const double of_a = variance_of_mean(accuracies_of(a)), of_b = variance_of_mean(accuracies_of(b));
   const double all = of_pictures + of_a + of_b;
   double inverse = of_pictures * of_pictures / n;
   for (const auto& [variance, seeds] : {std::pair{of_a, a.size()}, {of_b, b.size()}})
@@ -171,7 +174,7 @@ Accuracy accuracy_of(const RightAnswers& answers) {
   const auto n = static_cast<double>(pictures.size());
   double squares = 0;
   for (const double each : pictures) squares += (each - made.mean) * (each - made.mean);
-  const double variance = squares / n / n + variance_of(made.seeds) / static_cast<double>(made.seeds.size());
+  const double variance = squares / n / n + variance_of_mean(made.seeds);
   const double alike = made.mean * (1 - made.mean);
   made.interval = wilson_interval_of(made.mean, variance > 0 ? alike / variance : n);
   return made;
@@ -200,8 +203,7 @@ std::vector<Contrast> contrasts_of(std::span<const RightAnswers> recipes) {
       contrast.p = p_of(a, b);
       // What the least p of all pairs has to be below, before it is adjusted; unless the seeds alone hide the
       // difference from any number of pictures.
-      const double of_seeds = variance_of(accuracies_of(a)) / static_cast<double>(a.size()) +
-                              variance_of(accuracies_of(b)) / static_cast<double>(b.size());
+      const double of_seeds = variance_of_mean(accuracies_of(a)) + variance_of_mean(accuracies_of(b));
       if (std::abs(contrast.difference) > normal_975 * std::sqrt(of_seeds))
         contrast.enough =
             enough_for(contrast.only_first, contrast.only_second,
